@@ -1,0 +1,1 @@
+"""PowerPlane: power-capped placement for Kubernetes."""
