@@ -1,0 +1,63 @@
+# Everything here runs in .venv, which is set up once from the locked requirements. Needs Python 3.11+ and make.
+# Example: make test
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready-$(shell cat requirements/dev.txt pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint format unit slow bench lock docs clean
+
+help: ## List what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+venv: $(READY) ## Set up .venv from the locked requirements
+
+# pip checks every hash; the package itself is linked in, so that the tree is what runs.
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make: $(PYTHON) is older than 3.11; next: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@rm -f $(VENV)/.ready-*
+	@touch $@
+
+demo: $(READY) ## Cut a simulated rack's budget and watch it being mended; needs no cluster
+	@$(BIN)/powerplane demo
+
+test: lint unit ## Format, lint, types, import rules and all tests but the slow ones
+
+lint: $(READY) ## Format, lint, types and import rules
+	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(READY)
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow"
+
+slow: $(READY) ## The slower suites: packaging, scale, browser
+	$(BIN)/python -m pytest -q -m slow
+
+format: $(READY) ## Format the code and mend what lint can mend
+	$(BIN)/ruff format src tests
+	$(BIN)/ruff check --fix src tests
+
+bench: $(READY) ## Compare with other placements on generated clusters
+	$(BIN)/python -m powerplane.bench
+
+docs: $(READY) ## Write the generated reference pages and schemas again
+	$(BIN)/python -m powerplane.cli.reference docs/reference/cli.md
+
+lock: $(READY) ## Resolve the requirements again, with hashes
+	$(LOCK) pyproject.toml -o requirements/runtime.txt
+	$(LOCK) --group build -c requirements/runtime.txt -o requirements/build.txt
+	$(LOCK) pyproject.toml --group dev -c requirements/runtime.txt -c requirements/build.txt -o requirements/dev.txt
+
+clean: ## Remove .venv, caches and built files
+	rm -rf $(VENV) build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
