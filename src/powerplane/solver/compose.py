@@ -22,8 +22,8 @@ def compose_plan(
     formulation: Formulation,
     result: Result,
     reasons: Sequence[Reasons],
-    *,
     conflict: Conflict | None = None,
+    *,
     drained: Iterable[str] = (),
 ) -> Plan:
     """Turn a result into a plan.
