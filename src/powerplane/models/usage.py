@@ -1,0 +1,183 @@
+"""What pods use: measured where a row says so, otherwise assumed from what they request, and counted as such."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from powerplane.models.errors import InputError
+from powerplane.models.quantities import LARGEST, MICRO, MILLI, ceil_scaled, parse_decimal
+
+ASSUMED_MILLI = 100
+"""Milli-cores of a pod that requests no CPU: what the scheduler's scoring takes for such pods, too."""
+
+DEVICE_MW = 700_000
+"""Draw of one accelerator at full load where its node's power is not stated: the 700 W class of server GPUs."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """One pod's measured use.
+
+    Parameters
+    ----------
+    namespace, pod : str
+    use_ucores : int
+        Micro-cores, rounded up.
+    accelerator_mw : int or None
+        Milliwatts of its accelerators, rounded up; None where not measured.
+    origin : str
+        Where the row stands, for messages ("usage.csv line 7").
+    """
+
+    namespace: str
+    pod: str
+    use_ucores: int
+    accelerator_mw: int | None = None
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PodUse:
+    """Columns of use over P pods, and what was assumed for them.
+
+    Parameters
+    ----------
+    use_ucores, accelerator_mw : int64 arrays, shape (P,)
+    measured : bool array, shape (P,)
+    assumptions : tuple of str
+    """
+
+    use_ucores: NDArray[np.int64]
+    accelerator_mw: NDArray[np.int64]
+    measured: NDArray[np.bool_]
+    assumptions: tuple[str, ...]
+
+
+def parse_use(text: str, scale: int) -> int:
+    """Read a measured amount, in parts of ``scale`` to the unit, rounded up.
+
+    Parameters
+    ----------
+    text : str
+        A decimal number of cores or watts.
+    scale : int
+        1,000,000 for micro-cores, 1,000 for milliwatts.
+
+    Raises
+    ------
+    InputError
+        For what is not finite, is negative, or beyond any pod.
+    """
+    value = parse_decimal(text.strip())
+    amount = ceil_scaled(value, scale)
+    if value < 0 or amount > LARGEST:
+        what = "is negative" if value < 0 else "is more than a pod can use"
+        raise InputError(f"{text.strip()} {what}", "correct the figure, or leave the row out")
+    return amount
+
+
+def devices_milli(units: dict[str, int]) -> int:
+    """Thousandths of accelerators that a pod requests.
+
+    Parameters
+    ----------
+    units : dict of int by resource
+        Every resource with "gpu" in its name counts; where several do, they describe the same devices.
+
+    Notes
+    -----
+    Shares in thousandths (``gpu-milli``) count as such. Amounts of memory or of cores on a device do not say how much
+    of it is taken: they count as one whole device.
+    """
+    return max((_devices_milli(resource.lower(), amount) for resource, amount in units.items()), default=0)
+
+
+def pod_use(
+    names: Iterable[tuple[str, str]],
+    rows: Iterable[UsageRow],
+    template: NDArray[np.int32],
+    template_units: list[dict[str, int]],
+    device_mw: NDArray[np.int64],
+) -> PodUse:
+    """Join pods to their rows, and assume what has none.
+
+    Parameters
+    ----------
+    names : iterable of (namespace, pod), length P
+    rows : iterable of UsageRow
+    template : int32 array, shape (P,)
+    template_units : list of dict, length T
+        Requests of each template by resource.
+    device_mw : int64 array, shape (P,)
+        Draw of one accelerator where each pod runs.
+
+    Raises
+    ------
+    InputError
+        For two rows of one pod.
+    """
+    by_name = _by_name(rows)
+    found = [by_name.pop(name, None) for name in names]
+    cpu = np.array([units.get("cpu", 0) for units in template_units], dtype=np.int64)[template]
+    devices = np.array([devices_milli(units) for units in template_units], dtype=np.int64)[template]
+    measured = np.array([row is not None for row in found], dtype=np.bool_)
+    metered = np.array([row is not None and row.accelerator_mw is not None for row in found], dtype=np.bool_)
+    use = np.array([row.use_ucores if row else 0 for row in found], dtype=np.int64)
+    watts = np.array([row.accelerator_mw or 0 if row else 0 for row in found], dtype=np.int64)
+    assumed_use = np.where(cpu > 0, cpu, ASSUMED_MILLI) * (MICRO // MILLI)
+    assumed_mw = -(-devices * device_mw // MILLI)
+    guessed = ~metered & (devices > 0)
+    return PodUse(
+        use_ucores=np.where(measured, use, assumed_use),
+        accelerator_mw=np.where(guessed, assumed_mw, watts),
+        measured=measured,
+        assumptions=(
+            *_assumed_cpu(measured, cpu),
+            *_assumed_devices(guessed, device_mw),
+            *_unknown_pods(len(by_name)),
+        ),
+    )
+
+
+def _devices_milli(resource: str, amount: int) -> int:
+    if "gpu" not in resource or not amount:
+        return 0
+    part = resource.rpartition("/")[2]
+    if "milli" in part:
+        return amount
+    if any(word in part for word in ("mem", "core", "percent")):
+        return MILLI
+    return amount * MILLI
+
+
+def _by_name(rows: Iterable[UsageRow]) -> dict[tuple[str, str], UsageRow]:
+    by_name: dict[tuple[str, str], UsageRow] = {}
+    for row in rows:
+        first = by_name.setdefault((row.namespace, row.pod), row)
+        if first is not row:
+            where = f" ({first.origin} and {row.origin})" if row.origin else ""
+            raise InputError(f"pod {row.namespace}/{row.pod} has two rows of use{where}", "leave one of them")
+    return by_name
+
+
+def _assumed_cpu(measured: NDArray[np.bool_], cpu: NDArray[np.int64]) -> tuple[str, ...]:
+    missing = int((~measured).sum())
+    if not missing:
+        return ()
+    bare = int((~measured & (cpu == 0)).sum())
+    rest = f", {bare} of them by {ASSUMED_MILLI}m each because they have neither request nor limit" if bare else ""
+    return (f"{missing} of {len(measured)} pods have no row of use: they count by their CPU request or limit{rest}.",)
+
+
+def _assumed_devices(guessed: NDArray[np.bool_], device_mw: NDArray[np.int64]) -> tuple[str, ...]:
+    if not guessed.any():
+        return ()
+    least, most = (int(bound) // MILLI for bound in (device_mw[guessed].min(), device_mw[guessed].max()))
+    each = f"{least} W" if least == most else f"{least} to {most} W"
+    return (f"{int(guessed.sum())} pods with accelerators have no measured draw: they count by {each} a whole device.",)
+
+
+def _unknown_pods(count: int) -> tuple[str, ...]:
+    return (f"{count} rows of use name pods that are not running here: they are left out.",) if count else ()
