@@ -70,12 +70,21 @@ def node_loads(snapshot: Snapshot) -> tuple[Integers, Integers]:
     return use, accelerator
 
 
+def curve_mw(kinds: tuple[NodeKind, ...], node: NDArray[np.int32], use_ucores: Integers) -> Integers:
+    """What the curve of each of some nodes (rows, any shape (M,)) gives for a use, in milliwatts."""
+    kind_of = np.zeros(sum(len(kind.nodes) for kind in kinds), dtype=np.int32)
+    for number, kind in enumerate(kinds):
+        kind_of[kind.nodes] = number
+    result = np.zeros(len(node), dtype=np.int64)
+    for number, kind in enumerate(kinds):
+        here = kind_of[node] == number
+        result[here] = milliwatts_at(kind.knots_ucores, kind.knots_mw, use_ucores[here])
+    return result
+
+
 def draws_mw(kinds: tuple[NodeKind, ...], use_ucores: Integers, accelerator_mw: Integers) -> Integers:
     """Draw of each node in milliwatts, shape (N,), at given loads."""
-    result = accelerator_mw.copy()
-    for kind in kinds:
-        result[kind.nodes] += milliwatts_at(kind.knots_ucores, kind.knots_mw, use_ucores[kind.nodes])
-    return result
+    return curve_mw(kinds, np.arange(len(use_ucores), dtype=np.int32), use_ucores) + accelerator_mw
 
 
 def node_draws_mw(snapshot: Snapshot) -> Integers:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from powerplane.models.classes import PodClasses
-from powerplane.models.draws import ASSUMPTION, NodeKind, draws_mw, node_kinds, node_loads, row_draws_mw
+from powerplane.models.draws import ASSUMPTION, curve_mw, draws_mw, node_kinds, node_loads, row_draws_mw
 from powerplane.models.incidence import PowerIncidence
 from powerplane.models.plan import Conflict, DomainDraw, Move, Plan, Unplaced
 from powerplane.models.snapshot import NO_BUDGET, PodTable, Snapshot
@@ -15,6 +15,9 @@ from powerplane.solver.result import Flow, Result
 
 Integers = NDArray[np.int64]
 Reasons = tuple[str, ...]
+
+STAYS_BY_NATURE = ("DaemonSet", "mirror pod")
+"""Reasons not to move that say nothing about a node that was to be emptied: such pods go with their node."""
 
 
 def compose_plan(
@@ -139,21 +142,13 @@ def freed_mw(snapshot: Snapshot, classes: PodClasses, steps: tuple[Step, ...]) -
     """
     kinds = node_kinds(snapshot)
     use, _ = node_loads(snapshot)
-    kind_of = {int(node): kind for kind in kinds for node in kind.nodes}
-    freed = []
-    for row, flow, _ in steps:
-        own = int(classes.use_ucores[flow.pod_class])
-        present = int(use[flow.source]) + (0 if snapshot.pods.node[row] == flow.source else own)
-        less = _curve_mw(kind_of[flow.source], np.array([present, present - own], dtype=np.int64))
-        freed.append(int(less[0] - less[1]) + int(classes.accelerator_mw[flow.pod_class]))
-    return np.array(freed, dtype=np.int64)
-
-
-def _curve_mw(kind: NodeKind, use_ucores: Integers) -> Integers:
-    lone = NodeKind(
-        kind.curve, kind.capacity_ucores, kind.knots_ucores, kind.knots_mw, np.arange(len(use_ucores), dtype=np.int32)
-    )
-    return draws_mw((lone,), use_ucores, np.zeros(len(use_ucores), dtype=np.int64))
+    row = np.array([row for row, _, _ in steps], dtype=np.int64)
+    source = np.array([flow.source for _, flow, _ in steps], dtype=np.int32)
+    pod_class = classes.of_pod[row]
+    own = classes.use_ucores[pod_class]
+    present = use[source] + np.where(snapshot.pods.node[row] == source, 0, own)
+    curve_part = curve_mw(kinds, source, present) - curve_mw(kinds, source, present - own)
+    return curve_part + classes.accelerator_mw[pod_class]
 
 
 def domain_draws(
@@ -197,24 +192,27 @@ def _waiting(snapshot: Snapshot) -> tuple[Unplaced, ...]:
 def _left_behind(
     snapshot: Snapshot, classes: PodClasses, steps: tuple[Step, ...], drained: set[str]
 ) -> tuple[Unplaced, ...]:
-    """Pods that stay on nodes that were to be emptied, and why."""
+    """Pods that stay on nodes that were to be emptied, and why; not those that belong to their node."""
     pods, place = snapshot.pods, snapshot.pods.node.copy()
     for row, flow, _ in steps:
         place[row] = flow.target
     emptied = [node for node, name in enumerate(snapshot.node_names) if name in drained]
+    why = [classes.reasons[pod_class] if pod_class >= 0 else "" for pod_class in classes.of_pod.tolist()]
     return tuple(
         Unplaced(
             namespace=pods.namespaces[row],
             pod=pods.names[row],
-            reason=f"stays on {snapshot.node_names[place[row]]}: "
-            + (classes.reasons[classes.of_pod[row]] or "no place found elsewhere"),
+            reason=f"stays on {snapshot.node_names[place[row]]}: {why[row] or 'no place found elsewhere'}",
         )
         for row in np.flatnonzero(np.isin(place, emptied)).tolist()
+        if why[row] not in STAYS_BY_NATURE
     )
 
 
 def _assumptions(snapshot: Snapshot, formulation: Formulation, waiting: int) -> tuple[str, ...]:
     added = [ASSUMPTION, formulation.pricing.assumption]
+    if not any(template.owner for template in snapshot.templates):
+        added.append("No pod has a recorded owner, so none is priced as one without a controller.")
     if waiting:
-        added.append(f"{waiting} pods wait for the scheduler; they count with no watts and no requests.")
+        added.append(f"Pods that wait for the scheduler ({waiting}) count with no watts and no requests.")
     return (*snapshot.assumptions, *added)
