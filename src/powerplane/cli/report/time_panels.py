@@ -1,0 +1,131 @@
+"""Runs over time: the watts of the domains that came closest to their limits, and where breakers tripped."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import pairwise
+from math import isfinite
+
+from markupsafe import Markup
+
+from powerplane.cli.report import words
+from powerplane.cli.report.charts import Panel, Point, draw_panel, round_ticks
+from powerplane.cli.report.wave_panels import frame
+from powerplane.models.frames import DrawFrame
+from powerplane.models.topology import PowerTopology
+
+MOST_DOMAINS = 6
+MOST_STEPS = 240
+PANEL_WIDTH = 560.0
+
+Run = tuple[DrawFrame, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TimePanel:
+    """One domain's chart of one run.
+
+    Parameters
+    ----------
+    outcome : str
+        What came of it: a trip, the worst excess, or that the budget held.
+    bad : bool
+    """
+
+    outcome: str
+    bad: bool
+    drawing: Markup
+
+
+def time_panels(
+    runs: tuple[Run, ...], topology: PowerTopology
+) -> tuple[tuple[tuple[str, tuple[TimePanel, ...]], ...], int]:
+    """Draw the same domains for each run, on the same axes.
+
+    Returns
+    -------
+    tuple
+        (domain, a panel for each run), at most ``MOST_DOMAINS``, worst first; and how many domains were left out.
+    """
+    by_domain = [_by_domain(run) for run in runs]
+    names = list(dict.fromkeys(name for found in by_domain for name in found))
+    names.sort(key=lambda name: max(_severity(found.get(name, ())) for found in by_domain), reverse=True)
+    end = max((f.seconds for run in runs for f in run), default=0.0) or 1.0
+    shown = names[:MOST_DOMAINS]
+    rows = tuple((name, _row(name, [found.get(name, ()) for found in by_domain], topology, end)) for name in shown)
+    return rows, len(names) - len(shown)
+
+
+def _by_domain(run: Run) -> dict[str, Run]:
+    frames: dict[str, list[DrawFrame]] = defaultdict(list)
+    for shot in run:
+        frames[shot.domain].append(shot)
+    return {name: tuple(shots) for name, shots in frames.items()}
+
+
+def _severity(run: Run) -> tuple[bool, float]:
+    loads = [f.watts / f.budget_watts for f in run if f.budget_watts > 0]
+    return any(f.dark for f in run), max(loads, default=0.0)
+
+
+def _row(name: str, runs: list[Run], topology: PowerTopology, end: float) -> tuple[TimePanel, ...]:
+    domain = topology.by_name.get(name)
+    rating = domain.breaker.rating_mw / 1000 if domain and domain.breaker else None
+    values = [value for run in runs for f in run for value in (f.watts, f.budget_watts) if isfinite(value)]
+    y_range = frame([*values, *([] if rating is None else [rating])] or [0.0])
+    return tuple(_panel(name, run, rating, y_range, end) for run in runs)
+
+
+def _panel(name: str, run: Run, rating: float | None, y_range: tuple[float, float], end: float) -> TimePanel:
+    trips = _trips(run)
+    outcome, bad = _outcome(run, trips)
+    panel = Panel(
+        name=f"Watts of {name} over time",
+        description=outcome,
+        draw=thin(tuple((f.seconds, f.watts) for f in run)),
+        budget=_changes(tuple((f.seconds, f.budget_watts) for f in run if isfinite(f.budget_watts))),
+        x_end=end,
+        y_range=y_range,
+        x_ticks=_time_ticks(end),
+        width=PANEL_WIDTH,
+        rating=rating,
+        trips=trips,
+    )
+    return TimePanel(outcome, bad, draw_panel(panel))
+
+
+def _time_ticks(end: float) -> tuple[tuple[float, str], ...]:
+    unit, name = (1.0, "s") if end < 300 else (60.0, "min") if end < 3 * 3600 else (3600.0, "h")
+    return tuple((tick * unit, f"{tick:g} {name}" if tick else "0") for tick in round_ticks(0.0, end / unit, most=6))
+
+
+def _trips(run: Run) -> tuple[float, ...]:
+    """Moments at which the domain goes dark."""
+    lit = [False, *(f.dark for f in run)]
+    return tuple(f.seconds for f, (before, now) in zip(run, pairwise(lit), strict=True) if now and not before)
+
+
+def _outcome(run: Run, trips: tuple[float, ...]) -> tuple[str, bool]:
+    if trips:
+        return f"dark from {words.seconds(trips[0])}", True
+    excess = max((f.watts - f.budget_watts for f in run), default=0.0)
+    if excess > words.HALF_A_MILLIWATT:
+        over = sum(right.seconds - left.seconds for left, right in pairwise(run) if left.watts > left.budget_watts)
+        return f"over budget for {words.seconds(over)}, by {words.watts(excess)} at most", False
+    return "held throughout", False
+
+
+def thin(points: tuple[Point, ...], most: int = MOST_STEPS) -> tuple[Point, ...]:
+    """Thin a series to about ``most`` points, keeping the lowest and the highest of every stretch."""
+    if len(points) <= most:
+        return points
+    stride = -(-2 * len(points) // most)
+    kept: list[Point] = []
+    for start in range(0, len(points), stride):
+        stretch = points[start : start + stride]
+        kept.extend(sorted({min(stretch, key=lambda p: p[1]), max(stretch, key=lambda p: p[1])}))
+    return tuple(kept)
+
+
+def _changes(points: tuple[Point, ...]) -> tuple[Point, ...]:
+    """Only the points at which the value changes."""
+    return tuple(p for i, p in enumerate(points) if i == 0 or p[1] != points[i - 1][1])
