@@ -1,0 +1,50 @@
+import pytest
+
+from powerplane.models.plan import Move, Plan
+from powerplane.simulator.scenario import Scenario
+from powerplane.simulator.story import heat_wave_story
+
+
+@pytest.fixture(scope="session")
+def story() -> Scenario:
+    return heat_wave_story(seed=0)
+
+
+@pytest.fixture(scope="session")
+def evacuation(story: Scenario) -> Plan:
+    """Made by hand: every third pod of the hot row that may go anywhere goes to the cool row, forty in a wave."""
+    snapshot = story.snapshot
+    table = [template.requests for template in snapshot.templates]
+    free = snapshot.allocatable.tolist()
+    for pod, node in enumerate(snapshot.pods.node.tolist()):
+        free[node] = [a - b for a, b in zip(free[node], table[snapshot.pods.template[pod]], strict=True)]
+    moves: list[Move] = []
+    for pod, node in enumerate(snapshot.pods.node.tolist()):
+        template = snapshot.templates[snapshot.pods.template[pod]]
+        name = snapshot.node_names[node]
+        if not name.startswith("row-1") or pod % 3 or template.unmovable or template.affinity or template.node_selector:
+            continue
+        target = max(range(len(free)), key=lambda i: (snapshot.node_names[i].startswith("row-2"), free[i][0]))
+        free[target] = [a - b for a, b in zip(free[target], template.requests, strict=True)]
+        moves.append(
+            Move(
+                namespace=snapshot.pods.namespaces[pod],
+                pod=snapshot.pods.names[pod],
+                uid=snapshot.pods.uids[pod],
+                source=name,
+                target=snapshot.node_names[target],
+                watts=0.0,
+                wave=1 + len(moves) // 40,
+            )
+        )
+    return Plan(
+        status="feasible",
+        objective="disruption",
+        cost=float(len(moves)),
+        bound=0.0,
+        gap=None,
+        seed=0,
+        seconds=0.0,
+        snapshot=snapshot.digest,
+        moves=tuple(moves),
+    )
