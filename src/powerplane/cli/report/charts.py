@@ -14,9 +14,8 @@ from powerplane.models.plan import DomainDraw
 
 Point = tuple[float, float]
 
-HEIGHT = 160.0
-LEFT, TOP, BOTTOM = 52.0, 8.0, 140.0
-RIGHT_MARGIN = 8.0
+LEFT, TOP = 52.0, 8.0
+RIGHT_MARGIN, BOTTOM_MARGIN = 8.0, 20.0
 BAR_WIDTH, BAR_HEIGHT = 180.0, 14.0
 
 
@@ -38,8 +37,8 @@ class Panel:
     y_range : (float, float)
         Watts at the bottom and the top.
     x_ticks : tuple of (x, label)
-    width : float
-        Of the drawing; the wider, the smaller its text is shown.
+    size : (float, float)
+        Of the drawing.
     """
 
     name: str
@@ -49,26 +48,27 @@ class Panel:
     x_end: float
     y_range: tuple[float, float]
     x_ticks: tuple[tuple[float, str], ...]
-    width: float = 320.0
+    size: tuple[float, float] = (320.0, 160.0)
     rating: float | None = None
     trips: tuple[float, ...] = ()
 
 
 def draw_panel(panel: Panel) -> Markup:
     """Draw a step chart: the draw as a line, what is over the budget filled, budget and rating as dashed lines."""
-    x = Axis(0.0, panel.x_end, LEFT, panel.width - RIGHT_MARGIN)
-    y = Axis(*panel.y_range, BOTTOM, TOP)
+    width, height = panel.size
+    x = Axis(0.0, panel.x_end, LEFT, width - RIGHT_MARGIN)
+    y = Axis(*panel.y_range, height - BOTTOM_MARGIN, TOP)
     return picture(
         panel.name,
         panel.description,
-        panel.width,
-        HEIGHT,
+        width,
+        height,
         *_grid(panel, x, y),
         element("path", d=_excess(panel, x, y), class_="excess"),
         *_rating(panel, x, y),
         element("path", d=_steps(panel.budget, panel.x_end, x, y), class_="budget"),
         element("path", d=_steps(panel.draw, panel.x_end, x, y), class_="draw"),
-        *(_trip(x(trip), trip) for trip in panel.trips),
+        *(_trip(x(trip), y.start, trip) for trip in panel.trips),
         class_="panel",
     )
 
@@ -119,9 +119,9 @@ def _grid(panel: Panel, x: Axis, y: Axis) -> Iterable[Markup]:
         yield element("path", d=f"M{LEFT:g} {y(value):.1f}H{x.end:g}", class_="rule")
         yield element("text", words.watts(value), x=LEFT - 5, y=y(value) + 3, class_="y")
     for value, label in panel.x_ticks:
-        yield element("path", d=f"M{x(value):.1f} {BOTTOM:g}v4", class_="tick")
-        yield element("text", label, x=x(value), y=BOTTOM + 14, class_="x")
-    yield element("path", d=f"M{LEFT:g} {TOP:g}V{BOTTOM:g}H{x.end:g}", class_="axis")
+        yield element("path", d=f"M{x(value):.1f} {y.start:g}v4", class_="tick")
+        yield element("text", label, x=x(value), y=y.start + 13, class_="x")
+    yield element("path", d=f"M{LEFT:g} {TOP:g}V{y.start:g}H{x.end:g}", class_="axis")
 
 
 def _rating(panel: Panel, x: Axis, y: Axis) -> Iterable[Markup]:
@@ -130,9 +130,9 @@ def _rating(panel: Panel, x: Axis, y: Axis) -> Iterable[Markup]:
         yield element("path", title, d=f"M{LEFT:g} {y(panel.rating):.1f}H{x.end:g}", class_="rating")
 
 
-def _trip(place: float, seconds: float) -> Markup:
+def _trip(place: float, bottom: float, seconds: float) -> Markup:
     title = element("title", f"breaker trips at {words.seconds(seconds)}")
-    line = element("path", d=f"M{place:.1f} {TOP:g}V{BOTTOM:g}", class_="trip")
+    line = element("path", d=f"M{place:.1f} {TOP:g}V{bottom:g}", class_="trip")
     cross = element("path", d=f"M{place - 4:.1f} {TOP:g}l8 8m0-8l-8 8", class_="trip cross")
     return element("g", title, line, cross)
 

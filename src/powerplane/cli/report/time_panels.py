@@ -15,7 +15,7 @@ from powerplane.models.topology import PowerTopology
 
 MOST_DOMAINS = 6
 MOST_STEPS = 240
-PANEL_WIDTH = 560.0
+PANEL_SIZE = (420.0, 120.0)
 
 Run = tuple[DrawFrame, ...]
 
@@ -86,7 +86,7 @@ def _panel(name: str, run: Run, rating: float | None, y_range: tuple[float, floa
         x_end=end,
         y_range=y_range,
         x_ticks=_time_ticks(end),
-        width=PANEL_WIDTH,
+        size=PANEL_SIZE,
         rating=rating,
         trips=trips,
     )
