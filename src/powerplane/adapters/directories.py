@@ -32,13 +32,23 @@ def replace_directory(target: Path, files: Mapping[str, bytes], *, replaceable: 
             new.mkdir()
             for name, data in files.items():
                 (new / name).write_bytes(data)
-            if target.exists():
-                target.rename(Path(workplace) / "old")
-            new.rename(target)
+            _swap(new, target, aside=Path(workplace) / "old")
     except OSError as error:
         raise UsageError(
             f"{target} cannot be written: {error.strerror}", "name a directory that you may write to"
         ) from error
+
+
+def _swap(new: Path, target: Path, aside: Path) -> None:
+    if not target.exists():
+        new.rename(target)
+        return
+    target.rename(aside)
+    try:
+        new.rename(target)
+    except OSError:
+        aside.rename(target)
+        raise
 
 
 def _check_free(target: Path, replaceable: Collection[str]) -> None:

@@ -14,7 +14,7 @@ from powerplane.models.build import NodePower, PowerAssignment
 from powerplane.models.curves import PowerCurve
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Node
-from powerplane.models.quantities import LARGEST, MILLI, ceil_scaled, parse_decimal, parse_milliwatts, parse_share
+from powerplane.models.quantities import LARGEST_MW, MILLI, ceil_scaled, parse_decimal, parse_milliwatts, parse_share
 from powerplane.models.snapshot import NO_BUDGET
 
 EXAMPLE = """\
@@ -168,7 +168,7 @@ def _budget_mw(budget: str | None, curve: PowerCurve) -> int:
     if not budget.rstrip().endswith("%"):
         return parse_milliwatts(budget)
     budget_mw = parse_share(budget) * curve.peak_mw
-    if not 1 <= budget_mw <= LARGEST:
+    if not 1 <= budget_mw <= LARGEST_MW:
         raise InputError(f"a budget of {budget} is no power that a node can have", "write a share such as 90%")
     return int(budget_mw)
 
@@ -176,7 +176,7 @@ def _budget_mw(budget: str | None, curve: PowerCurve) -> int:
 def _curve(name: str, knots: tuple[tuple[Figure, Figure], ...]) -> PowerCurve:
     figures = [(_figure(name, share), _figure(name, watts)) for share, watts in knots]
     milliwatts = tuple(ceil_scaled(watts, MILLI) for _, watts in figures)
-    if milliwatts and max(milliwatts) > LARGEST:
+    if milliwatts and max(milliwatts) > LARGEST_MW:
         raise InputError(f"power curve {name!r} goes beyond any node", "write its watts, [[0, idle], …, [1, peak]]")
     return PowerCurve(name, tuple(share for share, _ in figures), milliwatts)
 

@@ -1,5 +1,6 @@
 """topology.yaml: the power domains of a cluster, as a person writes them."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -85,6 +86,9 @@ class TopologyFile(FileStruct, frozen=True):
 
 KEYS: dict[str, type[msgspec.Struct]] = {"$": TopologyFile, "$.domains": DomainEntry, "$.domains.breaker": BreakerEntry}
 
+LabelIndex = dict[tuple[str, str], list[Node]]
+"""Nodes by each of their labels, so that a thousand selectors do not each walk all nodes."""
+
 
 def read_topology(path: Path | str, nodes: Sequence[Node], *, max_file_bytes: int = MAX_FILE_BYTES) -> PowerTopology:
     """Read a topology file.
@@ -107,28 +111,29 @@ def read_topology(path: Path | str, nodes: Sequence[Node], *, max_file_bytes: in
 def parse_topology(data: bytes, nodes: Sequence[Node], source: str = "topology.yaml") -> PowerTopology:
     """Read a topology from the file's bytes; see ``read_topology``."""
     file = convert(parse_yaml(data, source), TopologyFile, source, KEYS)
+    index = _by_label(nodes)
     domains = []
     for entry in file.domains:
         try:
-            domains.append(_domain(entry, nodes))
+            domains.append(_domain(entry, index))
         except InputError as error:
             raise InputError(f"{source}: domain {entry.name!r}: {error.problem}", error.next_step) from error
     return PowerTopology(tuple(domains))
 
 
-def _domain(entry: DomainEntry, nodes: Sequence[Node]) -> PowerDomain:
+def _domain(entry: DomainEntry, index: LabelIndex) -> PowerDomain:
     return PowerDomain(
         name=entry.name,
         kind=entry.kind,
         budget_mw=NO_BUDGET if entry.budget is None else parse_milliwatts(entry.budget),
         parents=entry.parents or (),
-        nodes=_nodes(entry, nodes),
+        nodes=_nodes(entry, index),
         breaker=_breaker(entry.breaker) if entry.breaker else None,
         feed_load=entry.feed_load or "",
     )
 
 
-def _nodes(entry: DomainEntry, nodes: Sequence[Node]) -> tuple[str, ...]:
+def _nodes(entry: DomainEntry, index: LabelIndex) -> tuple[str, ...]:
     if entry.nodes is not None and entry.node_selector is not None:
         raise InputError("it has both nodes and nodeSelector", "leave one of them")
     if entry.node_selector is None:
@@ -136,7 +141,19 @@ def _nodes(entry: DomainEntry, nodes: Sequence[Node]) -> tuple[str, ...]:
     if not entry.node_selector:
         raise InputError("its nodeSelector is empty", "name a label, for example {rack: rack-1}")
     wanted = entry.node_selector.items()
-    return tuple(node.metadata.name for node in nodes if wanted <= (node.metadata.labels or {}).items())
+    candidates = index.get(next(iter(wanted)), [])
+    found = tuple(node.metadata.name for node in candidates if wanted <= (node.metadata.labels or {}).items())
+    if not found:
+        raise InputError(f"its nodeSelector {entry.node_selector} matches no node", "correct it, or label the nodes")
+    return found
+
+
+def _by_label(nodes: Sequence[Node]) -> LabelIndex:
+    index: LabelIndex = defaultdict(list)
+    for node in nodes:
+        for label in (node.metadata.labels or {}).items():
+            index[label].append(node)
+    return index
 
 
 def _breaker(entry: BreakerEntry) -> Breaker:

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator
 from io import StringIO
+from sys import intern
 
 from powerplane.models.errors import InputError
 from powerplane.models.quantities import MICRO, MILLI, shown
@@ -49,19 +50,13 @@ def _row(fields: list[str], origin: str) -> UsageRow:
             f"{origin} has {len(fields)} fields, not {len(COLUMNS)}", f"write {','.join(COLUMNS)} on every line"
         )
     namespace, pod, cores, watts = fields
-    return UsageRow(
-        namespace=namespace,
-        pod=pod,
-        use_ucores=_amount(cores, MICRO, f"{origin}, pod {namespace}/{pod}: cpu_cores"),
-        accelerator_mw=_amount(watts, MILLI, f"{origin}, pod {namespace}/{pod}: accelerator_watts")
-        if watts.strip()
-        else None,
-        origin=origin,
-    )
-
-
-def _amount(text: str, scale: int, what: str) -> int:
+    column = "cpu_cores"
     try:
-        return parse_use(text, scale)
+        use_ucores = parse_use(cores, MICRO)
+        column = "accelerator_watts"
+        accelerator_mw = parse_use(watts, MILLI) if watts.strip() else None
     except InputError as error:
-        raise InputError(f"{what}: {error.problem}", "correct the figure, or leave the row out") from error
+        raise InputError(
+            f"{origin}, pod {namespace}/{pod}: {column}: {error.problem}", "correct the figure, or leave the row out"
+        ) from error
+    return UsageRow(intern(namespace), pod, use_ucores, accelerator_mw, origin)

@@ -11,7 +11,7 @@ from powerplane.models.assumptions import assumptions
 from powerplane.models.curves import PowerCurve
 from powerplane.models.errors import InputError
 from powerplane.models.idle import check_idle
-from powerplane.models.nodes import node_table
+from powerplane.models.nodes import NodeTable, node_table
 from powerplane.models.objects import (
     Namespace,
     Node,
@@ -24,15 +24,18 @@ from powerplane.models.objects import (
 )
 from powerplane.models.owners import OwnerBook
 from powerplane.models.pods import PodRows, read_pods
+from powerplane.models.quantities import LARGEST_MW, MICRO, MILLI, format_watts
 from powerplane.models.requests import FIRST_RESOURCES
 from powerplane.models.snapshot import NO_BUDGET, PodTable, PodTemplate, Snapshot
 from powerplane.models.templates import TemplateBook, extra_resources, with_requests
 from powerplane.models.topology import PowerTopology, check_nodes
-from powerplane.models.usage import DEVICE_MW, UsageRow, pod_use
+from powerplane.models.usage import DEVICE_MW, PodUse, UsageRow, pod_use
 from powerplane.models.volumes import VolumeBook
 
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """The label that the API server gives every namespace."""
+
+_LARGEST_SUM = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +127,10 @@ def build_snapshot(
     drafts = templates.drafts
     resources = FIRST_RESOURCES + extra_resources(drafts, FIRST_RESOURCES)
     finished = tuple(with_requests(draft, resources) for draft in drafts)
-    _check_sums(rows, finished, resources)
+    _check_requests(rows, finished, resources)
     units = [draft.units for draft in drafts]
     use = pod_use(zip(rows.namespaces, rows.names, strict=True), usage, rows.template, units, _device_mw(powers, rows))
+    _check_products(nodes, powers, use)
     return Snapshot(
         digest=_digest(tuple(nodes.row_of), rows),
         as_of_s=as_of_s if as_of_s is not None else int(rows.started_s.max(initial=0)),
@@ -172,16 +176,33 @@ def _device_mw(powers: tuple[NodePower, ...], rows: PodRows) -> NDArray[np.int64
     return by_node
 
 
-def _check_sums(rows: PodRows, templates: tuple[PodTemplate, ...], resources: tuple[str, ...]) -> None:
+def _check_requests(rows: PodRows, templates: tuple[PodTemplate, ...], resources: tuple[str, ...]) -> None:
     """Refuse requests whose sum over all pods would not be exact in 64 bits."""
     counts = np.bincount(rows.template, minlength=len(templates)).tolist()
     for column, resource in enumerate(resources):
         total = sum(count * each.requests[column] for count, each in zip(counts, templates, strict=True))
-        if total >= 2**62:
+        if total > _LARGEST_SUM:
             raise InputError(
                 f"the pods request {total:.3g} of {resource} in all, which is beyond any cluster",
                 "correct the quantities of the largest pods",
             )
+
+
+def _check_products(nodes: NodeTable, powers: tuple[NodePower, ...], use: PodUse) -> None:
+    """Refuse powers and uses whose products or sums would not be exact in 64 bits."""
+    for (name, offer), power in zip(zip(nodes.row_of, nodes.offers, strict=True), powers, strict=True):
+        if offer["cpu"] * (MICRO // MILLI) * power.curve.peak_mw > _LARGEST_SUM:
+            raise InputError(
+                f"node {name!r} has {offer['cpu'] // MILLI} cores and draws up to {format_watts(power.curve.peak_mw)}, "
+                "which is beyond any machine",
+                f"correct its allocatable cpu, or the curve {power.curve.name!r}",
+            )
+    for what, total, most in (
+        ("micro-cores", sum(use.use_ucores.tolist()), _LARGEST_SUM),
+        ("milliwatts of accelerators", sum(use.accelerator_mw.tolist()), LARGEST_MW),
+    ):
+        if total > most:
+            raise InputError(f"the pods use {total} {what} in all, which is beyond any site", "correct the usage rows")
 
 
 def _digest(node_names: tuple[str, ...], rows: PodRows) -> str:

@@ -14,7 +14,10 @@ from powerplane.models.errors import InputError
 MILLI = 1000
 MICRO = 1_000_000
 LARGEST = 2**53
-"""No single amount may exceed this many milli-cores, bytes, units or milliwatts: sums must stay exact in 64 bits."""
+"""No single amount may exceed this many milli-cores, bytes or units: sums must stay exact in 64 bits."""
+
+LARGEST_MW = 10**13
+"""No power may exceed 10 GW, for the same reason."""
 
 LONGEST = 64
 """Characters of a number; longer ones are refused before they cost time."""
@@ -69,11 +72,15 @@ def parse_decimal(text: str) -> Fraction:
     InputError
         When the text is no number, or is NaN or infinite.
     """
-    match = _DECIMAL.fullmatch(text) if len(text) <= LONGEST else None
-    value = _number(match) if match else None
-    if value is None:
-        raise InputError(f"{shown(text)} is not a finite number", "write a decimal number, for example 1.25")
-    return value
+    return _fraction(_decimal(text))
+
+
+def parse_ceil(text: str, scale: int) -> int:
+    """Read a plain decimal number times ``scale``, rounded up; as ``parse_decimal``, but in integers all the way."""
+    mantissa, exponent = _decimal(text)
+    if exponent >= 0:
+        return mantissa * scale * int(10**exponent)
+    return -(-mantissa * scale // int(10**-exponent))
 
 
 def parse_milliwatts(text: str) -> int:
@@ -103,7 +110,7 @@ def parse_milliwatts(text: str) -> int:
     if milliwatts < 1:
         what = "is not above zero" if milliwatts <= 0 else "is less than a milliwatt"
         raise InputError(f"a power of {shown(text)} {what}", "write what may be drawn, for example 450W")
-    if milliwatts > LARGEST:
+    if milliwatts > LARGEST_MW:
         raise InputError(f"a power of {shown(text)} is beyond any site", "check the unit: mW, W, kW or MW")
     return int(milliwatts)
 
@@ -164,15 +171,35 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")
 
 
-def _number(match: re.Match[str]) -> Fraction | None:
-    """Value of a matched number; None where it has no digit or an exponent that no amount has."""
+def _decimal(text: str) -> tuple[int, int]:
+    digits = _digits(_DECIMAL.fullmatch(text)) if len(text) <= LONGEST else None
+    if digits is None:
+        raise InputError(f"{shown(text)} is not a finite number", "write a decimal number, for example 1.25")
+    return digits
+
+
+def _digits(match: re.Match[str] | None) -> tuple[int, int] | None:
+    """Mantissa and exponent of ten of a matched number; None where it has no digit or no amount's exponent."""
+    if match is None:
+        return None
     groups = match.groupdict()
-    digits = groups["whole"] + (groups["part"] or "")
+    part = groups["part"] or ""
+    digits = groups["whole"] + part
     exponent = int(groups.get("exponent") or 0)
     if not digits or abs(exponent) > _FARTHEST_EXPONENT:
         return None
-    value = Fraction(int(digits), 10 ** len(groups["part"] or "")) * Fraction(10) ** exponent
-    return -value if groups["sign"] == "-" else value
+    return int(groups["sign"] + digits), exponent - len(part)
+
+
+def _number(match: re.Match[str]) -> Fraction | None:
+    """Value of a matched number; None where it is none."""
+    digits = _digits(match)
+    return _fraction(digits) if digits else None
+
+
+def _fraction(digits: tuple[int, int]) -> Fraction:
+    mantissa, exponent = digits
+    return Fraction(mantissa * 10**exponent) if exponent >= 0 else Fraction(mantissa, 10**-exponent)
 
 
 def _not_a_quantity(text: str) -> InputError:

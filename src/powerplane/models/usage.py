@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from powerplane.models.errors import InputError
-from powerplane.models.quantities import LARGEST, MICRO, MILLI, ceil_scaled, parse_decimal
+from powerplane.models.quantities import LARGEST, MICRO, MILLI, parse_ceil, shown
 
 ASSUMED_MILLI = 100
 """Milli-cores of a pod that requests no CPU: what the scheduler's scoring takes for such pods, too."""
@@ -70,11 +70,11 @@ def parse_use(text: str, scale: int) -> int:
     InputError
         For what is not finite, is negative, or beyond any pod.
     """
-    value = parse_decimal(text.strip())
-    amount = ceil_scaled(value, scale)
-    if value < 0 or amount > LARGEST:
-        what = "is negative" if value < 0 else "is more than a pod can use"
-        raise InputError(f"{text.strip()} {what}", "correct the figure, or leave the row out")
+    written = text.strip()
+    amount = parse_ceil(written, scale)
+    if not 0 <= amount <= LARGEST or written.startswith("-"):  # what rounds up to 0 may still be negative
+        what = "is more than a pod can use" if amount > 0 else "is negative"
+        raise InputError(f"{shown(written)} {what}", "correct the figure, or leave the row out")
     return amount
 
 
