@@ -50,6 +50,8 @@ class WorkloadClass:
         What a pod uses, in micro-cores, before noise.
     zones : tuple of str
         Zones that it must run in; any when empty.
+    fresh : bool
+        Rolled out half a day after all others, a moment before the snapshot.
     """
 
     name: str
@@ -65,6 +67,7 @@ class WorkloadClass:
     spread: bool = False
     protected: bool = False
     priority: int = 0
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,6 +131,7 @@ def _draw_classes(spec: CellSpec, cores: int, rng: np.random.Generator) -> tuple
             cpu_milli=int(cpu[row]),
             memory_mib=int(memory[row]),
             use_ucores=int(cpu[row]) * int(shares[row]),
+            fresh=row == len(counts) - 1,
         )
         for row in range(len(counts))
     ]

@@ -14,6 +14,8 @@ from powerplane.bench.fleet import MACHINES, MIB_PER_CORE, ZONES, Fleet, Workloa
 from powerplane.bench.placement import MAX_SKEW
 
 BORN = "2026-01-01T00:00:00Z"
+ROLLED_OUT = "2026-01-01T12:00:00Z"
+"""When the freshest pods started: the moment of the snapshot, by which all others have settled."""
 RACK_LABEL = "topology.powerplane.dev/rack"
 ZONE_LABEL = "topology.kubernetes.io/zone"
 HOST_LABEL = "kubernetes.io/hostname"
@@ -199,7 +201,8 @@ def _owner(kind: str, name: str, seed: int) -> Json:
 
 def _pod_text(workload: WorkloadClass, seed: int) -> list[str]:
     kind, owner = ("DaemonSet", workload.name) if workload.daemon else ("ReplicaSet", f"{workload.name}-rs")
-    meta = _meta("\0", "\0", workload.namespace, {"app": workload.name})
+    started = ROLLED_OUT if workload.fresh else BORN
+    meta = _meta("\0", "\0", workload.namespace, {"app": workload.name}) | {"creationTimestamp": started}
     meta["ownerReferences"] = [_owner(kind, owner, seed)]
     requests = {"cpu": f"{workload.cpu_milli}m", "memory": f"{workload.memory_mib}Mi"}
     spec: Json = {"nodeName": "\0", "containers": [{"name": "main", "resources": {"requests": requests}}]}
@@ -208,7 +211,7 @@ def _pod_text(workload: WorkloadClass, seed: int) -> list[str]:
         "kind": "Pod",
         "metadata": meta,
         "spec": spec | _placement_fields(workload),
-        "status": {"phase": "Running", "startTime": BORN},
+        "status": {"phase": "Running", "startTime": started},
     }
     return compact(pod).split("\\u0000")
 
