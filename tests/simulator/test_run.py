@@ -97,7 +97,7 @@ def test_a_plan_that_comes_too_late_is_given_up_once_the_row_is_dark(story: Scen
 
 
 def test_pods_on_the_move_are_never_counted_as_lost(evacuated: Run) -> None:
-    assert evacuated.moving.max() <= 40
+    assert evacuated.moving.max() <= Pace().at_once
     assert evacuated.moving_pod_minutes > 0
     assert evacuated.lost_pod_minutes == 0
 

@@ -33,7 +33,7 @@ from powerplane.simulator.workloads import GIB_PER_CORE, PRIORITIES, SERVICES, S
 HOSTNAME, TYPE = "kubernetes.io/hostname", "node.kubernetes.io/instance-type"
 AGENT_MILLICORES = 250
 STARTED = "2025-07-01T06:00:00Z"
-DOWN_AT_ONCE = 0.25
+DOWN_AT_ONCE = 0.1
 """Share of a guarded service's pods that may be down at the same time."""
 
 

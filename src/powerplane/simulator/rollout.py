@@ -1,5 +1,6 @@
 """A plan carried out: wave after wave, each pod evicted, stopped, started on its target and ready."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,14 +11,34 @@ from powerplane.models.plan import Move, Plan
 from powerplane.simulator.cluster import Cluster
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Part of a wave: as many of its moves as may be under way at the same time, in rows of pods and nodes."""
+
+    wave: int
+    number: int
+    parts: int
+    moves: tuple[tuple[int, int], ...]
+
+    @property
+    def last(self) -> bool:
+        """Whether the wave is through after it."""
+        return self.number == self.parts
+
+    def __str__(self) -> str:
+        part = f", part {self.number} of {self.parts}" if self.parts > 1 else ""
+        pods = "pod" if len(self.moves) == 1 else "pods"
+        return f"wave {self.wave}{part}: {len(self.moves)} {pods} evicted"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Wave:
-    """One wave under way: pods, their targets, and the seconds at which each has stopped and is ready.
+class Underway:
+    """A part while it runs: the seconds at which each pod has stopped and is ready.
 
     Arrays of shape (M,): rows of pods, rows of nodes, seconds of the simulation.
     """
 
-    number: int
+    part: Part
     pods: NDArray[np.int64]
     targets: NDArray[np.int32]
     stopped_s: NDArray[np.int64]
@@ -45,27 +66,28 @@ class Rollout:
     moved: int = 0
     waves_done: int = 0
     given_up: str = ""
-    _waves: list[tuple[int, list[tuple[int, int]]]] = field(init=False)
-    _now: Wave | None = None
+    _parts: list[Part] = field(init=False)
+    _now: Underway | None = None
     _random: np.random.Generator = field(init=False)
     _next_s: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self._waves = _rows_by_wave(self.cluster, self.plan.moves)
-        self._random = np.random.default_rng([self.cluster.scenario.seed, 2])
-        self._next_s = self.cluster.scenario.planned_at_s
+        scenario = self.cluster.scenario
+        self._parts = list(_parts(_rows_by_wave(self.cluster, self.plan.moves), scenario.pace.at_once))
+        self._random = np.random.default_rng([scenario.seed, 2])
+        self._next_s = scenario.planned_at_s
 
     @property
     def done(self) -> bool:
         """Whether every wave is through, or the plan was given up."""
-        return not self._waves and self._now is None
+        return not self._parts and self._now is None
 
     def step(self, second: int) -> str:
-        """Do what is due at a second; return the wave that began, as a sentence, or ""."""
+        """Do what is due at a second; return the part that began, as a sentence, or ""."""
         if self._now is not None:
             self._advance(self._now, second)
-        if self._now is None and self._waves and second >= self._next_s:
-            return self._begin(second)
+        if self._now is None and self._parts and second >= self._next_s:
+            return self._begin(self._parts.pop(0), second)
         return ""
 
     def moving(self) -> NDArray[np.bool_]:
@@ -78,32 +100,38 @@ class Rollout:
         return on_the_way
 
     def give_up(self, reason: str) -> None:
-        """Start no further wave."""
-        self._waves = []
+        """Start no further part."""
+        self._parts = []
         self.given_up = self.given_up or reason
 
-    def _begin(self, second: int) -> str:
+    def _begin(self, part: Part, second: int) -> str:
         pace = self.cluster.scenario.pace
-        number, rows = self._waves.pop(0)
-        pods, targets = (np.array(column) for column in zip(*rows, strict=True))
+        pods, targets = (np.array(column) for column in zip(*part.moves, strict=True))
         stopped = second + self._random.integers(pace.grace_s[0], pace.grace_s[1], len(pods), endpoint=True)
         ready = stopped + self._random.integers(pace.start_s[0], pace.start_s[1], len(pods), endpoint=True)
-        self._now = Wave(number, pods, targets.astype(np.int32), stopped, ready)
-        return f"wave {number}: {len(pods)} pods evicted"
+        self._now = Underway(part, pods, targets.astype(np.int32), stopped, ready)
+        return str(part)
 
-    def _advance(self, wave: Wave, second: int) -> None:
-        arriving, ready = wave.stopped_s == second, wave.ready_s == second
+    def _advance(self, now: Underway, second: int) -> None:
+        arriving, ready = now.stopped_s == second, now.ready_s == second
         cluster = self.cluster
-        cluster.node[wave.pods[arriving]] = wave.targets[arriving]
-        cluster.surge[wave.pods[arriving]] = cluster.scenario.pace.surge
-        cluster.serving[wave.pods[arriving]] = False
-        cluster.surge[wave.pods[ready]] = 1.0
-        cluster.serving[wave.pods[ready]] = cluster.wiring.lit[cluster.node[wave.pods[ready]]]
+        cluster.node[now.pods[arriving]] = now.targets[arriving]
+        cluster.surge[now.pods[arriving]] = cluster.scenario.pace.surge
+        cluster.serving[now.pods[arriving]] = False
+        cluster.surge[now.pods[ready]] = 1.0
+        cluster.serving[now.pods[ready]] = cluster.wiring.lit[cluster.node[now.pods[ready]]]
         self.moved += int(ready.sum())
-        if second >= int(wave.ready_s.max()):
+        if second >= int(now.ready_s.max()):
             self._now = None
-            self.waves_done += 1
+            self.waves_done += now.part.last
             self._next_s = second + cluster.scenario.pace.confirm_s
+
+
+def _parts(waves: list[tuple[int, list[tuple[int, int]]]], at_once: int) -> Iterator[Part]:
+    for wave, moves in waves:
+        cuts = range(0, len(moves), at_once)
+        for number, first in enumerate(cuts, start=1):
+            yield Part(wave, number, len(cuts), tuple(moves[first : first + at_once]))
 
 
 def _rows_by_wave(cluster: Cluster, moves: tuple[Move, ...]) -> list[tuple[int, list[tuple[int, int]]]]:

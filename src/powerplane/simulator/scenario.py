@@ -23,10 +23,12 @@ class Pace:
         From the loss of a feed until it is seen (two scrapes of 15 s at most; here one).
     solve_s : int
         Time given to planning.
+    at_once : int
+        Most pods under way at the same time: a wave may be carried out in any parts, so a rate limit cannot break it.
     grace_s, start_s : tuple of (int, int)
         Least and most that a pod takes to stop after its eviction, and to be ready after it stopped.
     confirm_s : int
-        Between the last ready pod of a wave and the next wave, to see the watts come true.
+        Between the last ready pod and the next evictions, to see the watts come true.
     surge : float
         Times its usual use that a starting pod draws.
     not_ready_s : int
@@ -36,6 +38,7 @@ class Pace:
 
     notice_s: int = 15
     solve_s: int = 10
+    at_once: int = 24
     grace_s: tuple[int, int] = (3, 12)
     start_s: tuple[int, int] = (8, 20)
     confirm_s: int = 5
