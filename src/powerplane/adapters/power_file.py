@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from powerplane.adapters.reading import MAX_FILE_BYTES, convert, read_file
-from powerplane.adapters.topology_file import Figure, FileStruct, Power
+from powerplane.adapters.topology_file import NUMBER, Figure, FileStruct, Power
 from powerplane.adapters.yaml_text import parse_yaml
 from powerplane.models.build import NodePower, PowerAssignment
 from powerplane.models.curves import PowerCurve
@@ -29,7 +29,7 @@ Budget = Annotated[
     msgspec.Meta(
         description="Watts with their unit, or a share of the curve's peak.",
         examples=["450W", "90%"],
-        extra_json_schema={"pattern": r"^\s*\+?[0-9]*\.?[0-9]*([eE][+-]?[0-9]{1,3})?\s*(mW|W|kW|MW|%)\s*$"},
+        extra_json_schema={"pattern": rf"^\s*{NUMBER}(\s*(mW|W|kW|MW)|([eE][+-]?[0-9]{{1,3}})?\s*%)\s*$"},
     ),
 ]
 

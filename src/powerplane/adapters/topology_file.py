@@ -22,7 +22,8 @@ domains:
 - {name: rack-1, kind: rack, parents: [feed-a], budget: 12kW, nodes: [node-1, node-2]}
 """
 
-POWER = r"^\s*\+?[0-9]*\.?[0-9]*\s*(mW|W|kW|MW)\s*$"
+NUMBER = r"\+?([0-9]+\.?[0-9]*|\.[0-9]+)"
+POWER = rf"^\s*{NUMBER}\s*(mW|W|kW|MW)\s*$"
 """What a schema can say of a power; the parser says the rest."""
 
 Power = Annotated[
