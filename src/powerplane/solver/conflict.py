@@ -1,0 +1,151 @@
+"""Why no plan can hold every budget: an irreducible set of budgets and constraints, and what would free them.
+
+The relaxation proves it: a set of budgets and constraint families is in conflict when the relaxation restricted to
+it is infeasible, since every real plan is a point of the relaxation. QuickXplain (Junker, AAAI'04) narrows the set
+until each member is needed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from powerplane.models.plan import Conflict
+from powerplane.solver.greedy import Stop
+from powerplane.solver.problem import UNBOUNDED, Problem
+from powerplane.solver.relaxation import relax
+from powerplane.solver.state import found_state
+from powerplane.solver.tables import Ints, compile_tables
+
+SINGLY = 24
+"""Domains within their budgets are named one by one up to this many; beyond, they stand together by kind."""
+
+CAPACITY = "requests must fit what nodes offer"
+UNMOVABLE = "pods that may not be moved"
+PLACES = "taints, cordons, node affinity and volumes"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A member of a conflict: its name, and the domains whose budgets it stands for (none for a family)."""
+
+    name: str
+    domains: tuple[str, ...] = ()
+
+
+def find_conflict(problem: Problem, *, stop: Stop = lambda: False, seconds: float = 5.0) -> Conflict | None:
+    """Return a smallest set, in the sense that no member can be left out, of what cannot hold together.
+
+    Parameters
+    ----------
+    problem : Problem
+        One for which the relaxation, or a cover, proves that no plan holds everything.
+    stop : callable
+        Says when the time is up; the set is then as small as it has become.
+    seconds : float
+        For each relaxation.
+
+    Returns
+    -------
+    Conflict or None
+        None where the relaxation does not see the conflict.
+    """
+    parts = _parts(problem)
+
+    def clash(members: tuple[Part, ...]) -> bool:
+        return relaxed_infeasible(restrict(problem, members), seconds)
+
+    if not clash(parts):
+        return None
+    members = quick_xplain(parts, clash, stop)
+    return Conflict(
+        members=tuple(part.name for part in members),
+        remedies=tuple(_remedy(problem, part, members, seconds) for part in members),
+    )
+
+
+def quick_xplain(parts: tuple[Part, ...], clash: Callable[[tuple[Part, ...]], bool], stop: Stop) -> tuple[Part, ...]:
+    """Return an irreducible subset of ``parts`` that still clashes."""
+
+    def narrow(base: tuple[Part, ...], added: bool, rest: tuple[Part, ...]) -> tuple[Part, ...]:
+        if added and not stop() and clash(base):
+            return ()
+        if len(rest) <= 1 or stop():
+            return rest
+        half = len(rest) // 2
+        left, right = rest[:half], rest[half:]
+        second = narrow((*base, *left), bool(left), right)
+        first = narrow((*base, *second), bool(second), left)
+        return (*first, *second)
+
+    return narrow((), False, parts)
+
+
+def relaxed_infeasible(problem: Problem, seconds: float) -> bool:
+    """Say whether the relaxation proves that no plan of a problem exists."""
+    return relax(found_state(compile_tables(problem)), (), seconds=seconds).infeasible
+
+
+def _parts(problem: Problem) -> tuple[Part, ...]:
+    """All candidates; those that are found over budget last, so that QuickXplain prefers to keep them."""
+    state = found_state(compile_tables(problem))
+    over = {problem.row_domain[k] for k in np.flatnonzero(state.row_excess() > 0)}
+    bounded = dict.fromkeys(
+        name for name, budget in zip(problem.row_domain, problem.row_budget_mw, strict=True) if budget != UNBOUNDED
+    )
+    calm = [name for name in bounded if name not in over]
+    quiet = (
+        [Part(f"budget of {name}", (name,)) for name in calm]
+        if len(calm) <= SINGLY
+        else [Part(f"budgets of the {len(calm)} other domains", tuple(calm))]
+    )
+    hot = [Part(f"budget of {name}", (name,)) for name in bounded if name in over]
+    families = [Part(PLACES), Part(CAPACITY)] + ([Part(UNMOVABLE)] if not problem.movable.all() else [])
+    return (*families, *quiet, *hot)
+
+
+def restrict(problem: Problem, members: tuple[Part, ...]) -> Problem:
+    """Return the problem with only some budgets and constraint families left."""
+    names = {part.name for part in members}
+    kept = {domain for part in members for domain in part.domains}
+    budgets = np.array(
+        [
+            budget if domain in kept else UNBOUNDED
+            for domain, budget in zip(problem.row_domain, problem.row_budget_mw, strict=True)
+        ],
+        dtype=np.int64,
+    )
+    allocatable = problem.allocatable
+    if CAPACITY not in names:
+        allocatable = np.maximum(allocatable, _everything(problem))
+    return replace(
+        problem,
+        row_budget_mw=budgets,
+        allocatable=allocatable,
+        allowed=problem.allowed if PLACES in names else np.ones_like(problem.allowed),
+        movable=problem.movable if UNMOVABLE in names else np.ones_like(problem.movable),
+    )
+
+
+def _everything(problem: Problem) -> Ints:
+    """What all pods together take of each resource."""
+    total: Ints = (problem.requests[problem.cell_class] * problem.cell_count[:, None].astype(np.int64)).sum(axis=0)
+    return total
+
+
+def _remedy(problem: Problem, part: Part, members: tuple[Part, ...], seconds: float) -> str:
+    if part.name == CAPACITY:
+        return "add nodes, or lower requests, under the domains that have watts to spare"
+    if part.name == UNMOVABLE:
+        return "let some of the pods that may not be moved move (their annotations, owners or disruption budgets)"
+    if part.name == PLACES:
+        return "uncordon nodes, or relax taints, node affinity or zones, where there are watts to spare"
+    raise_mw = _needed_raise(problem, part, members, seconds)
+    others = "" if len(part.domains) == 1 else " in all"
+    return f"raise the {part.name} by at least {raise_mw / 1000:.1f} W{others}"
+
+
+def _needed_raise(problem: Problem, part: Part, members: tuple[Part, ...], seconds: float) -> float:
+    """Return the least overload, in milliwatts, when only this part's budgets may be exceeded."""
+    state = found_state(compile_tables(restrict(problem, members)))
+    return relax(state, (), seconds=seconds, soft=True, give=frozenset(part.domains)).bound

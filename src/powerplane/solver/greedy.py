@@ -1,0 +1,141 @@
+"""The first plan: while something is over budget, move the pod that sheds most for its price.
+
+A repair in the spirit of Dynamo's leaf controllers (Wu et al., ISCA'16), on placement instead of capping: it never
+breaks what it did not find broken, and on slack clusters it is already close to the bound.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from powerplane.solver.feasible import targets
+from powerplane.solver.state import State
+from powerplane.solver.tables import Ints
+
+Stop = Callable[[], bool]
+"""Says whether the time is up."""
+
+
+def repair(state: State, stop: Stop) -> None:
+    """Move pods until no budget or capacity is broken, nothing more can be moved, or the time is up."""
+    stuck: set[tuple[int, int]] = set()
+    while not stop():
+        hot = hottest(state)
+        if hot is None or not _relieve(state, hot, stuck, stop):
+            return
+
+
+class Hot:
+    """One thing over its limit: nodes that share in it, and how much each pod there would relieve it.
+
+    Parameters
+    ----------
+    nodes : int64 array
+        Nodes that contribute.
+    weights : int64 array
+        Share of each node's draw, times the row scale; for a capacity, None.
+    excess : int
+        What must go: milliwatts times scale, or units of the resource.
+    resource : int
+        Column of the resource that is overcommitted; -1 for power.
+    """
+
+    __slots__ = ("excess", "nodes", "resource", "weights")
+
+    def __init__(self, nodes: Ints, weights: Ints, excess: int, resource: int = -1) -> None:
+        self.nodes, self.weights, self.excess, self.resource = nodes, weights, excess, resource
+
+
+def hottest(state: State, skip: frozenset[int] = frozenset()) -> Hot | None:
+    """Return the overcommitted node, overdrawn node or overdrawn row with the largest excess, in that order."""
+    short = np.flatnonzero((state.free < 0).any(axis=1))
+    for node in short.tolist():
+        resource = int(np.argmin(state.free[node] / np.maximum(1, state.tables.problem.allocatable[node])))
+        return Hot(np.array([node]), np.ones(1, dtype=np.int64), -int(state.free[node, resource]), resource)
+    over = state.node_excess()
+    if over.any():
+        node = int(over.argmax())
+        return Hot(np.array([node]), np.ones(1, dtype=np.int64), int(over[node]))
+    excess = state.load - state.tables.rows.limit
+    order = np.argsort(-excess, kind="stable")
+    for row in order.tolist():
+        if excess[row] <= 0:
+            return None
+        if row not in skip:
+            return _hot_row(state, row, int(excess[row]))
+    return None
+
+
+def _hot_row(state: State, row: int, excess: int) -> Hot:
+    weights = state.tables.problem.row_weights
+    span = slice(weights.indptr[row], weights.indptr[row + 1])
+    return Hot(weights.indices[span].astype(np.int64), weights.data[span].astype(np.int64), excess)
+
+
+def _relieve(state: State, hot: Hot, stuck: set[tuple[int, int]], stop: Stop) -> bool:
+    """Make the best single move against one excess; False when none is left."""
+    for pod_class, node in candidates(state, hot):
+        if stop():
+            return False
+        if (pod_class, node) in stuck:
+            continue
+        # One less than what an overdrawn row draws now: a move inside it must make it better.
+        ceiling = state.load - 1
+        state.put(pod_class, node, -1)
+        target = best_target(state, pod_class, node, ceiling)
+        if target is None:
+            state.put(pod_class, node, 1)
+            stuck.add((pod_class, node))
+            continue
+        state.put(pod_class, target, 1)
+        return True
+    return False
+
+
+def candidates(state: State, hot: Hot) -> list[tuple[int, int]]:
+    """Pods (class, node) that relieve an excess: first the cheapest that alone suffices, else most relief per price."""
+    pod_class, node, _ = state.movable_cells(hot.nodes)
+    if not len(pod_class):
+        return []
+    relief = relief_of(state, hot, pod_class, node)
+    price = extra_price(state, pod_class, node)
+    useful = relief > 0
+    pod_class, node, relief, price = pod_class[useful], node[useful], relief[useful], price[useful]
+    enough = relief >= hot.excess
+    ratio = np.minimum(relief, hot.excess) / np.maximum(price, 1)
+    # Among those that suffice alone, the cheapest and then the smallest; after them, the others by their ratio.
+    order = np.lexsort((node, pod_class, np.where(enough, relief, -relief), -ratio))
+    return list(zip(pod_class[order].tolist(), node[order].tolist(), strict=True))
+
+
+def relief_of(state: State, hot: Hot, pod_class: Ints, node: Ints) -> Ints:
+    """By how much an excess would shrink without each pod, in the excess' own units."""
+    if hot.resource >= 0:
+        asked: Ints = state.tables.problem.requests[pod_class, hot.resource]
+        return asked
+    share = dict(zip(hot.nodes.tolist(), hot.weights.tolist(), strict=True))
+    weight = np.array([share[n] for n in node.tolist()], dtype=np.int64)
+    return state.fall(pod_class, node) * weight
+
+
+def extra_price(state: State, pod_class: Ints, node: Ints) -> Ints:
+    """Price of taking each pod off its node: nothing for one that only came there by this plan."""
+    guests = [state.delta.get((c, n), 0) > 0 for c, n in zip(pod_class.tolist(), node.tolist(), strict=True)]
+    return np.where(guests, 0, state.tables.problem.move_cost[pod_class])
+
+
+def best_target(state: State, pod_class: int, source: int, ceiling: Ints | None = None) -> int | None:
+    """Return the node, other than the source, whose tightest budget the pod uses up least; None when none can take it.
+
+    Parameters
+    ----------
+    ceiling : int64 array, shape (K,), optional
+        Loads that overdrawn rows may come back to (see ``State.node_room``).
+    """
+    mask, rise, room = targets(state, pod_class, ceiling)
+    mask = mask.copy()
+    mask[source] = False
+    if not mask.any():
+        return None
+    score = rise / np.maximum(room, 1)
+    return int(np.flatnonzero(mask)[np.argmin(score[mask])])
