@@ -114,16 +114,16 @@ def _stdout() -> Console:
 
 
 def _remarks(plan: Plan) -> Iterator[Text]:
-    """Conflict, pods without a node, nodes that may sleep, assumptions."""
+    """Conflict, pods not placed, nodes that may sleep, assumptions."""
     if plan.conflict:
         yield Text("cannot hold together:", style="bold")
         yield from (_name(f"  {member}") for member in plan.conflict.members)
         for remedy in plan.conflict.remedies:
             yield _name(f"  would make room: {remedy}")
     for pod in plan.unplaced[:MOST_MOVES]:
-        yield _name(f"without a node: {pod.namespace}/{pod.pod}: {pod.reason}")
+        yield _name(f"not placed: {pod.namespace}/{pod.pod}: {pod.reason}")
     if (more := len(plan.unplaced) - MOST_MOVES) > 0:
-        yield Text(f"… and {more:,} more without a node: {MORE}", style="dim")
+        yield Text(f"… and {more:,} more not placed: {MORE}", style="dim")
     if plan.sleepable:
         yield Text(f"{words.count(len(plan.sleepable), 'node')} may sleep: {MORE}")
     yield from (Text.assemble(("assumed: ", "dim"), _name(text)) for text in plan.assumptions)

@@ -1,22 +1,18 @@
 """Watts of every node and domain before a plan and after each of its waves, added up from the snapshot."""
 
-from collections import defaultdict
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from powerplane.models.curves import PowerCurve, milliwatts_at
+from powerplane.models.draws import draws_mw, node_kinds, node_loads, row_draws_mw
 from powerplane.models.errors import InputError
 from powerplane.models.incidence import PowerIncidence, compile_incidence
 from powerplane.models.plan import Move, Plan
 from powerplane.models.snapshot import Snapshot
 
 Key = TypeVar("Key")
-
-UCORES_PER_MILLICORE = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +24,7 @@ class Draws:
     waves : tuple of int
         The waves' numbers, rising.
     node_mw : int64 array, shape (W + 1, N)
-    row_mw : float64 array, shape (W + 1, K)
+    row_mw : int64 array, shape (W + 1, K)
         Of each power row: a domain in one situation.
     rows : dict
         Power row by (domain, lost feed).
@@ -36,7 +32,7 @@ class Draws:
 
     waves: tuple[int, ...]
     node_mw: NDArray[np.int64]
-    row_mw: NDArray[np.float64]
+    row_mw: NDArray[np.int64]
     rows: dict[tuple[str, str], int]
 
     def domain_watts(self, domain: str, lost: str) -> NDArray[np.float64]:
@@ -61,10 +57,10 @@ def add_up(snapshot: Snapshot, plan: Plan) -> Draws:
         )
     waves = tuple(sorted({move.wave for move in plan.moves}))
     use, accelerators = _use_by_wave(snapshot, plan.moves, waves)
-    node_mw = _curve_mw(snapshot, use) + accelerators
+    kinds = node_kinds(snapshot)
+    node_mw = np.array([draws_mw(kinds, *loads) for loads in zip(use, accelerators, strict=True)])
     incidence = compile_incidence(snapshot.topology, snapshot.node_names)
-    row_mw = (incidence.weights @ node_mw.T).T / incidence.scale
-    return Draws(waves, node_mw, row_mw, _rows(incidence))
+    return Draws(waves, node_mw, row_draws_mw(incidence, node_mw.T).T, _rows(incidence))
 
 
 def _rows(incidence: PowerIncidence) -> dict[tuple[str, str], int]:
@@ -78,9 +74,7 @@ def _use_by_wave(
     pods = snapshot.pods
     shape = (len(waves) + 1, len(snapshot.nodes))
     use, accelerators = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-    bound = pods.node >= 0
-    np.add.at(use[0], pods.node[bound], pods.use_ucores[bound])
-    np.add.at(accelerators[0], pods.node[bound], pods.accelerator_mw[bound])
+    use[0], accelerators[0] = node_loads(snapshot)
     node_row = {name: row for row, name in enumerate(snapshot.node_names)}
     pod_row = {key: row for row, key in enumerate(zip(pods.namespaces, pods.names, strict=True))}
     moment = {wave: i + 1 for i, wave in enumerate(waves)}
@@ -102,23 +96,3 @@ def _find(rows: dict[Key, int], key: Key, kind: str, name: str) -> int:
             f"the plan moves {kind} {name!r}, which the snapshot does not have",
             "give the snapshot that the plan was made from",
         ) from None
-
-
-def _curve_mw(snapshot: Snapshot, use: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Draw of each node without accelerators at each moment, one call a node type."""
-    cpu = snapshot.allocatable[:, snapshot.resources.index("cpu")] * UCORES_PER_MILLICORE
-    types: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for node, curve in enumerate(snapshot.node_curve):
-        types[id(curve), int(cpu[node])].append(node)
-    result = np.zeros_like(use)
-    for (_, capacity), nodes in types.items():
-        result[:, nodes] = _type_mw(snapshot.node_curve[nodes[0]], capacity, use[:, nodes])
-    return result
-
-
-def _type_mw(curve: PowerCurve, capacity_ucores: int, use: NDArray[np.int64]) -> NDArray[np.int64]:
-    knots = curve.knots_ucores(capacity_ucores)
-    if any(left == right for left, right in pairwise(knots)):
-        # Too small a node to tell its knots apart: it counts at its worst.
-        return np.full_like(use, curve.peak_mw)
-    return milliwatts_at(knots, np.array(curve.milliwatts, dtype=np.int64), use)

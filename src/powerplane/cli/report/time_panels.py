@@ -111,7 +111,7 @@ def _outcome(run: Run, trips: tuple[float, ...]) -> tuple[str, bool]:
     if excess > words.HALF_A_MILLIWATT:
         over = sum(right.seconds - left.seconds for left, right in pairwise(run) if left.watts > left.budget_watts)
         return f"over budget for {words.seconds(over)}, by {words.watts(excess)} at most", False
-    return "held throughout", False
+    return "held throughout" if any(isfinite(f.budget_watts) for f in run) else "no budget", False
 
 
 def thin(points: tuple[Point, ...], most: int = MOST_STEPS) -> tuple[Point, ...]:

@@ -35,10 +35,12 @@ def watts(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """Format a share of a budget in whole per cent, never rounding an excess down to 100 or a remainder up to it."""
+    """Format a share of a budget in whole per cent, from 99 to 101 in tenths and 100 only when it is that."""
     per_cent = 100 * value
-    if abs(per_cent - 100) < 1 and value != 1:
-        return f"{per_cent:.1f} %" if abs(per_cent - 100) >= 0.05 else ("> 100 %" if value > 1 else "< 100 %")
+    if 99 < per_cent < 100:
+        return f"{min(per_cent, 99.9):.1f} %"
+    if 100 < per_cent < 101:
+        return f"{max(per_cent, 100.1):.1f} %"
     return f"{per_cent:.0f} %"
 
 
@@ -132,7 +134,7 @@ def _deed(plan: Plan, freed_nodes: int) -> str:
 
 
 def _left_over(plan: Plan) -> str:
-    return f", with {count(len(plan.unplaced), 'pod')} left without a node" if plan.unplaced else ""
+    return f", with {count(len(plan.unplaced), 'pod')} not placed" if plan.unplaced else ""
 
 
 def _proof(plan: Plan) -> str:

@@ -1,12 +1,10 @@
 """Clusters and plans of any size, made in memory; their watts are added up by a second, plainer way."""
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-import pytest
 
 from powerplane.models.breakers import Breaker
 from powerplane.models.curves import PowerCurve
@@ -237,22 +235,11 @@ def make_comparison(snapshot: Snapshot) -> Comparison:
     return Comparison(run(False), run(True), facts)
 
 
-@pytest.fixture(scope="session")
-def sample() -> Callable[..., tuple[Snapshot, Plan]]:
-    """Return a maker of a snapshot and a plan for it; keyword arguments of Cluster, and ``plan`` to change the plan."""
-
-    def make(plan: dict[str, object] | None = None, **size: object) -> tuple[Snapshot, Plan]:
-        cluster = Cluster(**size)
-        snapshot = make_snapshot(cluster)
-        return snapshot, make_plan(cluster, snapshot, **(plan or {}))
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def compare() -> Callable[[Snapshot], Comparison]:
-    """Return a maker of a comparison for a snapshot."""
-    return make_comparison
+def sample(plan: dict[str, object] | None = None, **size: object) -> tuple[Snapshot, Plan]:
+    """Make a snapshot and a plan for it; keyword arguments of Cluster, and ``plan`` to change the plan."""
+    cluster = Cluster(**({"racks": 4, "nodes_a_rack": 8} | size))
+    snapshot = make_snapshot(cluster)
+    return snapshot, make_plan(cluster, snapshot, **(plan or {}))
 
 
 INFEASIBLE: dict[str, object] = {
