@@ -1,6 +1,7 @@
 import gzip
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -310,3 +311,19 @@ def test_the_published_trace_becomes_a_snapshot_in_seconds(data_dir, tmp_path, v
     assert sum(draws[domain.name] for domain in snapshot.topology.domains if domain.nodes) == round(
         1000 * report.draw_watts
     )
+
+
+@pytest.mark.data
+def test_the_how_to_quotes_what_the_trace_gives(data_dir, tmp_path):
+    report = write_openb_snapshot(data_dir / "openb", tmp_path / "out")
+    idle_mw = sum(curve.idle_mw for curve in read_snapshot(tmp_path / "out").node_curve)
+    page = (Path(__file__).parents[2] / "docs/how-to/plan-the-openb-trace.md").read_text()
+    quoted = [f"{report.placed:,} find a node", f"{report.pending:,} fit nowhere"]
+    quoted += [f"{watts / 1000:.0f} kW" for watts in (report.draw_watts, report.budget_watts, idle_mw / 1000)]
+    assert [figure for figure in quoted if figure not in page] == []
+
+
+@pytest.mark.data
+def test_budgets_leave_room_when_one_rack_in_four_is_cut(data_dir, tmp_path):
+    report = write_openb_snapshot(data_dir / "openb", tmp_path / "out", cut_every=4)
+    assert report.budget_watts == pytest.approx(1.06 * report.draw_watts, rel=0.01)
