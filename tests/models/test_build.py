@@ -113,7 +113,7 @@ def test_an_owner_that_does_not_control_the_pod_is_none():
 def test_bare_pods_are_movable_and_counted_in_an_assumption():
     snapshot = snapshot_of(pod("p1", ownerReferences=None), pod("p2"), pod("p3", ownerReferences=None))
     assert [template.unmovable for template in snapshot.templates] == ["", ""]
-    assert any(sentence.startswith("2 pods have no controller") for sentence in snapshot.assumptions)
+    assert any(sentence.startswith("Pods without a controller: 2;") for sentence in snapshot.assumptions)
 
 
 def test_nothing_is_assumed_where_nothing_is_open():

@@ -46,11 +46,13 @@ def test_without_classes_a_pod_without_a_priority_has_priority_zero():
 def test_a_class_that_is_not_listed_counts_as_zero_and_is_said():
     snapshot = snapshot_of(pod(spec={"priorityClassName": "unheard-of"}))
     assert snapshot.templates[0].priority == 0
-    assert any(sentence.startswith("1 pods name a PriorityClass") for sentence in snapshot.assumptions)
+    assert any(
+        sentence.startswith("Pods of a PriorityClass that is not listed: 1;") for sentence in snapshot.assumptions
+    )
 
 
 def test_a_choice_by_labels_of_namespaces_that_are_not_listed_is_said():
-    said = "choose other pods by labels of namespaces"
+    said = "Pods that choose others by labels of namespaces"
     assert any(said in sentence for sentence in snapshot_of(pod(spec=BY_NAMESPACE)).assumptions)
     listed = (msgspec.convert({"metadata": {"name": "default"}}, Namespace),)
     assert not any(said in each for each in snapshot_of(pod(spec=BY_NAMESPACE), namespaces=listed).assumptions)

@@ -11,9 +11,8 @@ from powerplane.models.quantities import MICRO
 from powerplane.models.usage import UsageRow, devices_milli, parse_use
 
 
-def gpu_pod(name="p1", on="n1", **requests):
-    requests = {resource.replace("__", "/").replace("_", "."): amount for resource, amount in requests.items()}
-    return pod(name, on=on, spec={"containers": [{"resources": {"requests": requests or {"nvidia.com/gpu": "2"}}}]})
+def gpu_pod(name="p1", on="n1", resource="nvidia.com/gpu"):
+    return pod(name, on=on, spec={"containers": [{"resources": {"limits": {resource: "2"}}}]})
 
 
 def test_a_row_says_what_a_pod_uses():
@@ -28,7 +27,7 @@ def test_a_pod_without_a_row_counts_by_its_request_and_one_sentence_says_how_man
     snapshot = snapshot_of(pod("p1", cpu="250m"), pod("p2", cpu="1"), usage=[UsageRow("default", "p2", 7)])
     assert snapshot.pods.use_ucores.tolist() == [250_000, 7]
     assert snapshot.pods.measured.tolist() == [False, True]
-    assert snapshot.assumptions == ("1 of 2 pods have no row of use: they count by their CPU request or limit.",)
+    assert snapshot.assumptions == ("Pods without a row of use: 1 of 2; they count by CPU request or limit.",)
 
 
 def test_a_pod_with_a_limit_only_counts_by_it():
@@ -39,13 +38,13 @@ def test_a_pod_with_a_limit_only_counts_by_it():
 def test_a_pod_with_neither_counts_by_a_tenth_of_a_core_and_that_is_said():
     snapshot = snapshot_of(pod())
     assert snapshot.pods.use_ucores.tolist() == [100_000]
-    assert "1 of them by 100m each" in snapshot.assumptions[0]
+    assert "1 of them, with neither, by 100m" in snapshot.assumptions[0]
 
 
 def test_a_row_of_a_pod_of_another_namespace_is_not_this_pods():
     snapshot = snapshot_of(pod(cpu="1"), usage=[UsageRow("other", "p1", 7)])
     assert snapshot.pods.use_ucores.tolist() == [MICRO]
-    assert "1 rows of use name pods that are not running here: they are left out." in snapshot.assumptions
+    assert "Rows of use of pods that are not running here: 1; they are left out." in snapshot.assumptions
 
 
 def test_two_rows_of_one_pod_are_refused_with_their_lines():
@@ -57,13 +56,14 @@ def test_two_rows_of_one_pod_are_refused_with_their_lines():
 def test_accelerators_without_a_measurement_draw_what_their_node_says():
     snapshot = snapshot_of(gpu_pod(), power={"n1": NodePower(LINE, accelerator_peak_mw=300_000)})
     assert snapshot.pods.accelerator_mw.tolist() == [600_000]
-    assert "1 pods with accelerators have no measured draw: they count by 300 W a whole device." in snapshot.assumptions
+    said = "Pods with accelerators and no measured draw: 1; they count by 300 W a whole device."
+    assert said in snapshot.assumptions
 
 
 def test_accelerators_of_which_nothing_is_stated_draw_700_watts_each():
     snapshot = snapshot_of(gpu_pod(), usage=[UsageRow("default", "p1", 1, None)])
     assert snapshot.pods.accelerator_mw.tolist() == [1_400_000]
-    assert "count by 700 W a whole device" in snapshot.assumptions[-1]
+    assert "they count by 700 W a whole device" in snapshot.assumptions[-1]
 
 
 def test_accelerators_of_a_waiting_pod_draw_the_most_that_any_node_says():
@@ -75,6 +75,19 @@ def test_accelerators_of_a_waiting_pod_draw_the_most_that_any_node_says():
 def test_a_pod_without_accelerators_draws_none_unless_a_row_says_so():
     snapshot = snapshot_of(pod("p1"), pod("p2"), usage=[UsageRow("default", "p2", 1, 9)])
     assert snapshot.pods.accelerator_mw.tolist() == [0, 9]
+
+
+def test_devices_whose_draw_is_not_known_are_named_and_never_silently_zero():
+    said = "Pods that request google.com/tpu and have no measured draw: 1; no watts are counted for these."
+    assert said in snapshot_of(gpu_pod(resource="google.com/tpu")).assumptions
+    measured = [UsageRow("default", "p1", 1, 9)]
+    assert snapshot_of(gpu_pod(resource="google.com/tpu"), usage=measured).assumptions == ()
+
+
+def test_resources_that_are_no_devices_are_not_taken_for_such():
+    measured = [UsageRow("default", "p1", 1)]
+    for resource in ("powerplane.dev/watts", "hugepages-2Mi", "scheduling.kubernetes.io/foo"):
+        assert snapshot_of(gpu_pod(resource=resource), usage=measured).assumptions == ()
 
 
 @pytest.mark.parametrize(

@@ -61,4 +61,6 @@ def test_a_snapshot_carries_selectors_reasons_and_what_it_does_not_know():
     )
     assert [len(template.volume_selectors) for template in snapshot.templates] == [1, 0, 0]
     assert [template.unmovable for template in snapshot.templates] == ["", "waits for its volume", ""]
-    assert any(sentence.startswith("1 pods use claims or volumes") for sentence in snapshot.assumptions)
+    assert any(
+        sentence.startswith("Pods whose claims or volumes are not listed: 1;") for sentence in snapshot.assumptions
+    )

@@ -24,24 +24,28 @@ def assumptions(drafts: Sequence[Draft], template: NDArray[np.int32], *, namespa
     told = (
         (
             [not draft.template.owner and not draft.template.unmovable for draft in drafts],
-            "have no controller: a plan may move them, but nothing recreates them once they are evicted.",
+            "without a controller",
+            "a plan may move them, but nothing recreates them once they are evicted",
         ),
         (
             [draft.unknown_volume for draft in drafts],
-            "use claims or volumes that are not listed: every node is taken to reach them.",
+            "whose claims or volumes are not listed",
+            "every node is taken to reach them",
         ),
         (
             [draft.unknown_priority for draft in drafts],
-            "name a PriorityClass that is not listed: their priority is taken as 0.",
+            "of a PriorityClass that is not listed",
+            "their priority is taken as 0",
         ),
         (
             [not namespaces_listed and _chooses_namespaces(draft.template) for draft in drafts],
-            "choose other pods by labels of namespaces, which are not listed: only their names are known.",
+            "that choose others by labels of namespaces, while none are listed",
+            "only the names of namespaces are known",
         ),
     )
     counts = np.bincount(template, minlength=len(drafts))
-    touched = ((int(counts[np.array(holds, dtype=np.bool_)].sum()), sentence) for holds, sentence in told)
-    return tuple(f"{count} pods {sentence}" for count, sentence in touched if count)
+    touched = ((int(counts[np.array(holds, dtype=np.bool_)].sum()), which, so) for holds, which, so in told)
+    return tuple(f"Pods {which}: {count}; {so}." for count, which, so in touched if count)
 
 
 def _chooses_namespaces(template: PodTemplate) -> bool:

@@ -1,19 +1,25 @@
 """What pods use: measured where a row says so, otherwise assumed from what they request, and counted as such."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from powerplane.models.errors import InputError
-from powerplane.models.quantities import LARGEST, MICRO, MILLI, parse_ceil, shown
+from powerplane.models.quantities import LARGEST, MICRO, MILLI, format_watts, parse_ceil, shown
 
 ASSUMED_MILLI = 100
 """Milli-cores of a pod that requests no CPU: what the scheduler's scoring takes for such pods, too."""
 
 DEVICE_MW = 700_000
 """Draw of one accelerator at full load where its node's power is not stated: the 700 W class of server GPUs."""
+
+GPU = "gpu"
+"""What the names of accelerators have in common: nvidia.com/gpu, amd.com/gpu, gpu.intel.com/i915, …"""
+
+OWN_DOMAINS = ("kubernetes.io", "powerplane.dev")
+"""Resources of these are no devices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +100,17 @@ def devices_milli(units: dict[str, int]) -> int:
     return max((_devices_milli(resource.lower(), amount) for resource, amount in units.items()), default=0)
 
 
+def is_other_device(resource: str) -> bool:
+    """Whether a resource is some device (an extended resource) of which no draw is known."""
+    domain, slash, _ = resource.partition("/")
+    return bool(slash) and GPU not in resource.lower() and not domain.endswith(OWN_DOMAINS)
+
+
 def pod_use(
     names: Iterable[tuple[str, str]],
     rows: Iterable[UsageRow],
     template: NDArray[np.int32],
-    template_units: list[dict[str, int]],
+    template_units: Sequence[dict[str, int]],
     device_mw: NDArray[np.int64],
 ) -> PodUse:
     """Join pods to their rows, and assume what has none.
@@ -108,7 +120,7 @@ def pod_use(
     names : iterable of (namespace, pod), length P
     rows : iterable of UsageRow
     template : int32 array, shape (P,)
-    template_units : list of dict, length T
+    template_units : sequence of dict, length T
         Requests of each template by resource.
     device_mw : int64 array, shape (P,)
         Draw of one accelerator where each pod runs.
@@ -136,13 +148,14 @@ def pod_use(
         assumptions=(
             *_assumed_cpu(measured, cpu),
             *_assumed_devices(guessed, device_mw),
+            *_other_devices(metered, template, template_units),
             *_unknown_pods(len(by_name)),
         ),
     )
 
 
 def _devices_milli(resource: str, amount: int) -> int:
-    if "gpu" not in resource or not amount:
+    if GPU not in resource or not amount:
         return 0
     part = resource.rpartition("/")[2]
     if "milli" in part:
@@ -167,17 +180,28 @@ def _assumed_cpu(measured: NDArray[np.bool_], cpu: NDArray[np.int64]) -> tuple[s
     if not missing:
         return ()
     bare = int((~measured & (cpu == 0)).sum())
-    rest = f", {bare} of them by {ASSUMED_MILLI}m each because they have neither request nor limit" if bare else ""
-    return (f"{missing} of {len(measured)} pods have no row of use: they count by their CPU request or limit{rest}.",)
+    rest = f", {bare} of them, with neither, by {ASSUMED_MILLI}m" if bare else ""
+    return (f"Pods without a row of use: {missing} of {len(measured)}; they count by CPU request or limit{rest}.",)
 
 
 def _assumed_devices(guessed: NDArray[np.bool_], device_mw: NDArray[np.int64]) -> tuple[str, ...]:
     if not guessed.any():
         return ()
-    least, most = (int(bound) // MILLI for bound in (device_mw[guessed].min(), device_mw[guessed].max()))
-    each = f"{least} W" if least == most else f"{least} to {most} W"
-    return (f"{int(guessed.sum())} pods with accelerators have no measured draw: they count by {each} a whole device.",)
+    least, most = (format_watts(int(bound)) for bound in (device_mw[guessed].min(), device_mw[guessed].max()))
+    each = least if least == most else f"{least} to {most}"
+    return (f"Pods with accelerators and no measured draw: {guessed.sum()}; they count by {each} a whole device.",)
+
+
+def _other_devices(
+    metered: NDArray[np.bool_], template: NDArray[np.int32], template_units: Sequence[dict[str, int]]
+) -> tuple[str, ...]:
+    others = [{resource for resource in units if is_other_device(resource)} for units in template_units]
+    touched = ~metered & np.array([bool(names) for names in others], dtype=np.bool_)[template]
+    if not touched.any():
+        return ()
+    named = ", ".join(sorted(set().union(*(others[row] for row in set(template[touched].tolist())))))
+    return (f"Pods that request {named} and have no measured draw: {touched.sum()}; no watts are counted for these.",)
 
 
 def _unknown_pods(count: int) -> tuple[str, ...]:
-    return (f"{count} rows of use name pods that are not running here: they are left out.",) if count else ()
+    return (f"Rows of use of pods that are not running here: {count}; they are left out.",) if count else ()
