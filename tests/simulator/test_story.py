@@ -1,21 +1,15 @@
 import numpy as np
 import pytest
 
-from powerplane.models.incidence import compile_incidence
 from powerplane.models.snapshot import NO_BUDGET, Snapshot
-from powerplane.simulator.power import draw_nodes, group_nodes
+from powerplane.simulator.power import predict
 from powerplane.simulator.scenario import Scenario
 from powerplane.simulator.story import heat_wave_story
 
 
 def broken(snapshot: Snapshot) -> set[tuple[str, str]]:
     """Domains, and the feeds taken as lost, whose budget the predicted draw breaks."""
-    use = np.zeros(len(snapshot.nodes), dtype=np.int64)
-    np.add.at(use, snapshot.pods.node, snapshot.pods.use_ucores)
-    incidence = compile_incidence(snapshot.topology, snapshot.node_names)
-    draw = incidence.weights @ draw_nodes(group_nodes(snapshot), use) / incidence.scale
-    over = np.flatnonzero(draw > incidence.budget_mw)
-    return {(incidence.domain[i], incidence.lost[i]) for i in over}
+    return {(each.domain, each.lost) for each in predict(snapshot) if each.over}
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from powerplane.simulator.power import NodeGroup, Wiring, draw_nodes, group_nodes, wire
+from powerplane.models.draws import NodeKind, draws_mw, node_kinds
+from powerplane.simulator.power import Wiring, wire
 from powerplane.simulator.scenario import Scenario
 
 NOWHERE = -1
@@ -44,7 +45,7 @@ class Cluster:
     surge: NDArray[np.float64] = field(init=False)
     lost: list[str] = field(init=False)
     wiring: Wiring = field(init=False)
-    groups: tuple[NodeGroup, ...] = field(init=False)
+    kinds: tuple[NodeKind, ...] = field(init=False)
     _phase: NDArray[np.float64] = field(init=False)
     _period: NDArray[np.float64] = field(init=False)
 
@@ -56,7 +57,7 @@ class Cluster:
         self.surge = np.ones(count)
         self.lost = []
         self.wiring = wire(snapshot.topology, snapshot.node_names)
-        self.groups = group_nodes(snapshot)
+        self.kinds = node_kinds(snapshot)
         random = np.random.default_rng([self.scenario.seed, 1])
         self._phase = random.uniform(0, 2 * np.pi, count)
         self._period = random.uniform(120, 900, count)
@@ -81,7 +82,7 @@ class Cluster:
     def draw_at(self, second: int) -> Draw:
         """What nodes and domains draw at a second."""
         pods = self.scenario.snapshot.pods
-        watts = draw_nodes(self.groups, self.use_at(second)) + self._per_node(pods.accelerator_mw)
+        watts = draws_mw(self.kinds, self.use_at(second), self._per_node(pods.accelerator_mw))
         node_mw = np.where(self.wiring.lit, watts + self.scenario.fans_at(second), 0)
         domain_mw = -(-(self.wiring.weights @ node_mw) // self.wiring.scale)
         return Draw(node_mw, domain_mw)

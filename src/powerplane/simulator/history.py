@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from powerplane.models.frames import DrawFrame
 from powerplane.models.snapshot import NO_BUDGET
+from powerplane.simulator.power import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,9 @@ class Run:
         Second at which each tripped breaker opened.
     moved, waves : int
         Moves and waves that came to their end.
+    broken : tuple of Reading
+        Budgets broken in the last second by what the nodes then drew, also those that only one more lost feed would
+        break.
     node : int32 array, shape (P,)
         Where the pods are at the end.
     """
@@ -58,6 +62,7 @@ class Run:
     tripped: dict[str, int]
     moved: int
     waves: int
+    broken: tuple[Reading, ...]
     node: NDArray[np.int32]
 
     @property
@@ -79,12 +84,6 @@ class Run:
     def moving_pod_minutes(self) -> float:
         """Minutes summed over pods between their stop and their being ready elsewhere."""
         return float(self.moving.sum()) / 60
-
-    @property
-    def over_budget(self) -> tuple[str, ...]:
-        """Domains that draw more than their budget in the last second."""
-        over = self.domain_mw[-1] > self.budget_mw[-1]
-        return tuple(name for name, broken in zip(self.domains, over, strict=True) if broken)
 
     def times_over(self, domain: str) -> NDArray[np.float64]:
         """Draw of a domain over its breaker's rating, shape (T,)."""

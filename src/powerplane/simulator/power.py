@@ -1,4 +1,4 @@
-"""Who carries what right now: node watts through their curves, domain watts through what still has power."""
+"""Who carries what: the topology once some of it has lost power, and what its domains are predicted to draw."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from powerplane.models.curves import milliwatts_at
+from powerplane.models.draws import node_draws_mw, row_draws_mw
 from powerplane.models.incidence import compile_incidence
-from powerplane.models.snapshot import Snapshot
+from powerplane.models.snapshot import NO_BUDGET, Snapshot
 from powerplane.models.topology import PowerTopology
 
 
@@ -91,34 +91,33 @@ def _carrying(parents: dict[str, tuple[str, ...]], occupied: list[str]) -> set[s
     return found
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class NodeGroup:
-    """Nodes of one curve and one size: their rows, and the knots in micro-cores and milliwatts."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a domain would draw with a feed lost ("" for none), and may draw, in milliwatts."""
 
-    nodes: NDArray[np.int64]
-    knots_ucores: NDArray[np.int64]
-    knots_mw: NDArray[np.int64]
+    domain: str
+    lost: str
+    draw_mw: int
+    budget_mw: int
 
-
-def group_nodes(snapshot: Snapshot) -> tuple[NodeGroup, ...]:
-    """Gather a snapshot's nodes by curve and size, so that their watts come in few calls."""
-    ucores = snapshot.allocatable[:, snapshot.resources.index("cpu")] * 1000
-    groups: dict[tuple[int, int], list[int]] = {}
-    for i, curve in enumerate(snapshot.node_curve):
-        groups.setdefault((id(curve), int(ucores[i])), []).append(i)
-    return tuple(
-        NodeGroup(
-            np.array(rows),
-            snapshot.node_curve[rows[0]].knots_ucores(capacity),
-            np.array(snapshot.node_curve[rows[0]].milliwatts, dtype=np.int64),
-        )
-        for (_, capacity), rows in groups.items()
-    )
+    @property
+    def over(self) -> bool:
+        """Whether the budget is broken."""
+        return self.draw_mw > self.budget_mw
 
 
-def draw_nodes(groups: tuple[NodeGroup, ...], use_ucores: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Milliwatts of nodes, shape (N,), at a use in micro-cores, shape (N,)."""
-    watts = np.zeros(len(use_ucores), dtype=np.int64)
-    for group in groups:
-        watts[group.nodes] = milliwatts_at(group.knots_ucores, group.knots_mw, use_ucores[group.nodes])
-    return watts
+def predict(snapshot: Snapshot) -> tuple[Reading, ...]:
+    """Predicted draw of every domain of a snapshot that has a budget, in every situation that it must hold in."""
+    return read_domains(snapshot.topology, snapshot.node_names, node_draws_mw(snapshot))
+
+
+def read_domains(
+    topology: PowerTopology, node_names: tuple[str, ...], node_mw: NDArray[np.int64]
+) -> tuple[Reading, ...]:
+    """What nodes that draw ``node_mw``, shape (N,), come to in every domain with a budget, in every situation."""
+    if not topology.domains:
+        return ()
+    incidence = compile_incidence(topology, node_names)
+    draws = row_draws_mw(incidence, node_mw).tolist()
+    rows = zip(incidence.domain, incidence.lost, draws, incidence.budget_mw.tolist(), strict=True)
+    return tuple(Reading(*row) for row in rows if row[-1] != NO_BUDGET)

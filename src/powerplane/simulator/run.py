@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from powerplane.models.plan import Plan
 from powerplane.models.snapshot import NO_BUDGET, Snapshot
-from powerplane.models.topology import PowerDomain
+from powerplane.models.topology import PowerDomain, PowerTopology
 from powerplane.simulator.breaker import BreakerHeat, heat_after
 from powerplane.simulator.cluster import Cluster, Draw
 from powerplane.simulator.history import Event, Run
+from powerplane.simulator.power import Reading, read_domains, surviving
 from powerplane.simulator.recovery import recover
 from powerplane.simulator.rollout import Rollout
 from powerplane.simulator.scenario import Scenario
@@ -71,10 +72,10 @@ class _World:
 
     def lose_what_is_due(self, second: int) -> None:
         for domain, text in self.due.pop(second, []):
-            before = int(self.cluster.serving.sum())
+            before = self.cluster.serving & self.served
             self.cluster.lose(domain)
-            stopped = before - int(self.cluster.serving.sum())
-            self.say(second, f"{text}: {stopped} pods stop" if stopped else text)
+            stopped = int((before & ~self.cluster.serving).sum())
+            self.say(second, f"{text}: {stopped:,} pods stop" if stopped else text)
             if stopped:
                 self.recover_at.add(second + self.scenario.pace.not_ready_s)
 
@@ -129,8 +130,15 @@ class _World:
             tripped=self.tripped,
             moved=rollout.moved if rollout is not None else 0,
             waves=rollout.waves_done if rollout is not None else 0,
+            broken=tuple(each for each in self._last_readings() if each.over),
             node=self.cluster.node,
         )
+
+    def _last_readings(self) -> tuple[Reading, ...]:
+        whole = PowerTopology(self.scenario.domains_at(self.scenario.ends_s - 1))
+        node_mw = np.asarray(self.rows[-1]["node_mw"], dtype=np.int64)
+        left = surviving(whole, self.cluster.lost)
+        return read_domains(left, self.scenario.snapshot.node_names, node_mw)
 
 
 def _services(snapshot: Snapshot) -> NDArray[np.bool_]:

@@ -91,9 +91,25 @@ class Scenario:
     pace: Pace = Pace()
 
     @property
+    def survivor(self) -> str:
+        """The feed that is left to the lost one's racks."""
+        return next(
+            feed
+            for room in self.climates
+            if self.lost_feed in room.feeds
+            for feed in room.feeds
+            if feed != self.lost_feed
+        )
+
+    @property
+    def seen_at_s(self) -> int:
+        """The second at which the loss is seen, and planning begins."""
+        return self.lost_at_s + self.pace.notice_s
+
+    @property
     def planned_at_s(self) -> int:
         """The second at which a plan for the loss is ready."""
-        return self.lost_at_s + self.pace.notice_s + self.pace.solve_s
+        return self.seen_at_s + self.pace.solve_s
 
     def fans_at(self, second: int) -> NDArray[np.int64]:
         """Milliwatts that each node's fans draw above those of second 0, shape (N,), rounded up."""
