@@ -52,7 +52,8 @@ class PowerCurve:
             if right < left:
                 raise InputError(f"power curve {self.name!r} falls from {left / 1000:g} W to {right / 1000:g} W", mend)
         if self.milliwatts[0] < 0 or self.milliwatts[-1] <= 0:
-            raise InputError(f"power curve {self.name!r} has a draw of zero or less", mend)
+            ends = f"{self.milliwatts[0] / 1000:g} W idle, {self.milliwatts[-1] / 1000:g} W at peak"
+            raise InputError(f"power curve {self.name!r} has a draw of zero or less: {ends}", mend)
 
     @property
     def idle_mw(self) -> int:

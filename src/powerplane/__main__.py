@@ -1,0 +1,6 @@
+"""``python -m powerplane``."""
+
+from powerplane.cli.main import main
+
+if __name__ == "__main__":
+    main()

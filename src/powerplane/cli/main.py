@@ -1,0 +1,118 @@
+"""The program ``powerplane``: its commands, its exit codes, and the one place where errors become words.
+
+Commands are named here and imported when they run, so that ``--help`` costs no numerical library.
+"""
+
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TextIO
+
+from cyclopts import App, CycloptsError
+
+from powerplane.cli.exit_codes import BROKEN_PIPE, ERROR, INTERRUPTED, OK
+from powerplane.models.errors import PowerPlaneError, UsageError
+
+DEBUG_VARIABLE = "POWERPLANE_DEBUG"
+
+HELP = """Power-capped placement for Kubernetes: every node, rack, row and feed under its watt budget."""
+
+EPILOGUE = (
+    "Data goes to stdout, everything else to stderr. Exit codes: 0 all budgets hold (after the plan), 1 error, "
+    "2 wrong command line, 3 budgets are broken and no plan mends all of them. NO_COLOR is honoured."
+)
+
+
+def build_app(name: str = "powerplane") -> App:
+    """Return the command line, every command known by the place where it is imported from."""
+    app = App(
+        name=name,
+        help=HELP,
+        help_epilogue=EPILOGUE,
+        help_format="plaintext",
+        version=lambda: f"powerplane {version('powerplane')}",
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+    explain = App(name="explain", help="Say why a plan is as it is.", help_format="plaintext")
+    commands = "powerplane.cli."
+    app.command(commands + "plan:plan", name="plan", help="Find the least disruptive moves that hold every budget.")
+    app.command(commands + "verify:verify", name="verify", help="Add up every watt of a plan again, from nothing.")
+    app.command(explain)
+    app.command(commands + "snapshot:snapshot", name="snapshot", help="Write a cluster into a snapshot directory.")
+    app.command(commands + "demo_command:demo", name="demo", help="Watch a simulated cluster being held; needs none.")
+    for what, text in {
+        "move": "Say which budgets break without a move, and by how much.",
+        "pod": "Say what a pod counts as, whether it may move, and where to.",
+        "domain": "Say what a domain draws, from which pods, and how long its breaker bears it.",
+        "conflict": "Say which budgets cannot hold together, and what would free them.",
+    }.items():
+        explain.command(f"{commands}explain:{what}", name=what, help=text)
+    return app
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the program and exit.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Command line after the program's name; that of the process by default.
+    """
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code; whatever goes wrong is told on stderr in words."""
+    try:
+        return _dispatch(arguments)
+    except PowerPlaneError as error:
+        return _tell(error.problem, error.next_step, error.exit_code)
+    except KeyboardInterrupt:
+        return _tell("interrupted", "run the command again when ready", INTERRUPTED)
+    except BrokenPipeError:
+        _forget(sys.stdout)
+        return BROKEN_PIPE
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        what = _one_line(f"{type(error).__name__}: {error}")
+        return _tell(f"unexpected error: {what}", f"set {DEBUG_VARIABLE}=1 for the traceback, and report it", ERROR)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    app = build_app(_program_name())
+    try:
+        result = app(arguments, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        raise UsageError(_one_line(str(error)), _help_command(app, arguments)) from error
+    sys.stdout.flush()
+    return result if isinstance(result, int) else OK
+
+
+def _program_name() -> str:
+    return "kubectl powerplane" if Path(sys.argv[0]).name.startswith("kubectl-") else "powerplane"
+
+
+def _help_command(app: App, arguments: list[str]) -> str:
+    """The help that fits a command line that could not be read."""
+    chain, _, _ = app.parse_commands(arguments)
+    return " ".join(["run", app.name[0], *chain, "--help"])
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _tell(problem: str, next_step: str, code: int) -> int:
+    try:
+        sys.stderr.write(f"powerplane: {problem}\n  next: {next_step}\n")
+    except BrokenPipeError:
+        _forget(sys.stderr)
+    return code
+
+
+def _forget(stream: TextIO) -> None:
+    """Point a stream whose reader has gone at nothing, so that the interpreter's last flush cannot fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

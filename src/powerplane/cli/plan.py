@@ -1,0 +1,75 @@
+"""``powerplane plan``."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from powerplane.cli.exit_codes import OK, OVERLOADED
+from powerplane.cli.loading import load_snapshot, write_file
+from powerplane.cli.options import (
+    Context,
+    Kubeconfig,
+    Objective,
+    OutputFormat,
+    PowerFile,
+    SnapshotOption,
+    TopologyFile,
+    UsageFile,
+    parse_duration,
+)
+from powerplane.cli.output import encode_for, print_plan
+from powerplane.cli.progress import progress
+from powerplane.cli.report import write_report
+
+
+def plan(
+    *,
+    snapshot: SnapshotOption = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    topology: TopologyFile = None,
+    power: PowerFile = None,
+    usage: UsageFile = None,
+    objective: Annotated[
+        Objective, Parameter(help="What to spare once all budgets hold: moves (disruption), or watts (energy).")
+    ] = "disruption",
+    deadline: Annotated[
+        str, Parameter(help="Wall-clock time for the whole command, such as 30s or 2m; the best found by then is told.")
+    ] = "10s",
+    seed: Annotated[int, Parameter(help="Seed of every random choice.")] = 0,
+    output: OutputFormat = "table",
+    report: Annotated[Path | None, Parameter(help="Write a page with pictures there as well (HTML).")] = None,
+    out: Annotated[
+        Path | None, Parameter(help="Write the plan there as well: YAML for .yaml and .yml, otherwise JSON.")
+    ] = None,
+) -> int:
+    """Find the least disruptive moves that hold every budget.
+
+    Reads a snapshot directory or, without --snapshot, the live cluster together with --topology and --power. Nothing
+    is changed anywhere. Every plan that is shown has been checked: all watts, requests and rules added up again at
+    every point of every wave by a part that shares no code with the solver.
+    """
+    began = time.monotonic()
+    seconds = parse_duration(deadline, "--deadline")
+    with progress("reading the snapshot") as say:
+        state = load_snapshot(snapshot, kubeconfig=kubeconfig, context=context, files=(topology, power, usage), say=say)
+        # Half a second of solver libraries, which input that is refused does not have to wait for.
+        from powerplane.cli.pipeline import make_plan  # noqa: PLC0415 (see above)
+
+        found = make_plan(
+            state,
+            objective=objective,
+            deadline_s=seconds,
+            seed=seed,
+            say=say,
+            clock=lambda: time.monotonic() - began,
+        )
+        if out:
+            write_file(out, encode_for(out, found))
+        if report:
+            say(f"writing {report}")
+            write_report(report, state, found, title="PowerPlane plan")
+    print_plan(state, found, output)
+    return OK if found.overload_watts == 0 else OVERLOADED
