@@ -27,8 +27,8 @@ class Draw:
     def add(self, constant: float, columns: list[int], values: list[float]) -> None:
         """Add to both parts; columns may repeat."""
         self.constant += constant
-        self.columns = [*self.columns, *columns]
-        self.values = [*self.values, *values]
+        self.columns.extend(columns)
+        self.values.extend(values)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +86,7 @@ def _draw_left(model: LinearModel, state: State, leavers: Leavers) -> Draw:
     gone = problem.use_ucores[leavers.classes] / MICRO
     accelerator = problem.accelerator_mw[leavers.classes] / MILLI
     columns = leavers.columns.tolist()
-    draw = Draw(float(state.accelerator_mw[node]) / MILLI, columns, (-accelerator).tolist())
+    draw = Draw(float(state.accelerator_mw[node]) / MILLI, list(columns), (-accelerator).tolist())
     if len(pieces) == 1:
         draw.add(pieces[0].watts_at(use), columns, (-pieces[0].slope * gone).tolist())
     else:

@@ -17,6 +17,9 @@ from powerplane.solver.tables import Ints
 GRIDS = (1, 2, 5, 10, 20)
 """Prices are told apart down to so many thousandths of a move: the finest with which the tables stay small."""
 
+MOST_NODES = 64
+"""Larger spots are left to the general program: the tables grow with the square of the spot."""
+
 WIDEST = 100_000
 """Entries of a table over all prices of a spot, at most."""
 
@@ -30,6 +33,7 @@ def suits(state: State, spot: Spot) -> bool:
     pod_class, _, _ = state.movable_cells(nodes)
     return (
         len(spot.rows) == 1
+        and len(nodes) <= MOST_NODES
         and not (state.node_excess()[nodes] > 0).any()
         and not (state.free[nodes] < 0).any()
         and not state.tables.problem.accelerator_mw[pod_class].any()

@@ -1,6 +1,6 @@
 """Where one more pod of a class may go: every constraint family as one vectorised mask over nodes.
 
-Each function answers for all nodes at once, and for one more pod on top of the state, which is how a scheduler
+Each function answers for some nodes at once, and for one more pod on top of the state, which is how a scheduler
 would see the replacement of an evicted pod.
 """
 
@@ -11,83 +11,89 @@ from powerplane.solver.state import Mask, State
 from powerplane.solver.tables import Ints
 
 
-def targets(state: State, pod_class: int, ceiling: Ints | None = None) -> tuple[Mask, Ints, Ints]:
+def targets(
+    state: State, pod_class: int, nodes: Ints | None = None, ceiling: Ints | None = None
+) -> tuple[Mask, Ints, Ints]:
     """Nodes that can take one more pod of a class, with the rise and the room of each in milliwatts.
 
     Parameters
     ----------
+    nodes : int64 array, shape (M,), optional
+        Which nodes to look at; all when None.
     ceiling : int64 array, shape (K,), optional
         See ``State.node_room``.
 
     Returns
     -------
-    mask : bool array, shape (N,)
-    rise, room : int64 arrays, shape (N,)
+    mask : bool array, shape (M,)
+    rise, room : int64 arrays, shape (M,)
     """
-    rise, room = state.rise(pod_class), state.node_room(ceiling)
-    mask = requests_fit(state, pod_class) & node_allowed(state, pod_class) & (rise <= room)
+    which = np.arange(state.tables.problem.node_count) if nodes is None else nodes
+    rise, room = state.rise(pod_class, which), state.node_room(which, ceiling)
+    mask = requests_fit(state, pod_class, which) & node_allowed(state, pod_class, which) & (rise <= room)
     rules = state.tables.rules
     for i in rules.carried.get(pod_class, ()):
-        mask &= _carried_rule_holds(state, i, pod_class)
+        mask &= _carried_rule_holds(state, i, pod_class, which)
     for i in rules.targeted.get(pod_class, ()):
         if state.tables.problem.rules[i].kind == "anti-affinity":
-            mask &= not_repelled(state, i)
+            mask &= not_repelled(state, i, which)
     return mask, rise, room
 
 
-def requests_fit(state: State, pod_class: int) -> Mask:
+def requests_fit(state: State, pod_class: int, nodes: Ints) -> Mask:
     """Ensures that what a node has left covers the pod's requests, in every resource: free ≥ request."""
     request = state.tables.problem.requests[pod_class]
     asked = np.flatnonzero(request)
-    fits: Mask = (state.free[:, asked] >= request[asked]).all(axis=1)
+    fits: Mask = (state.free[np.ix_(nodes, asked)] >= request[asked]).all(axis=1)
     return fits
 
 
-def node_allowed(state: State, pod_class: int) -> Mask:
+def node_allowed(state: State, pod_class: int, nodes: Ints) -> Mask:
     """Ensures that taints, cordon, node affinity and volumes let the pod onto the node."""
     problem = state.tables.problem
-    allowed: Mask = problem.allowed[problem.allowed_set[pod_class]]
+    allowed: Mask = problem.allowed[problem.allowed_set[pod_class], nodes]
     return allowed
 
 
-def _carried_rule_holds(state: State, i: int, pod_class: int) -> Mask:
+def _carried_rule_holds(state: State, i: int, pod_class: int, nodes: Ints) -> Mask:
     rule = state.tables.problem.rules[i]
     if rule.kind == "anti-affinity":
-        return repels_nobody(state, i)
+        return repels_nobody(state, i, nodes)
     own = i in state.tables.rules.targeted.get(pod_class, ())
     if rule.kind == "affinity":
-        return finds_company(state, i, own)
-    return skew_holds(state, i, own)
+        return finds_company(state, i, nodes, own=own)
+    return skew_holds(state, i, nodes, own=own)
 
 
-def repels_nobody(state: State, i: int) -> Mask:
+def repels_nobody(state: State, i: int, nodes: Ints) -> Mask:
     """Ensures that no pod that the newcomer's anti-affinity names is in its zone."""
-    rule = state.tables.problem.rules[i]
-    clear: Mask = (rule.zone < 0) | (state.targets[i][rule.zone] == 0)
+    zone = state.tables.problem.rules[i].zone[nodes]
+    clear: Mask = (zone < 0) | (state.targets[i][zone] == 0)
     return clear
 
 
-def not_repelled(state: State, i: int) -> Mask:
+def not_repelled(state: State, i: int, nodes: Ints) -> Mask:
     """Ensures that no pod in the zone carries an anti-affinity that names the newcomer."""
-    rule = state.tables.problem.rules[i]
-    clear: Mask = (rule.zone < 0) | (state.carriers[i][rule.zone] == 0)
+    zone = state.tables.problem.rules[i].zone[nodes]
+    clear: Mask = (zone < 0) | (state.carriers[i][zone] == 0)
     return clear
 
 
-def finds_company(state: State, i: int, own: bool) -> Mask:
+def finds_company(state: State, i: int, nodes: Ints, *, own: bool) -> Mask:
     """Ensures that the zone holds a pod that the newcomer's affinity names, or that it is the first of its own."""
-    rule = state.tables.problem.rules[i]
+    zone = state.tables.problem.rules[i].zone[nodes]
     company = state.targets[i]
-    if own and not company.any():
-        return rule.zone >= 0
-    return (rule.zone >= 0) & (company[rule.zone] > 0)
+    found: Mask = zone >= 0
+    return found if own and not company.any() else found & (company[zone] > 0)
 
 
-def skew_holds(state: State, i: int, own: bool) -> Mask:
+def skew_holds(state: State, i: int, nodes: Ints, *, own: bool) -> Mask:
     """Ensures that the zone, with the newcomer, holds at most maxSkew more than the emptiest counted zone."""
     rule = state.tables.problem.rules[i]
+    zone = rule.zone[nodes]
     skew = state.targets[i] + int(own) - emptiest(rule, state.targets[i])
-    return (rule.zone >= 0) & (skew[rule.zone] <= rule.max_skew)
+    holds: Mask = (zone >= 0) & (skew[zone] <= rule.max_skew)
+    return holds
 
 
 def counted_zones(rule: TopologyRule) -> Ints:

@@ -5,6 +5,7 @@ breaks what it did not find broken, and on slack clusters it is already close to
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,15 +17,43 @@ Stop = Callable[[], bool]
 """Says whether the time is up."""
 
 
+POOL = 256
+"""Nodes with the most room are looked at first, so many of them; the others only when none of these can take a pod."""
+
+REFRESH = 64
+"""Moves after which the pool is chosen anew."""
+
+
 def repair(state: State, stop: Stop) -> None:
     """Move pods until no budget or capacity is broken, nothing more can be moved, or the time is up."""
     stuck: set[tuple[int, int]] = set()
+    pool = Pool(state)
     while not stop():
         hot = hottest(state)
-        if hot is None or not _relieve(state, hot, stuck, stop):
+        if hot is None or not _relieve(state, hot, stuck, pool, stop):
             return
 
 
+class Pool:
+    """The nodes with the most room, kept for some moves."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._nodes = np.arange(0)
+        self._age = REFRESH
+
+    def target(self, pod_class: int, source: int, ceiling: Ints) -> int | None:
+        """Return the best target in the pool, or of all nodes where the pool has none."""
+        if self._age >= REFRESH:
+            room = self._state.node_room()
+            self._nodes = np.sort(np.argsort(-room, kind="stable")[:POOL])
+            self._age = 0
+        self._age += 1
+        target = best_target(self._state, pod_class, source, nodes=self._nodes)
+        return best_target(self._state, pod_class, source, ceiling=ceiling) if target is None else target
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Hot:
     """One thing over its limit: nodes that share in it, and how much each pod there would relieve it.
 
@@ -38,12 +67,15 @@ class Hot:
         What must go: milliwatts times scale, or units of the resource.
     resource : int
         Column of the resource that is overcommitted; -1 for power.
+    row : int
+        The overdrawn row; -1 where it is a node.
     """
 
-    __slots__ = ("excess", "nodes", "resource", "weights")
-
-    def __init__(self, nodes: Ints, weights: Ints, excess: int, resource: int = -1) -> None:
-        self.nodes, self.weights, self.excess, self.resource = nodes, weights, excess, resource
+    nodes: Ints
+    weights: Ints
+    excess: int
+    resource: int = -1
+    row: int = -1
 
 
 def hottest(state: State, skip: frozenset[int] = frozenset()) -> Hot | None:
@@ -69,27 +101,39 @@ def hottest(state: State, skip: frozenset[int] = frozenset()) -> Hot | None:
 def _hot_row(state: State, row: int, excess: int) -> Hot:
     weights = state.tables.problem.row_weights
     span = slice(weights.indptr[row], weights.indptr[row + 1])
-    return Hot(weights.indices[span].astype(np.int64), weights.data[span].astype(np.int64), excess)
+    return Hot(weights.indices[span].astype(np.int64), weights.data[span].astype(np.int64), excess, row=row)
 
 
-def _relieve(state: State, hot: Hot, stuck: set[tuple[int, int]], stop: Stop) -> bool:
-    """Make the best single move against one excess; False when none is left."""
-    for pod_class, node in candidates(state, hot):
-        if stop():
-            return False
+def _relieve(state: State, hot: Hot, stuck: set[tuple[int, int]], pool: Pool, stop: Stop) -> bool:
+    """Make the best moves against one excess, several at once while it is far from gone; False when none is left."""
+    moved, most = 0, 1
+    for rank, (pod_class, node) in enumerate(candidates(state, hot)):
+        if stop() or moved >= most:
+            break
         if (pod_class, node) in stuck:
             continue
         # One less than what an overdrawn row draws now: a move inside it must make it better.
         ceiling = state.load - 1
         state.put(pod_class, node, -1)
-        target = best_target(state, pod_class, node, ceiling)
+        target = pool.target(pod_class, node, ceiling)
         if target is None:
             state.put(pod_class, node, 1)
             stuck.add((pod_class, node))
             continue
         state.put(pod_class, target, 1)
-        return True
-    return False
+        if rank == moved == 0:
+            most = _batch(state, hot)
+        moved += 1
+    return moved > 0
+
+
+def _batch(state: State, hot: Hot) -> int:
+    """How many moves like the first can surely be made before the excess is nearly gone; at least one."""
+    if hot.row < 0:
+        return 1
+    left = int(state.load[hot.row] - state.tables.rows.limit[hot.row])
+    shed = hot.excess - left
+    return max(1, min(left // (4 * shed), len(hot.nodes) // 4)) if shed > 0 else 1
 
 
 def candidates(state: State, hot: Hot) -> list[tuple[int, int]]:
@@ -124,18 +168,22 @@ def extra_price(state: State, pod_class: Ints, node: Ints) -> Ints:
     return np.where(guests, 0, state.tables.problem.move_cost[pod_class])
 
 
-def best_target(state: State, pod_class: int, source: int, ceiling: Ints | None = None) -> int | None:
+def best_target(
+    state: State, pod_class: int, source: int, *, nodes: Ints | None = None, ceiling: Ints | None = None
+) -> int | None:
     """Return the node, other than the source, whose tightest budget the pod uses up least; None when none can take it.
 
     Parameters
     ----------
+    nodes : int64 array, optional
+        Nodes to choose from; all when None.
     ceiling : int64 array, shape (K,), optional
         Loads that overdrawn rows may come back to (see ``State.node_room``).
     """
-    mask, rise, room = targets(state, pod_class, ceiling)
-    mask = mask.copy()
-    mask[source] = False
+    mask, rise, room = targets(state, pod_class, nodes, ceiling)
+    which = np.arange(len(mask)) if nodes is None else nodes
+    mask = mask & (which != source)
     if not mask.any():
         return None
     score = rise / np.maximum(room, 1)
-    return int(np.flatnonzero(mask)[np.argmin(score[mask])])
+    return int(which[mask][np.argmin(score[mask])])

@@ -55,14 +55,31 @@ def group_nodes(state: State, spots: tuple[Ints, ...], most_columns: int) -> Gro
     spot = np.zeros(problem.node_count, dtype=np.int64)
     for i, nodes in enumerate(spots):
         spot[nodes] = i + 1
-    merge = sparse.eye_array(len(problem.row_domain), format="csr", dtype=np.int64)
-    clusters = len(problem.row_domain)
-    while True:
-        groups = _group(state, merge, spot)
-        if groups.count * problem.class_count <= most_columns or clusters <= 1:
-            return groups
-        clusters = max(1, clusters // 4) if clusters <= 64 else 16
-        merge = _merge_quiet(state, spot, clusters)
+    everything = sparse.eye_array(len(problem.row_domain), format="csr", dtype=np.int64)
+    fine = _group(state, everything, spot, _each(state, spot))
+    if fine.count * problem.class_count <= most_columns:
+        return fine
+    like = _alike(state, spot)
+    groups = _group(state, everything, spot, like)
+    for clusters in (16, 4, 1):
+        if groups.count * problem.class_count <= most_columns:
+            break
+        groups = _group(state, _merge_quiet(state, spot, clusters), spot, like)
+    return groups
+
+
+def _each(state: State, spot: Ints) -> Ints:
+    """Tell every bent node of a trouble spot from every other."""
+    bent = np.array(_bent_types(state))[state.tables.problem.node_type]
+    return np.where(bent & (spot > 0), np.arange(len(spot)), -1)
+
+
+def _alike(state: State, spot: Ints) -> Ints:
+    """Tell nodes of trouble spots apart only where what they would shed differs by a fiftieth."""
+    each = np.arange(len(spot))
+    steepest, _ = _slopes(state, each, len(each))
+    like = np.rint(np.log(np.maximum(steepest, 1e-6)) / np.log(1.02)).astype(np.int64)
+    return np.where(spot > 0, like, -1)
 
 
 def _merge_quiet(state: State, spot: Ints, clusters: int) -> sparse.csr_array:
@@ -82,10 +99,10 @@ def _merge_quiet(state: State, spot: Ints, clusters: int) -> sparse.csr_array:
     return sparse.csr_array((ones, (label, np.arange(len(label)))), shape=shape)
 
 
-def _group(state: State, merge: sparse.csr_array, spot: Ints) -> Groups:
+def _group(state: State, merge: sparse.csr_array, spot: Ints, label: Ints) -> Groups:
     problem, tables = state.tables.problem, state.tables
     weights = sparse.csr_array(merge @ problem.row_weights)
-    of_node, first = _same(state, sparse.csc_array(weights), spot)
+    of_node, first = _same(state, sparse.csc_array(weights), spot, label)
     steepest, flattest = _slopes(state, of_node, len(first))
     limit = np.where(tables.rows.limit >= ROOMY, float(ROOMY), tables.rows.limit.astype(float))
     scale = WATT * problem.row_scale
@@ -108,19 +125,18 @@ def _names(merge: sparse.csr_array, domains: tuple[str, ...]) -> tuple[str, ...]
     return tuple(names)
 
 
-def _same(state: State, weights: sparse.csc_array, spot: Ints) -> tuple[Ints, Ints]:
+def _same(state: State, weights: sparse.csc_array, spot: Ints, label: Ints) -> tuple[Ints, Ints]:
     """Number nodes by what the relaxation sees of them."""
     problem = state.tables.problem
-    bent = _bent_types(state)
     short = (state.free < 0).any(axis=1) | (state.node_excess() > 0)
     keys: dict[tuple[object, ...], int] = {}
     of_node = np.zeros(problem.node_count, dtype=np.int64)
     first: list[int] = []
     for n in range(problem.node_count):
         span = slice(weights.indptr[n], weights.indptr[n + 1])
-        alone = n if short[n] or (spot[n] and bent[problem.node_type[n]]) else -1
         key = (
-            alone,
+            n if short[n] else -1,
+            int(label[n]),
             int(spot[n]),
             int(problem.node_type[n]),
             weights.indices[span].tobytes(),

@@ -22,6 +22,9 @@ from powerplane.solver.waves import order_waves
 ENOUGH = 0.0005
 """The search ends at this gap: closing the last half of a thousandth is worth nobody's time."""
 
+OVERTIME = 30.0
+"""Seconds after the deadline at which even the ordering of moves is given up."""
+
 Clock = Callable[[], float]
 Progress = Callable[["Standing"], None]
 
@@ -234,8 +237,11 @@ def _paid(state: State, spot_cover: Cover) -> int:
 
 
 def _in_waves(run: Run) -> tuple[tuple[Flow, ...], State]:
-    """Step 5: the moves in waves; a plan that cannot be ordered safely gives way to what can."""
-    return order_waves(run.found, run.best, lambda: run.left(1.2) < 0)
+    """Step 5: the moves in waves; a plan that cannot be ordered safely gives way to what can.
+
+    A plan without waves is worth nothing, so this step may run over.
+    """
+    return order_waves(run.found, run.best, lambda: run.left() < -OVERTIME)
 
 
 def _result(run: Run, objective: str, flows: tuple[Flow, ...], reached: State) -> Result:

@@ -153,30 +153,32 @@ class State:
         """What the first objective minimises: overload and overcommitment."""
         return self.overload_mw() + self.overcommitment_mw()
 
-    def node_room(self, ceiling: Ints | None = None) -> Ints:
-        """Milliwatts that each node may draw more before some budget above it, or its own, is reached.
+    def node_room(self, nodes: Ints | None = None, ceiling: Ints | None = None) -> Ints:
+        """Milliwatts that nodes may draw more before some budget above them, or their own, is reached.
 
         Parameters
         ----------
+        nodes : int64 array, optional
+            Which nodes; all when None.
         ceiling : int64 array, shape (K,), optional
             Loads that rows may reach even above their budgets, because they came from there.
         """
         rows = self.tables.rows
-        room = self.tables.node_limit - self.node_mw
+        which: Ints | slice = slice(None) if nodes is None else nodes
         limit = rows.limit if ceiling is None else np.maximum(rows.limit, ceiling)
-        if len(rows.row):
-            slack = (limit - self.load)[rows.row] // rows.weight
-            starts = rows.start[:-1]
-            filled = rows.start[1:] > starts
-            room[filled] = np.minimum(room[filled], np.minimum.reduceat(slack, starts[filled]))
-        capped: Ints = np.minimum(room, ROOMY)
-        return capped
+        slack = np.append(limit - self.load, ROOMY)
+        room = (slack[rows.wide_row[which]] // rows.wide_weight[which]).min(axis=1)
+        own = self.tables.node_limit[which] - self.curve_mw[which] - self.accelerator_mw[which]
+        least: Ints = np.minimum(np.minimum(room, own), ROOMY)
+        return least
 
-    def rise(self, pod_class: int) -> Ints:
-        """Milliwatts by which each node's draw would rise with one more pod of a class."""
+    def rise(self, pod_class: int, nodes: Ints | None = None) -> Ints:
+        """Milliwatts by which nodes' draws (all nodes' when None) would rise with one more pod of a class."""
         problem = self.tables.problem
-        with_it = self.tables.curves.watts(problem.node_type, self.use() + problem.use_ucores[pod_class])
-        rise: Ints = with_it - self.curve_mw + problem.accelerator_mw[pod_class]
+        which: Ints | slice = slice(None) if nodes is None else nodes
+        use = problem.allocatable[which, -1] - self.free[which, -1] + problem.use_ucores[pod_class]
+        with_it = self.tables.curves.watts(problem.node_type[which], use)
+        rise: Ints = with_it - self.curve_mw[which] + problem.accelerator_mw[pod_class]
         return rise
 
     def fall(self, pod_classes: Ints, nodes: Ints) -> Ints:

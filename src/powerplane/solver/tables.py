@@ -1,6 +1,7 @@
 """Lookups compiled once from a Problem: curves as padded matrices, power rows by node, rules by class."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,8 @@ class RowTable:
         Rows that carry a node and its weight there, node after node.
     start : int64 array, shape (N + 1,)
         Where each node's entries begin.
+    wide_row, wide_weight : int64 arrays, shape (N, D)
+        The same with one line a node; nodes in fewer than D rows repeat one, or have K, a row without a limit.
     nodes : tuple of int64 arrays
         Nodes of each row.
     limit : int64 array, shape (K,)
@@ -71,6 +74,8 @@ class RowTable:
     row: Ints
     weight: Ints
     start: Ints
+    wide_row: Ints
+    wide_weight: Ints
     nodes: tuple[Ints, ...]
     limit: Ints
     domain_rows: tuple[Ints, ...]
@@ -99,6 +104,7 @@ def compile_rows(problem: Problem) -> RowTable:
     by_node = problem.row_weights.tocsc()
     by_row = problem.row_weights.tocsr()
     limit = np.where(problem.row_budget_mw == UNBOUNDED, 0, problem.row_budget_mw) * problem.row_scale
+    wide_row, wide_weight = _wide(by_node.indptr, by_node.indices, by_node.data, len(limit))
     domains: dict[str, list[int]] = {}
     for row, name in enumerate(problem.row_domain):
         domains.setdefault(name, []).append(row)
@@ -106,6 +112,8 @@ def compile_rows(problem: Problem) -> RowTable:
         row=by_node.indices.astype(np.int64),
         weight=by_node.data.astype(np.int64),
         start=by_node.indptr.astype(np.int64),
+        wide_row=wide_row,
+        wide_weight=wide_weight,
         nodes=tuple(
             by_row.indices[by_row.indptr[k] : by_row.indptr[k + 1]].astype(np.int64)
             for k in range(len(problem.row_domain))
@@ -113,6 +121,18 @@ def compile_rows(problem: Problem) -> RowTable:
         limit=np.where(problem.row_budget_mw == UNBOUNDED, ROOMY, limit),
         domain_rows=tuple(np.array(rows, dtype=np.int64) for rows in domains.values()),
     )
+
+
+def _wide(starts: NDArray[Any], rows: NDArray[Any], weights: NDArray[Any], none: int) -> tuple[Ints, Ints]:
+    """Lay the entries of each column out on a line of their own, padded with the row ``none`` at weight 1."""
+    lengths = np.diff(starts)
+    shape = (len(lengths), max(1, int(lengths.max(initial=0))))
+    wide_row, wide_weight = np.full(shape, none, dtype=np.int64), np.ones(shape, dtype=np.int64)
+    node = np.repeat(np.arange(len(lengths)), lengths)
+    place = np.arange(len(rows)) - np.repeat(starts[:-1], lengths)
+    wide_row[node, place] = rows
+    wide_weight[node, place] = weights
+    return wide_row, wide_weight
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from powerplane.models.snapshot import NO_BUDGET, Snapshot
 from powerplane.solver.check.loads import Loads, walk
-from powerplane.solver.check.power import milliwatts, slopes
+from powerplane.solver.check.power import Piece, milliwatts, pieces_of, slopes
 from powerplane.solver.check.replay import Wave
 
 
@@ -20,6 +20,8 @@ class Cluster:
         By node.
     node_budget_mw : list of int or None
         By node; None where it has no budget.
+    curves : list of tuple of Piece
+        By node.
     loads : Loads
     """
 
@@ -30,16 +32,20 @@ class Cluster:
         cpu = snapshot.resources.index("cpu")
         self.capacity_ucores = [1000 * offered[cpu] for offered in self.allocatable]
         self.node_budget_mw = [None if b == NO_BUDGET else b for b in snapshot.node_budget_mw.tolist()]
+        cut: dict[tuple[int, int], tuple[Piece, ...]] = {}
+        for curve, capacity in zip(snapshot.node_curve, self.capacity_ucores, strict=True):
+            if (id(curve), capacity) not in cut:
+                cut[id(curve), capacity] = pieces_of(curve, capacity)
+        self.curves = [cut[id(c), size] for c, size in zip(snapshot.node_curve, self.capacity_ucores, strict=True)]
         self.loads: Loads = walk(snapshot.topology, self.names)
 
     def draw_mw(self, node: int, use_ucores: int, accelerator_mw: int) -> Fraction:
         """Draw of a node in milliwatts."""
-        curve = self.snapshot.node_curve[node]
-        return accelerator_mw + milliwatts(curve, use_ucores, self.capacity_ucores[node])
+        return accelerator_mw + milliwatts(self.curves[node], use_ucores)
 
     def slopes(self, node: int, low_ucores: int, high_ucores: int) -> tuple[Fraction, Fraction]:
         """Flattest and steepest slope of a node's draw between two uses."""
-        return slopes(self.snapshot.node_curve[node], low_ucores, high_ucores, self.capacity_ucores[node])
+        return slopes(self.curves[node], low_ucores, high_ucores)
 
     def pod_name(self, pod: int) -> str:
         """Namespace and name of a pod."""

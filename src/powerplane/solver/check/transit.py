@@ -10,7 +10,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import product
 from math import prod
 
 from powerplane.solver.check.ledger import Ledger
@@ -47,7 +46,7 @@ class Transit:
     def __init__(self, ledger: Ledger, wave: Wave, row_mw: list[Fraction]) -> None:
         self.ledger, self.cluster, self.loads = ledger, ledger.cluster, ledger.cluster.loads
         self.row_mw = row_mw
-        self._known: dict[tuple[int, int, int], Fraction] = {}
+        self._known: dict[tuple[int, int, tuple[int, int]], Fraction] = {}
         steps = Counter((s.source, s.target, s.use_ucores, s.accelerator_mw) for s in wave.steps)
         self.slopes = self._slopes(wave.steps)
         self.spans = {change: (self._span(change), count) for change, count in steps.items()}
@@ -113,22 +112,39 @@ class Transit:
 
     def _worst(self, row: int, base: State, changes: dict[Change, int]) -> Fraction:
         """Draw of a few nodes in the worst subset of their steps, weighted with the row's shares."""
-        start = self._weigh(row, base)
+        start = sum((self._weigh(row, node, held) for node, held in base.items()), Fraction(0))
         if prod(count + 1 for count in changes.values()) <= MOST_SUBSETS:
-            return max((self._weigh(row, state) for state in _states(base, changes)), default=start)
+            return self._try_all(row, dict(base), start, list(changes.items()))
         for change, count in changes.items():
             span = self.spans[change][0]
             there, here = (self.loads.share(row, change[end]) for end in (1, 0))
             start += count * (there * span.most_rise - here * span.least_fall)
         return start
 
-    def _weigh(self, row: int, state: State) -> Fraction:
-        return sum((self.loads.share(row, node) * self._draw(node, *held) for node, held in state.items()), Fraction(0))
+    def _try_all(self, row: int, state: State, draw: Fraction, changes: list[tuple[Change, int]]) -> Fraction:
+        """Try the first change as often as it may be carried out, and each time all the others; the state is restored.
 
-    def _draw(self, node: int, use: int, accelerator: int) -> Fraction:
-        key = node, use, accelerator
+        Only the two ends of a change are weighed anew.
+        """
+        if not changes:
+            return draw
+        (change, most), others = changes[0], changes[1:]
+        ends = [node for node in change[:2] if node in state]
+        kept = {node: state[node] for node in ends}
+        rest = draw - sum(self._weigh(row, node, state[node]) for node in ends)
+        worst = self._try_all(row, state, draw, others)
+        for _ in range(most):
+            _move(state, change, 1)
+            moved = rest + sum(self._weigh(row, node, state[node]) for node in ends)
+            worst = max(worst, self._try_all(row, state, moved, others))
+        state |= kept
+        return worst
+
+    def _weigh(self, row: int, node: int, held: tuple[int, int]) -> Fraction:
+        """Share of a node's draw, with so much in use there, that a row carries; remembered."""
+        key = row, node, held
         if key not in self._known:
-            self._known[key] = self.cluster.draw_mw(*key)
+            self._known[key] = self.loads.share(row, node) * self.cluster.draw_mw(node, *held)
         return self._known[key]
 
 
@@ -147,14 +163,6 @@ def _parts(nodes: State, changes: dict[Change, int]) -> Iterator[tuple[set[int],
             climb += neighbours[node] - part
         unseen -= part
         yield part, {change: count for change, count in changes.items() if change[0] in part}
-
-
-def _states(base: State, changes: dict[Change, int]) -> Iterator[State]:
-    for counts in product(*(range(count + 1) for count in changes.values())):
-        state = dict(base)
-        for change, count in zip(changes, counts, strict=True):
-            _move(state, change, count)
-        yield state
 
 
 def _move(state: State, change: Change, count: int) -> None:
