@@ -10,6 +10,7 @@ from powerplane.cli.demo_facts import conclude, find_facts, went_well
 from powerplane.cli.demo_live import Stage, play, tell_lines
 from powerplane.cli.demo_words import clock, opening, planning
 from powerplane.cli.exit_codes import OK
+from powerplane.models.errors import UsageError
 from powerplane.models.plan import Plan
 from powerplane.simulator.history import Run
 from powerplane.simulator.run import simulate
@@ -45,6 +46,14 @@ def test_the_demo_tells_both_runs_writes_its_report_and_says_that_all_budgets_ho
     page = (tmp_path / REPORT_NAME).read_text(encoding="utf-8")
     assert f"{tmp_path / REPORT_NAME}" in told
     assert "pod-minutes without power" in page
+
+
+@pytest.mark.parametrize(("out", "seed"), [("missing/page.html", 0), (".", -1)])
+def test_what_cannot_work_is_refused_before_the_show(tmp_path: Path, out: str, seed: int) -> None:
+    console, text = screen()
+    with pytest.raises(UsageError):
+        run_demo(out=tmp_path / out, seed=seed, speed=100.0, no_live=True, console=console)
+    assert text.getvalue() == ""
 
 
 def test_the_outcome_of_a_plan_that_does_not_help_is_told_as_it_is(story: Scenario, alone: Run) -> None:

@@ -15,6 +15,7 @@ from powerplane.cli.exit_codes import OK, OVERLOADED
 from powerplane.cli.pipeline import make_plan
 from powerplane.cli.progress import progress
 from powerplane.cli.report import write_report
+from powerplane.models.errors import UsageError
 from powerplane.models.frames import Comparison
 from powerplane.models.plan import Plan
 from powerplane.models.snapshot import Snapshot
@@ -50,10 +51,14 @@ def run_demo(*, out: Path, seed: int, speed: float, no_live: bool, console: Cons
 
     Raises
     ------
+    UsageError
+        For a negative seed, or a directory that does not exist.
     PowerPlaneError
         When the plan fails its check, or the report cannot be written.
     """
-    path = out / REPORT_NAME if out.is_dir() else out
+    path = _report_path(out)
+    if seed < 0:
+        raise UsageError(f"--seed is {seed}, which is negative", "give 0 or more")
     story = heat_wave_story(seed)
     _tell(console, opening(story))
     snapshot = story.snapshot_at(story.seen_at_s)
@@ -69,6 +74,14 @@ def run_demo(*, out: Path, seed: int, speed: float, no_live: bool, console: Cons
     write_report(path, snapshot, plan, title=TITLE, comparison=comparison)
     console.print(f"Report: {escape(str(path))}", soft_wrap=True, highlight=False)
     return OK if went_well(plan, stage.guarded) else OVERLOADED
+
+
+def _report_path(out: Path) -> Path:
+    """Where the report goes; told at once when it cannot go there, not after the show."""
+    path = out / REPORT_NAME if out.is_dir() else out
+    if not path.parent.is_dir():
+        raise UsageError(f"--out is {str(out)!r}, and {str(path.parent)!r} is no directory", "give one that exists")
+    return path
 
 
 def _plan(snapshot: Snapshot, seed: int) -> Plan:
