@@ -16,7 +16,7 @@ def demo(
     seed: Annotated[int, Parameter(help="Chooses the simulated cluster.")] = 0,
     speed: Annotated[
         float, Parameter(validator=Number(gt=0), help="Simulated seconds per second, on a terminal.")
-    ] = 60.0,
+    ] = 150.0,
     live: Annotated[bool, Parameter(help="Show the runs side by side, on a terminal.")] = True,
 ) -> int:
     """Watch a simulated cluster lose a feed in a heat wave, with PowerPlane and without; needs no cluster."""
