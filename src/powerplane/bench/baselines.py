@@ -82,27 +82,28 @@ def repair(ledger: Ledger, late: Callable[[], bool]) -> None:
     while moved and not late():
         moved = False
         for line in ledger.over_lines().tolist():
-            while ledger.load[line] > ledger.limit[line] and not late() and _relieve(ledger, line):
-                moved = True
+            # Moves within a line free nothing outside it, so what found no place outside need not try again.
+            for within in (False, True):
+                while ledger.load[line] > ledger.limit[line] and not late() and _relieve(ledger, line, within=within):
+                    moved = True
 
 
-def _relieve(ledger: Ledger, line: int) -> bool:
-    """Make the best single move that lowers a line's draw; False where there is none."""
+def _relieve(ledger: Ledger, line: int, *, within: bool) -> bool:
+    """Make the best single move that lowers a line's draw, off the line or within it; False where there is none."""
     classes, sources, falls = _ranked_cells(ledger, line)
-    if len(classes) == 0:
-        return False
     inside = (ledger.lines == line).any(axis=1)
-    for within in (False, True):
-        hopeless: set[int] = set()
-        for pod_class, source, fall in zip(classes.tolist(), sources.tolist(), falls.tolist(), strict=True):
-            if pod_class in hopeless:
-                continue
-            # Within the line a move must lower its draw, or two of them would undo each other for ever.
-            most = np.where(inside, fall - 1 if within else -1, -1 if within else ROOMY)
-            if (target := _least_rise(ledger, (pod_class, source), fall, most)) >= 0:
-                ledger.put(pod_class, source, -1)
-                ledger.put(pod_class, target, 1)
-                return True
+    hopeless: set[int] = set()
+    for pod_class, source, fall in zip(classes.tolist(), sources.tolist(), falls.tolist(), strict=True):
+        if pod_class in hopeless:
+            continue
+        # Within the line a move must lower its draw, or two of them would undo each other for ever.
+        most = np.where(inside, fall - 1 if within else -1, -1 if within else ROOMY)
+        if (target := _least_rise(ledger, (pod_class, source), fall, most)) >= 0:
+            ledger.put(pod_class, source, -1)
+            ledger.put(pod_class, target, 1)
+            return True
+        # Within the line another source of the class, at a steeper part of its curve, may still gain.
+        if not within:
             hopeless.add(pod_class)
     return False
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 from math import ceil, floor
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -139,9 +140,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kind", choices=KINDS, default="slack")
     parser.add_argument("--single-rack", action="store_true", help="one rack for all nodes; none is then cut")
+    parser.add_argument("--spec", help="a whole CellSpec as JSON, instead of the kind and the size")
     given = parser.parse_args(arguments)
     try:
-        spec = cell(given.kind, given.pods, given.nodes, single_rack=given.single_rack)
+        if given.spec:
+            spec = msgspec.json.decode(given.spec, type=CellSpec)
+        else:
+            spec = cell(given.kind, given.pods, given.nodes, single_rack=given.single_rack)
         write_spec(given.directory, spec, given.seed)
     except PowerPlaneError as error:
         sys.stderr.write(f"{error}\n")
