@@ -90,6 +90,25 @@ def test_a_subset_that_breaks_a_rack_is_found_to_the_watt():
     assert kinds(two_pods_over_a_knee(339.999)) == {("domain-budget", 1), ("domain-budget", None)}
 
 
+def test_a_step_that_would_relieve_a_rack_is_not_taken_for_granted():
+    """Within the rack "p" sheds 16 W, on its own; before it has, "e" arrives from outside with 60 W."""
+    nodes = [TinyNode(name, curve=BENT) for name in "abde"]
+    pods = [
+        TinyPod("p", "a", use=0.4),
+        TinyPod("s", "a", use=0.2),
+        TinyPod("q", "b", use=0.36),
+        TinyPod("e", "e", use=0.4),
+    ]
+
+    def arriving(budget_watts):
+        snapshot = tiny_snapshot(nodes, pods, [rack("r", "abd", budget_watts), rack("x", "e")])
+        return kinds(verdict(snapshot, [move(snapshot, "p", "b"), move(snapshot, "e", "d")]))
+
+    before = 150 + 134 + 80
+    assert not arriving(before + 60)
+    assert arriving(before + 59) == {("domain-budget", 1)}
+
+
 def one_pod_to_a_rack_on_two_feeds(budget_watts: float):
     feeds = [PowerDomain("f1", "feed", NO_BUDGET), PowerDomain("f2", "feed", round(1000 * budget_watts))]
     racks = [

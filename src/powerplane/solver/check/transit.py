@@ -50,6 +50,9 @@ class Transit:
         steps = Counter((s.source, s.target, s.use_ucores, s.accelerator_mw) for s in wave.steps)
         self.slopes = self._slopes(wave.steps)
         self.spans = {change: (self._span(change), count) for change, count in steps.items()}
+        self.coming: dict[int, list[Change]] = defaultdict(list)
+        for change in self.spans:
+            self.coming[self.loads.group[change[1]]].append(change)
 
     def bounds(self) -> dict[int, Fraction]:
         """By row that some step can raise: a draw that no subset exceeds."""
@@ -91,9 +94,13 @@ class Transit:
         return Span(*rises, accelerator + use * least, accelerator + use * most)
 
     def _settle(self, row: int) -> tuple[dict[Change, int], dict[Change, int]]:
-        """Part the steps: those that are worst when carried out, whatever the others do, and those in doubt."""
+        """Part the steps: those that are worst when carried out, whatever the others do, and those in doubt.
+
+        Steps that end outside the domain are worst undone, and left out.
+        """
         settled, doubtful = {}, {}
-        for change, (span, count) in self.spans.items():
+        for change in (c for group in self.loads.rows[row].shares for c in self.coming.get(group, ())):
+            span, count = self.spans[change]
             there, here = (self.loads.share(row, change[end]) for end in (1, 0))
             if there * span.least_rise >= here * span.most_fall:
                 settled[change] = count
