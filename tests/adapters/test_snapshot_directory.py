@@ -163,7 +163,7 @@ def test_the_example_shown_for_a_missing_file_is_itself_readable(directory, name
 def test_a_file_over_the_limit_is_refused_unread_with_its_size(directory, name):
     (directory / name).write_bytes(b" " * 5000)
     error = refusal(directory, max_file_bytes=4999)
-    assert f"{directory / name} has 5,000 bytes, more than the 4,999 that are read" in error.problem
+    assert f"{directory / name} has 5,000 bytes, more than the 4,999 bytes that are read" in error.problem
 
 
 def test_a_file_that_cannot_be_read_is_refused_by_name(directory):

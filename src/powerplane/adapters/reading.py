@@ -1,9 +1,11 @@
 """Reading files that people give us: bounded, and with refusals that say which file, where, and what next."""
 
+import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
@@ -13,6 +15,8 @@ T = TypeVar("T")
 
 MAX_FILE_BYTES = 1_000_000_000
 """Files beyond this are refused unread: 100,000 pods take about a third of it."""
+
+_CHUNK_BYTES = 1 << 20
 
 
 def read_file(path: Path, *, example: str = "", max_file_bytes: int = MAX_FILE_BYTES) -> bytes:
@@ -31,18 +35,33 @@ def read_file(path: Path, *, example: str = "", max_file_bytes: int = MAX_FILE_B
         When the file is missing, unreadable or too big.
     """
     try:
-        size = path.stat().st_size
-        if size > max_file_bytes:
-            raise InputError(
-                f"{path} has {size:,} bytes, more than the {max_file_bytes:,} that are read",
-                "leave out what is not needed (for one namespace: kubectl get -n NAME), or raise the limit",
-            )
-        return path.read_bytes()
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if status.st_size > max_file_bytes:
+                raise _too_big(path, f"has {status.st_size:,} bytes", max_file_bytes)
+            return file.read() if stat.S_ISREG(status.st_mode) else _read_stream(file, path, max_file_bytes)
     except OSError as error:
         if isinstance(error, FileNotFoundError):
             shape = f", for example:\n\n{_indented(example)}" if example else ""
             raise InputError(f"{path} does not exist", f"write it{shape}") from error
         raise InputError(f"{path} cannot be read: {error.strerror}", "check its path and permissions") from error
+
+
+def _read_stream(file: BinaryIO, path: Path, max_file_bytes: int) -> bytes:
+    """Read a pipe or device, which does not say beforehand how much will come."""
+    data = bytearray()
+    while chunk := file.read(_CHUNK_BYTES):
+        data += chunk
+        if len(data) > max_file_bytes:
+            raise _too_big(path, "goes on", max_file_bytes)
+    return bytes(data)
+
+
+def _too_big(path: Path, size: str, max_file_bytes: int) -> InputError:
+    return InputError(
+        f"{path} {size}, more than the {max_file_bytes:,} bytes that are read",
+        "leave out what is not needed (for one namespace: kubectl get -n NAME), or raise the limit",
+    )
 
 
 def convert(raw: Any, kind: type[T], source: str, keys: Mapping[str, type[msgspec.Struct]]) -> T:

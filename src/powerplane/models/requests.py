@@ -19,6 +19,7 @@ FIRST_RESOURCES = ("cpu", "memory", "ephemeral-storage", "pods")
 """The resources that every snapshot has, in this order."""
 
 SIDECAR = "Always"
+ONE_POD: Amounts = {"pods": Fraction(1)}
 
 
 def pod_requests(spec: PodSpec) -> Amounts:
@@ -41,7 +42,7 @@ def pod_requests(spec: PodSpec) -> Amounts:
             needs = _sum((started, needs))
         starting = _larger(starting, needs)
     total = _larger(running, starting) | _stated_for_pod(spec)
-    return _sum((total, _amounts(spec.overhead), {"pods": Fraction(1)}))
+    return _sum((total, _amounts(spec.overhead), ONE_POD))
 
 
 def whole_units(resource: str, amount: Fraction) -> int:
@@ -79,7 +80,7 @@ def _amounts(raw: dict[str, RawQuantity] | None) -> Amounts:
 
 def _amount(resource: str, text: RawQuantity) -> Fraction:
     amount = parse_quantity(text)
-    if amount < 0:
+    if amount.numerator < 0:
         raise InputError(f"{resource} of {text} is negative", "write an amount of zero or more")
     return amount
 
@@ -88,10 +89,12 @@ def _sum(parts: Iterable[Amounts]) -> Amounts:
     total: Amounts = {}
     for part in parts:
         for resource, amount in part.items():
-            total[resource] = total.get(resource, Fraction(0)) + amount
+            total[resource] = total[resource] + amount if resource in total else amount
     return total
 
 
 def _larger(left: Amounts, right: Amounts) -> Amounts:
-    zero = Fraction(0)
-    return {resource: max(left.get(resource, zero), right.get(resource, zero)) for resource in left | right}
+    larger = dict(left)
+    for resource, amount in right.items():
+        larger[resource] = max(amount, larger.get(resource, amount))
+    return larger
