@@ -178,14 +178,14 @@ def _grid(
     figures: bool,
 ) -> Markup:
     width, height = size
-    columns = min(columns, max(1, len(nodes)))
+    lines = max(1, ceil(len(nodes) / columns))
+    columns = max(1, ceil(len(nodes) / lines))  # so that the last line is nearly as long as the others
     parts, shades = [], []
     for i, node in enumerate(nodes):
         x, y = (i % columns) * (width + 2) + 1, (i // columns) * (height + 2) + 1
         draw = float(node_watts[node])
         shades.append(_node_shade(draw, float(limits.watts[node]), bool(limits.has_budget[node])))
         parts.append(_node(node, draw, limits, shades[-1], box=(x, y, width, height), figures=figures))
-    lines = ceil(len(nodes) / columns)
     box = (columns * (width + 2), lines * (height + 2))
     kind = "nodes figures" if figures else "nodes"
     return picture(f"Nodes of {rack}", _in_words(shades), *box, *parts, class_=kind)
