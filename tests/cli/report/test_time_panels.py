@@ -1,11 +1,13 @@
 from powerplane.cli.report.time_panels import time_panels
+from powerplane.models.breakers import Breaker
 from powerplane.models.frames import DrawFrame
 from powerplane.models.topology import PowerDomain, PowerTopology
 
-FEEDS = tuple(PowerDomain(f"feed-{x}", "feed", 10**6) for x in "ab")
+BREAKER = Breaker(10**6, ((1.5, 30.0),))
+FEEDS = tuple(PowerDomain(f"feed-{x}", "feed", 10**6, breaker=BREAKER) for x in "ab")
 RACKS = (
-    PowerDomain("shared", "rack", 10**6, ("feed-a", "feed-b"), ("n1",), feed_load="shared"),
-    PowerDomain("single", "rack", 10**6, ("feed-a",), ("n2",)),
+    PowerDomain("shared", "rack", 10**6, ("feed-a", "feed-b"), ("n1",), BREAKER, "shared"),
+    PowerDomain("single", "rack", 10**6, ("feed-a",), ("n2",), BREAKER),
 )
 TOPOLOGY = PowerTopology((*FEEDS, *RACKS))
 
@@ -66,3 +68,11 @@ def test_both_runs_are_drawn_on_the_same_axes() -> None:
 def test_frames_of_a_domain_outside_the_topology_are_drawn_all_the_same() -> None:
     stray = (DrawFrame(0.0, "elsewhere", 5.0, 4.0, True), DrawFrame(1.0, "elsewhere", 0.0, 4.0, True))
     assert outcomes(stray) == {"elsewhere": "dark from 0.00 s"}
+
+
+def test_a_domain_without_a_breaker_goes_dark_but_does_not_trip() -> None:
+    row = PowerDomain("row", "row", 10**6, (), ("n1",))
+    frames = (DrawFrame(0.0, "row", 5.0, 9.0, False), DrawFrame(1.0, "row", 0.0, 9.0, True))
+    (((_, (panel,)),), _) = time_panels((frames,), PowerTopology((row,)))
+    assert panel.outcome == "dark from 1.0 s"
+    assert "cross" not in panel.drawing

@@ -92,8 +92,10 @@ def _stories(run: Run, topology: PowerTopology) -> dict[str, Story]:
     found, by_name = _by_domain(run), topology.by_name
     dark = {name: _goes_dark(frames) for name, frames in found.items()}
     roots = {name: _root(name, by_name, dark) if dark[name] < inf else name for name in found}
+    breakers = {name for name in found if name in by_name and by_name[name].breaker}
     return {
-        name: Story(frames, dark[name], roots[name] if roots[name] != name else "") for name, frames in found.items()
+        name: Story(frames, dark[name], roots[name] if roots[name] != name else "", name in breakers)
+        for name, frames in found.items()
     }
 
 
