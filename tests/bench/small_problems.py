@@ -104,7 +104,7 @@ def rule_of(rng, counts, nodes):
                 counts[0, home] = 1
         return (TopologyRule("anti-affinity", "apart", carrier, targets, zone, zones, every),), counts
     counts[0, zone < 0] = 0
-    per_zone = np.array([counts[targets][:, zone == z].sum() for z in range(zones)])
+    per_zone = np.array([counts[targets][:, zone == z].sum() for z in np.unique(zone[zone >= 0])])
     skew = max(1, int(per_zone.max() - per_zone.min()))
     return (TopologyRule("spread", "even", carrier, targets, zone, zones, every, skew),), counts
 

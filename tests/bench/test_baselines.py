@@ -56,16 +56,18 @@ def overload_mw(problem, counts):
 
 def rule_holds(rule, counts):
     carriers, targets = counts[rule.carriers].sum(axis=0), counts[rule.targets].sum(axis=0)
-    zones = range(rule.zone_count)
+    zones = sorted(set(rule.zone[rule.zone >= 0].tolist()))
     per_zone = [int(targets[rule.zone == zone].sum()) for zone in zones]
     if rule.kind == "spread":
         return max(per_zone) - min(per_zone) <= rule.max_skew and carriers[rule.zone < 0].sum() == 0
     carried = [int(carriers[rule.zone == zone].sum()) for zone in zones]
-    return all(not carried[zone] or per_zone[zone] <= 1 for zone in zones)
+    return all(
+        not carriers_here or targets_here <= 1 for carriers_here, targets_here in zip(carried, per_zone, strict=True)
+    )
 
 
 @pytest.mark.parametrize("name", ALL)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(problem=problems())
 def test_no_baseline_breaks_a_capacity_a_rule_an_allowed_set_or_a_budget_that_held(name, problem):
     result = ALL[name](problem, clock=ticking(), seconds=10**6)
@@ -109,7 +111,7 @@ def test_what_holds_already_is_left_alone(name, problem):
         assert REPAIRS[name](problem, clock=ticking(), seconds=10**6).flows == ()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(problem=problems())
 def test_greedy_repair_never_ends_with_more_overload_than_it_found(problem):
     before = np.zeros((problem.class_count, problem.node_count), dtype=np.int64)

@@ -71,9 +71,10 @@ KINDS: dict[str, CellSpec] = {
     "slack": _PLAIN,
     "knots": replace(_PLAIN, name="knots", curve="knots"),
     "noisy": replace(_PLAIN, name="noisy", usage="noisy"),
-    # At 85 % a cut of 10 % is more than a slack of 4 % elsewhere can take; 6 % is close to all of it.
-    "tight": replace(_PLAIN, name="tight", cut=0.06, slack=0.04, utilisation=0.85),
-    "packed": replace(_PLAIN, name="packed", cut=0.06, slack=0.04, utilisation=0.92),
+    # The same cut with a third of the slack, so that single moves get stuck; snug lies between.
+    "snug": replace(_PLAIN, name="snug", cut=0.07, slack=0.04, utilisation=0.85),
+    "tight": replace(_PLAIN, name="tight", slack=0.04, utilisation=0.85),
+    "packed": replace(_PLAIN, name="packed", slack=0.04, utilisation=0.92),
     "infeasible": replace(_PLAIN, name="infeasible", cut=0.30, slack=0.01),
     "constrained": replace(_PLAIN, name="constrained", constrained=True),
 }

@@ -52,15 +52,12 @@ class PodRules:
         """Nodes where a pod of a class, coming from ``source``, breaks no rule; -1 for a pod that is nowhere."""
         nodes: Mask = np.ones(self._node_count, dtype=np.bool_)
         for i in self._concerned[pod_class]:
-            zones = self._open_zones(i, pod_class, source)
-            nodes &= np.where(self.rules[i].zone >= 0, zones[self.rules[i].zone], self._open_without_zone(i, pod_class))
+            zones, elsewhere = self._open_zones(i, pod_class, source)
+            nodes &= np.where(self.rules[i].zone >= 0, zones[self.rules[i].zone], elsewhere)
         return nodes
 
-    def _open_without_zone(self, i: int, pod_class: int) -> bool:
-        """Whether a node without the topology key will do: for spread and affinity only where the pod is no carrier."""
-        return self.rules[i].kind == "anti-affinity" or not bool(self.carried[i][pod_class])
-
-    def _open_zones(self, i: int, pod_class: int, source: int) -> Mask:
+    def _open_zones(self, i: int, pod_class: int, source: int) -> tuple[Mask, bool]:
+        """Zones that may take the pod, and whether a node without the topology key may."""
         rule, carriers, targets = self.rules[i], self.carriers[i].copy(), self.targets[i].copy()
         carries, counts = bool(self.carried[i][pod_class]), bool(self.targeted[i][pod_class])
         zone = int(rule.zone[source]) if source >= 0 else -1
@@ -68,23 +65,28 @@ class PodRules:
             carriers[zone] -= carries
             targets[zone] -= counts and (rule.kind != "spread" or bool(rule.counted[source]))
         if rule.kind == "anti-affinity":
-            return ~((carries & (targets > 0)) | (counts & (carriers > 0)))
+            return ~((carries & (targets > 0)) | (counts & (carriers > 0))), True
         if rule.kind == "affinity":
-            return (targets > 0) if carries else np.ones(rule.zone_count, dtype=np.bool_)
-        return _even_zones(rule, targets, zone, counts)
+            return (targets > 0) | (not carries), not carries
+        zones, even = _even_zones(rule, targets, zone, counts)
+        return zones, even and not carries
 
 
-def _even_zones(rule: TopologyRule, targets: Ints, source_zone: int, counts: bool) -> Mask:
-    """Zones that may take one more pod. Taking one off the emptiest zone must not make another too full either."""
+def _even_zones(rule: TopologyRule, targets: Ints, source_zone: int, counts: bool) -> tuple[Mask, bool]:
+    """Zones that may take one more pod, and whether all are even without it.
+
+    Taking a pod off the emptiest zone must not make another too full either.
+    """
     counted = np.zeros(rule.zone_count, dtype=np.bool_)
     counted[rule.zone[rule.counted & (rule.zone >= 0)]] = True
     if not counted.any():
-        return np.ones(rule.zone_count, dtype=np.bool_)
+        return np.ones(rule.zone_count, dtype=np.bool_), True
     least = 0 if counted.sum() < rule.min_zones else int(targets[counted].min())
-    open_zones: Mask = targets + counts <= least + rule.max_skew
-    if int(targets[counted].max()) > least + rule.max_skew:
-        open_zones &= np.arange(rule.zone_count) == source_zone
-    return open_zones
+    even = int(targets[counted].max()) <= least + rule.max_skew
+    zones: Mask = targets + counts <= least + rule.max_skew
+    if not even:
+        zones &= np.arange(rule.zone_count) == source_zone
+    return zones, even
 
 
 def _by_zone(rule: TopologyRule, counts: Ints) -> Ints:
