@@ -69,7 +69,7 @@ def test_a_domain_is_told_its_draw_headroom_pods_and_breaker(program: Any, plann
     assert done.code == 0
     assert "rack rack-1: budget 270 W, 2 nodes" in done.out
     assert "all alive: 290 W now, 270 W after the plan, 0 W of headroom" in done.out
-    assert "never trips after the plan" in done.out
+    assert "never trips at 1.08 times its rating after the plan" in done.out
     assert "10 W  shop/web-" in done.out
 
 

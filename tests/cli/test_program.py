@@ -63,8 +63,9 @@ def test_data_goes_to_stdout_and_nothing_else_does(hot_cluster: Any, process: An
     assert all(line.startswith("powerplane: ") for line in done.err.splitlines())
 
 
-def test_a_reader_that_leaves_early_is_no_error(hot_cluster: Any) -> None:
-    command = [sys.executable, "-m", "powerplane", "plan", "--snapshot", hot_cluster.write(), "-o", "json"]
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_a_reader_that_leaves_early_is_no_error(form: str, hot_cluster: Any) -> None:
+    command = [sys.executable, "-m", "powerplane", "plan", "--snapshot", hot_cluster.write(), "-o", form]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
-from rich.console import Console
 
 from powerplane.cli.demo import REPORT_NAME, run_demo
+from powerplane.cli.output import stdout_console
 
 
 def demo(
@@ -20,4 +20,4 @@ def demo(
     live: Annotated[bool, Parameter(help="Show the runs side by side, on a terminal.")] = True,
 ) -> int:
     """Watch a simulated cluster lose a feed in a heat wave, with PowerPlane and without; needs no cluster."""
-    return run_demo(out=out, seed=seed, speed=speed, no_live=not live, console=Console(highlight=False))
+    return run_demo(out=out, seed=seed, speed=speed, no_live=not live, console=stdout_console())

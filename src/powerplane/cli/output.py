@@ -9,11 +9,9 @@ from rich.console import Console
 
 from powerplane.cli.loading import YAML_SUFFIXES
 from powerplane.cli.options import Format
-from powerplane.cli.tables import domains_table, plan_table, verdict_line
+from powerplane.cli.tables import PIPE_WIDTH, print_plan_table
 from powerplane.models.plan import Conflict, Plan
 from powerplane.models.snapshot import Snapshot
-
-WIDTH_IN_FILES = 160
 
 
 def encode_json(plan: Plan) -> bytes:
@@ -34,23 +32,25 @@ def encode_for(path: Path, plan: Plan) -> bytes:
 def print_plan(snapshot: Snapshot, plan: Plan, form: Format) -> None:
     """Write the plan to stdout."""
     if form == "table":
-        _print_tables(snapshot, plan)
+        print_plan_table(snapshot, plan, console=stdout_console())
     else:
         print_data(encode_json(plan) if form == "json" else encode_yaml(plan))
 
 
-def _print_tables(snapshot: Snapshot, plan: Plan) -> None:
-    # In a file or a pipe there is no width to fit; cut names would be of no use there.
-    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH_IN_FILES
-    console = Console(width=wide, highlight=False, emoji=False)
-    console.print(verdict_line(plan))
-    if plan.moves:
-        console.print(plan_table(plan, snapshot))
-    console.print(domains_table(plan))
-    if plan.conflict:
-        console.print("\n".join(describe_conflict(plan.conflict)), markup=False)
-    if plan.unplaced:
-        console.print(f"{len(plan.unplaced)} pods without a node; -o json names them", markup=False)
+class DataConsole(Console):
+    """A console whose reader may leave: the program hears of it, where rich would end it with exit code 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what the program's own writing would raise."""
+        raise BrokenPipeError
+
+
+def stdout_console() -> Console:
+    """Return a console on stdout, without a terminal wide enough that names need no folding."""
+    console = DataConsole()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPE_WIDTH
+    return console
 
 
 def describe_conflict(conflict: Conflict) -> list[str]:

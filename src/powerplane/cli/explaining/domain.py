@@ -5,6 +5,7 @@ from math import isinf
 import numpy as np
 
 from powerplane.cli.explaining.situation import Ground, Integers, Places, find_domain
+from powerplane.cli.report import words
 from powerplane.models.breakers import Breaker
 from powerplane.models.curves import milliwatts_at
 from powerplane.models.quantities import format_watts
@@ -29,13 +30,13 @@ def explain_domain(ground: Ground, before: Places, after: Places, name: str) -> 
     rows = [row for row, one in enumerate(ground.incidence.domain) if one == name]
     budget = "no budget" if domain.budget_mw == NO_BUDGET else f"budget {format_watts(domain.budget_mw)}"
     under = ground.snapshot.topology.nodes_under(name)
-    lines = [f"{domain.kind} {name}: {budget}, {len(under)} nodes"]
+    lines = [f"{domain.kind} {name}: {budget}, {words.count(len(under), 'node')}"]
     now, then = (ground.row_mw(ground.node_mw(places)) for places in (before, after))
     for row in rows:
         lines += _situation(ground, row, int(now[row]), int(then[row]), domain.breaker)
     return [
         *lines,
-        f"top pods after the plan, by the watts that go with each ({_case(ground, rows[0])}):",
+        f"top pods by the watts that go with each ({_case(ground, rows[0])}):",
         *(f"  {line}" for line in _top_pods(ground, after, rows[0])),
     ]
 
@@ -47,25 +48,27 @@ def _case(ground: Ground, row: int) -> str:
 
 def _situation(ground: Ground, row: int, now_mw: int, then_mw: int, breaker: Breaker | None) -> list[str]:
     budget = int(ground.incidence.budget_mw[row])
-    text = f"  {_case(ground, row)}: {format_watts(now_mw)} now, {format_watts(then_mw)} after the plan"
+    text = f"  {_case(ground, row)}: {_both(format_watts(now_mw), format_watts(then_mw))}"
     if budget != NO_BUDGET:
         room = budget - then_mw
         text += f", {format_watts(abs(room))} {'of headroom' if room >= 0 else 'over'}"
     return [text, *(f"    {line}" for line in _breaker(breaker, now_mw, then_mw))]
 
 
+def _both(now: str, then: str) -> str:
+    return now if now == then else f"{now} now, {then} after the plan"
+
+
 def _breaker(breaker: Breaker | None, now_mw: int, then_mw: int) -> list[str]:
     if breaker is None:
         return []
-    return [
-        f"breaker of {format_watts(breaker.rating_mw)}: {_trip(breaker, now_mw)} now, "
-        f"{_trip(breaker, then_mw)} after the plan"
-    ]
+    return [f"breaker of {format_watts(breaker.rating_mw)} {_both(_trip(breaker, now_mw), _trip(breaker, then_mw))}"]
 
 
 def _trip(breaker: Breaker, load_mw: int) -> str:
     seconds = seconds_to_trip(breaker, load_mw)
-    return "never trips" if isinf(seconds) else f"trips in {seconds:.3g} s at {load_mw / breaker.rating_mw:.2f} times"
+    times = f"at {load_mw / breaker.rating_mw:.2f} times its rating"
+    return f"never trips {times}" if isinf(seconds) else f"trips in {words.seconds(seconds)} {times}"
 
 
 def _top_pods(ground: Ground, places: Places, row: int) -> list[str]:

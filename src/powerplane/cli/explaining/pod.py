@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import chain
 
 import numpy as np
@@ -11,7 +12,7 @@ from powerplane.cli.explaining.situation import Ground, Places, find_pod
 from powerplane.models.eligibility import Mask, NodeIndex, node_affinity
 from powerplane.models.plan import Plan
 from powerplane.models.pricing import is_settling
-from powerplane.models.quantities import format_watts
+from powerplane.models.quantities import format_quantity, format_watts
 from powerplane.models.snapshot import PodTemplate
 from powerplane.solver.feasible import finds_company, not_repelled, repels_nobody, skew_holds
 from powerplane.solver.formulate import Formulation
@@ -57,14 +58,19 @@ def _class(ground: Ground, formulation: Formulation, pod: int, pod_class: int) -
     classes, snapshot = formulation.classes, ground.snapshot
     alike = int((classes.of_pod == pod_class).sum())
     template = snapshot.templates[snapshot.pods.template[pod]]
-    asked = (f"{n} {r}" for r, n in zip(snapshot.resources, template.requests, strict=True) if n)
+    asked = (_amount(r, n) for r, n in zip(snapshot.resources, template.requests, strict=True) if n)
     lines = [
         f"class {classes.names[pod_class]}: {alike} pods that the solver does not tell apart",
-        f"requests (milli-cores, bytes, counts): {', '.join(asked)}",
+        f"requests {', '.join(asked)}",
     ]
     if reason := classes.reasons[pod_class]:
         return [*lines, f"may not move: {reason}"]
     return [*lines, f"may move, at a cost of {classes.move_cost[pod_class] / 1000:g}: {_terms(ground, template, pod)}"]
+
+
+def _amount(resource: str, amount: int) -> str:
+    value = Fraction(amount, 1000 if resource == "cpu" else 1)
+    return f"{resource} {format_quantity(value, binary='memory' in resource or 'storage' in resource)}"
 
 
 def _terms(ground: Ground, template: PodTemplate, pod: int) -> str:
@@ -125,24 +131,25 @@ def _rules(ground: Ground, state: State, pod: int, pod_class: int) -> Iterator[t
     for column in np.flatnonzero(problem.requests[pod_class]).tolist():
         fits: Mask = state.free[:, column] >= problem.requests[pod_class, column]
         yield f"too little {problem.resource_names[column]} left", fits
-    rules = state.tables.rules
+    rules, every = state.tables.rules, np.arange(problem.node_count)
     for i in rules.carried.get(pod_class, ()):
         yield f"its {problem.rules[i].kind}: {problem.rules[i].name}", _carried(state, i, pod_class)
     for i in rules.targeted.get(pod_class, ()):
         if problem.rules[i].kind == "anti-affinity":
-            yield f"another pod's anti-affinity: {problem.rules[i].name}", not_repelled(state, i)
+            yield f"another pod's anti-affinity: {problem.rules[i].name}", not_repelled(state, i, every)
 
 
 def _carried(state: State, i: int, pod_class: int) -> Mask:
     """Nodes on which a rule that the pod itself carries would hold."""
+    every = np.arange(state.tables.problem.node_count)
     own = i in state.tables.rules.targeted.get(pod_class, ())
     match state.tables.problem.rules[i].kind:
         case "anti-affinity":
-            return repels_nobody(state, i)
+            return repels_nobody(state, i, every)
         case "affinity":
-            return finds_company(state, i, own)
+            return finds_company(state, i, every, own=own)
         case "spread":
-            return skew_holds(state, i, own)
+            return skew_holds(state, i, every, own=own)
 
 
 def _budgets(ground: Ground, formulation: Formulation, state: State, pod_class: int) -> Iterator[tuple[str, Mask]]:
