@@ -67,7 +67,7 @@ def rule_holds(rule, counts):
 
 
 @pytest.mark.parametrize("name", ALL)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(problem=problems())
 def test_no_baseline_breaks_a_capacity_a_rule_an_allowed_set_or_a_budget_that_held(name, problem):
     result = ALL[name](problem, clock=ticking(), seconds=10**6)
@@ -111,7 +111,7 @@ def test_what_holds_already_is_left_alone(name, problem):
         assert REPAIRS[name](problem, clock=ticking(), seconds=10**6).flows == ()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(problem=problems())
 def test_greedy_repair_never_ends_with_more_overload_than_it_found(problem):
     before = np.zeros((problem.class_count, problem.node_count), dtype=np.int64)
