@@ -1,0 +1,1 @@
+"""Baselines, generated clusters, measurements."""

@@ -1,0 +1,1 @@
+"""A cluster with physics: power, lag, breakers."""
