@@ -52,11 +52,14 @@ def find_conflict(problem: Problem, *, stop: Stop = lambda: False, seconds: floa
     """
     parts = _parts(problem)
 
-    def clash(members: tuple[Part, ...]) -> bool:
-        return relaxed_infeasible(restrict(problem, members), seconds)
-
-    if not clash(parts):
+    # The coarse relaxation is far quicker; where it sees the conflict at all, it is used throughout.
+    coarse = relaxed_infeasible(restrict(problem, parts), seconds, coarse=True)
+    if not coarse and not relaxed_infeasible(restrict(problem, parts), seconds, coarse=False):
         return None
+
+    def clash(members: tuple[Part, ...]) -> bool:
+        return relaxed_infeasible(restrict(problem, members), seconds, coarse=coarse)
+
     members = quick_xplain(parts, clash, stop)
     return Conflict(
         members=tuple(part.name for part in members),
@@ -81,9 +84,9 @@ def quick_xplain(parts: tuple[Part, ...], clash: Callable[[tuple[Part, ...]], bo
     return narrow((), False, parts)
 
 
-def relaxed_infeasible(problem: Problem, seconds: float) -> bool:
+def relaxed_infeasible(problem: Problem, seconds: float, *, coarse: bool) -> bool:
     """Say whether the relaxation proves that no plan of a problem exists."""
-    return relax(found_state(compile_tables(problem)), (), seconds=seconds).infeasible
+    return relax(found_state(compile_tables(problem)), (), seconds=seconds, coarse=coarse).infeasible
 
 
 def _parts(problem: Problem) -> tuple[Part, ...]:

@@ -6,9 +6,10 @@ bound on what the plan pays there, and, because a pod leaves one place only, the
 set itself guides the search: place those pods elsewhere, and the plan is optimal.
 """
 
-from powerplane.solver.cover_program import MILLI, cover_by_program
+from powerplane.solver.cover_program import cover_by_program
 from powerplane.solver.cover_table import cover_by_table, suits
 from powerplane.solver.curve_pieces import reachable_segments
+from powerplane.solver.draw_terms import MILLI
 from powerplane.solver.spots import Cover, Spot
 from powerplane.solver.state import State
 

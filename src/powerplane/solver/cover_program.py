@@ -5,30 +5,15 @@ from math import ceil, isfinite
 
 import numpy as np
 
-from powerplane.solver.curve_pieces import Segment, reachable_segments
+from powerplane.solver.curve_pieces import reachable_segments
+from powerplane.solver.draw_terms import MICRO, MILLI, Draw, choose_piece
 from powerplane.solver.highs import LinearModel, minimise
 from powerplane.solver.spots import Cover, Spot
 from powerplane.solver.state import State
 from powerplane.solver.tables import Ints
 
-MICRO, MILLI = 1e6, 1e3
 TOLERANCE = 1e-3
 """Of a thousandth of a move: HiGHS's bounds are floats, and prices are whole."""
-
-
-@dataclass(slots=True, eq=False)
-class Draw:
-    """A node's draw in watts: a constant and a linear part over a model's columns."""
-
-    constant: float
-    columns: list[int]
-    values: list[float]
-
-    def add(self, constant: float, columns: list[int], values: list[float]) -> None:
-        """Add to both parts; columns may repeat."""
-        self.constant += constant
-        self.columns.extend(columns)
-        self.values.extend(values)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,30 +75,13 @@ def _draw_left(model: LinearModel, state: State, leavers: Leavers) -> Draw:
     if len(pieces) == 1:
         draw.add(pieces[0].watts_at(use), columns, (-pieces[0].slope * gone).tolist())
     else:
-        chosen, part = _choose_piece(model, pieces, draw)
+        chosen, part = choose_piece(model, pieces, draw)
         model.row(chosen, [1.0] * len(chosen), 1, 1)
         model.row([*part, *columns], [*([1.0] * len(part)), *gone.tolist()], use / MICRO, use / MICRO)
     limit = int(state.tables.node_limit[node])
     if state.node_mw[node] > limit:
         model.row(draw.columns, draw.values, upper=limit / MILLI - draw.constant)
     return draw
-
-
-def _choose_piece(model: LinearModel, pieces: list[Segment], draw: Draw) -> tuple[list[int], list[int]]:
-    """Ensures that a bent curve's draw is that of the one piece its use is on (the multiple-choice formulation).
-
-    Croxton, Gendron, Magnanti (2003): its relaxation is the curve's convex envelope, the best a linear one can be.
-    """
-    chosen, part = [], []
-    for piece in pieces:
-        low, high = piece.low / MICRO, piece.high / MICRO
-        literal, amount = model.column(0, 0, 1, whole=True), model.column(0, 0, high)
-        model.row([amount, literal], [1, -low], lower=0)
-        model.row([amount, literal], [1, -high], upper=0)
-        draw.add(0, [literal, amount], [piece.watts_at(0), piece.slope])
-        chosen.append(literal)
-        part.append(amount)
-    return chosen, part
 
 
 def _budgets_hold(model: LinearModel, state: State, spot: Spot, draws: dict[int, Draw], margin_watts: float) -> None:

@@ -46,6 +46,17 @@ class Groups:
         return len(self.first)
 
 
+def group_coarsely(state: State) -> Groups:
+    """Group nodes by type and by whom they let in only, all rows of one size added up: small, quick, and weak."""
+    nodes = state.tables.problem.node_count
+    size = np.array([len(members) for members in state.tables.rows.nodes])
+    label = np.rint(2 * np.log2(np.maximum(size, 1))).astype(np.int64)
+    # Rows without a budget would lift every other's in a sum.
+    label = np.where(state.tables.rows.limit < ROOMY, label, -1)
+    everywhere = np.zeros(nodes, dtype=np.int64)
+    return _group(state, _sum_rows(label), everywhere, everywhere)
+
+
 def group_nodes(state: State, spots: tuple[Ints, ...], most_columns: int) -> Groups:
     """Group nodes; where that leaves more than ``most_columns`` flows, quiet rows are added up first.
 
@@ -84,7 +95,7 @@ def _alike(state: State, spot: Ints) -> Ints:
 
 def _merge_quiet(state: State, spot: Ints, clusters: int) -> sparse.csr_array:
     """Sum rows that touch no trouble spot, those of like relative headroom together."""
-    rows, problem = state.tables.rows, state.tables.problem
+    rows = state.tables.rows
     bounded = rows.limit < ROOMY
     quiet = np.array([not spot[nodes].any() for nodes in rows.nodes]) & bounded
     room = (rows.limit - state.load) / np.maximum(1, rows.limit)
@@ -93,10 +104,14 @@ def _merge_quiet(state: State, spot: Ints, clusters: int) -> sparse.csr_array:
     label[order] = np.arange(len(order)) * clusters // max(1, len(order))
     kept = np.flatnonzero(~quiet)
     label[kept] = clusters + np.arange(len(kept))
-    _, label = np.unique(label, return_inverse=True)
+    return _sum_rows(label)
+
+
+def _sum_rows(label: Ints) -> sparse.csr_array:
+    """Return the matrix that adds up rows of one label."""
+    names, place = np.unique(label, return_inverse=True)
     ones = np.ones(len(label), dtype=np.int64)
-    shape = (int(label.max(initial=-1)) + 1, len(problem.row_domain))
-    return sparse.csr_array((ones, (label, np.arange(len(label)))), shape=shape)
+    return sparse.csr_array((ones, (place, np.arange(len(label)))), shape=(len(names), len(label)))
 
 
 def _group(state: State, merge: sparse.csr_array, spot: Ints, label: Ints) -> Groups:

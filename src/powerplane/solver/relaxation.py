@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from powerplane.solver.groups import Groups, group_nodes
+from powerplane.solver.groups import Groups, group_coarsely, group_nodes
 from powerplane.solver.highs import Floats, Program, minimise
 from powerplane.solver.state import State
 from powerplane.solver.tables import ROOMY, Ints
@@ -70,7 +70,8 @@ def relax(
     *,
     seconds: float,
     soft: bool = False,
-    most_columns: int = 60_000,
+    most_columns: int = 30_000,
+    coarse: bool = False,
     overload_cap_mw: float | None = None,
     give: frozenset[str] | None = None,
 ) -> Relaxation:
@@ -84,12 +85,18 @@ def relax(
         Proven: any plan pays at least this much for pods that leave these nodes (see ``cover``).
     soft : bool
         Minimise the overload instead of the cost.
+    most_columns : int
+        Quiet rows are merged until the model has about this many flows.
+    coarse : bool
+        Merge whatever can be merged: a far smaller model and a weaker bound; ``cuts`` are left out.
     overload_cap_mw : float, optional
         Budgets may be exceeded by this much in all; None makes them hard.
     give : set of str, optional
         With ``soft``, only these domains may exceed their budgets; None lets all of them.
     """
-    groups = group_nodes(state, tuple(nodes for nodes, _ in cuts), most_columns)
+    if coarse:
+        cuts = ()
+    groups = group_coarsely(state) if coarse else group_nodes(state, tuple(nodes for nodes, _ in cuts), most_columns)
     columns = _columns(state, groups)
     model = _assemble(state, groups, columns, cuts)
     if soft or overload_cap_mw is not None:

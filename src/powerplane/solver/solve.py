@@ -1,14 +1,15 @@
 """The anytime solve: a first plan at once, a bound soon, and better plans until they meet or the time is up."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 
 import numpy as np
 
 from powerplane.models.plan import Status
 from powerplane.solver.cover import cover
-from powerplane.solver.greedy import repair
+from powerplane.solver.exact import apply_counts, hold_exactly, is_small, solve_whole
+from powerplane.solver.greedy import Stop, repair
 from powerplane.solver.neighbourhood import Effort, replan
 from powerplane.solver.problem import Problem
 from powerplane.solver.relaxation import relax
@@ -21,6 +22,9 @@ from powerplane.solver.waves import order_waves
 
 ENOUGH = 0.0005
 """The search ends at this gap: closing the last half of a thousandth is worth nobody's time."""
+
+SECOND_THOUGHTS = 3
+"""Repairs from where the waves have led, when not all wanted moves could be ordered."""
 
 OVERTIME = 30.0
 """Seconds after the deadline at which even the ordering of moves is given up."""
@@ -64,6 +68,7 @@ class Run:
     overload_bound_mw: int = 0
     hopeless: bool = False
     covers: tuple[Cover, ...] = ()
+    runners_up: list[State] = field(default_factory=list)
     trail: list[tuple[float, int, int, str]] = field(default_factory=list)
 
     def elapsed(self) -> float:
@@ -76,8 +81,9 @@ class Run:
 
     def offer(self, state: State, step: str) -> bool:
         """Take a state as the best if it is better; note it either way."""
-        better = (state.distress_mw(), state.cost) < (self.best.distress_mw(), self.best.cost)
+        better = _worth(state) < _worth(self.best)
         if better:
+            self.runners_up = [*self.runners_up[-3:], self.best]
             self.best = state
             self.trail.append((self.elapsed(), state.cost, state.overload_mw(), step))
         self.tell(step)
@@ -133,6 +139,7 @@ def solve(
     if run.best.distress_mw() or run.best.cost:
         _prove(run)
         _round(run)
+        _whole(run)
         _improve(run)
     flows, reached = _in_waves(run)
     return _result(run, objective, flows, reached)
@@ -161,17 +168,26 @@ def _prove(run: Run) -> None:
         run.hopeless = True
     run.cost_bound = sum(c.bound for c in covers)
     run.tell("covers")
-    if run.left(0.8) <= 0 or run.proven:
-        return
-    cuts = tuple((c.spot.nodes, c.bound) for c in covers)
-    relaxed = relax(run.found, cuts, seconds=run.left(0.8))
-    if relaxed.infeasible:
-        run.hopeless = True
-    else:
-        run.cost_bound = max(run.cost_bound, ceil(relaxed.bound - 1e-3))
+    if not run.proven:
+        _relax(run)
+
+
+def _relax(run: Run) -> None:
+    """Bound the whole by linear programming: a small model first, which may prove at once that nothing helps."""
+    small = relax(run.found, (), seconds=max(0.2, run.left(0.8)), coarse=True)
+    run.hopeless |= small.infeasible
+    if not run.hopeless and run.left(0.7) > 0:
+        cuts = tuple((c.spot.nodes, c.bound) for c in run.covers)
+        whole = relax(run.found, cuts, seconds=run.left(0.8))
+        run.hopeless |= whole.infeasible
+        if not whole.infeasible:
+            run.cost_bound = max(run.cost_bound, ceil(whole.bound - 1e-3))
     if run.hopeless:
-        soft = relax(run.found, (), seconds=max(0.1, run.left(0.8)), soft=True)
-        run.overload_bound_mw = 0 if soft.infeasible else max(0, ceil(soft.bound - 1))
+        least = relax(run.found, (), seconds=max(0.2, run.left(0.8)), coarse=True, soft=True)
+        if run.left(0.5) > 0:
+            closer = relax(run.found, (), seconds=run.left(0.8), soft=True)
+            least = max(least, closer, key=lambda relaxed: 0.0 if relaxed.infeasible else relaxed.bound)
+        run.overload_bound_mw = 0 if least.infeasible else max(0, ceil(least.bound - 1))
     run.tell("relaxation")
 
 
@@ -188,24 +204,35 @@ def _improve(run: Run) -> None:
     """Step 4: neighbourhoods, until the bound is met, nothing improves any more, or the time is up."""
     rng = np.random.default_rng(run.seed)
     idle = 0
-    small = _is_small(run.found)
     while not run.close and run.left(0.9) > 0.05 and idle < 40:
-        nodes = np.arange(len(run.found.cells)) if small else _neighbourhood(run, rng)
+        nodes = _neighbourhood(run, rng)
         if not len(nodes):
             return
         state = run.best.copy()
-        budget = run.left(0.9) if small else min(0.5, run.left(0.9))
+        budget = min(0.5, run.left(0.9))
         better = replan(state, nodes, Effort(budget, run.workers, int(rng.integers(2**31))))
         idle = 0 if better else idle + 1
         if better:
             run.offer(state, "neighbourhood")
-        if small and not better:
-            return
 
 
-def _is_small(found: State) -> bool:
-    problem = found.tables.problem
-    return problem.class_count * problem.node_count <= 4000
+def _whole(run: Run) -> None:
+    """Step 3½, for small problems: the whole as one program."""
+    if run.close or run.left(0.5) <= 0 or not is_small(run.found):
+        return
+    broken = run.best.distress_mw() > 0
+    whole = solve_whole(run.found, broken=broken, seconds=run.left(0.5), seed=run.seed)
+    run.overload_bound_mw = max(run.overload_bound_mw, whole.overload_bound_mw)
+    run.hopeless |= whole.overload_bound_mw > 0
+    run.cost_bound = max(run.cost_bound, whole.cost_bound)
+    ruled = bool(run.found.tables.problem.rules)
+    if whole.counts is not None and not ruled:
+        run.offer(apply_counts(run.found, whole.counts), "whole program")
+        if run.best.distress_mw() and not run.hopeless and run.left(0.8) > 0:
+            counts = hold_exactly(run.found, seconds=run.left(0.8), seed=run.seed)
+            if counts is not None:
+                run.offer(apply_counts(run.found, counts), "whole program")
+    run.tell("whole program")
 
 
 def _neighbourhood(run: Run, rng: np.random.Generator) -> Ints:
@@ -237,11 +264,39 @@ def _paid(state: State, spot_cover: Cover) -> int:
 
 
 def _in_waves(run: Run) -> tuple[tuple[Flow, ...], State]:
-    """Step 5: the moves in waves; a plan that cannot be ordered safely gives way to what can.
+    """Step 5: the moves in waves; where a plan cannot be ordered safely as a whole, the next best may serve better.
 
     A plan without waves is worth nothing, so this step may run over.
     """
-    return order_waves(run.found, run.best, lambda: run.left() < -OVERTIME)
+
+    def stop() -> bool:
+        return run.left() < -OVERTIME
+
+    flows, reached = order_waves(run.found, run.best, stop)
+    for other in reversed(run.runners_up):
+        if reached.delta == run.best.delta or _worth(other) >= _worth(reached):
+            break
+        flows, reached = min((flows, reached), order_waves(run.found, other, stop), key=lambda pair: _worth(pair[1]))
+    for _ in range(SECOND_THOUGHTS):
+        if not reached.distress_mw() or reached.distress_mw() <= run.best.distress_mw():
+            break
+        flows, reached = _go_on(flows, reached, stop)
+    return flows, reached
+
+
+def _go_on(flows: tuple[Flow, ...], reached: State, stop: Stop) -> tuple[tuple[Flow, ...], State]:
+    """Repair from where the waves have led, in further waves."""
+    wanted = reached.copy()
+    repair(wanted, stop)
+    last = max((flow.wave for flow in flows), default=0)
+    more, further = order_waves(reached, wanted, stop)
+    if further.distress_mw() >= reached.distress_mw():
+        return flows, reached
+    return (*flows, *(replace(flow, wave=flow.wave + last) for flow in more)), further
+
+
+def _worth(state: State) -> tuple[int, int]:
+    return state.distress_mw(), state.cost
 
 
 def _result(run: Run, objective: str, flows: tuple[Flow, ...], reached: State) -> Result:

@@ -38,7 +38,7 @@ def order_waves(found: State, wanted: State, stop: Stop) -> tuple[tuple[Flow, ..
         The placement that these flows lead to: ``wanted``, unless some moves could not be ordered safely.
     """
     state = found.copy()
-    pending = pair(wanted)
+    pending = pair(found, wanted)
     flows: list[Flow] = []
     wave = 0
     parked = 0
@@ -59,14 +59,15 @@ def order_waves(found: State, wanted: State, stop: Stop) -> tuple[tuple[Flow, ..
     return tuple(flows), state
 
 
-def pair(wanted: State) -> list[Unit]:
+def pair(found: State, wanted: State) -> list[Unit]:
     """Pair the pods that leave with the places that wait for their class: what sheds most with what adds most.
 
     So pairs inside one domain differ as little as they can, and few of them add to it.
     """
     leaving: dict[int, list[int]] = {}
     coming: dict[int, list[int]] = {}
-    for (c, n), change in wanted.delta.items():
+    for c, n in {**found.delta, **wanted.delta}:
+        change = wanted.delta.get((c, n), 0) - found.delta.get((c, n), 0)
         side = coming if change > 0 else leaving
         side.setdefault(c, []).extend([n] * abs(change))
     pairs: list[Unit] = []
@@ -92,7 +93,7 @@ def _fill(state: State, pending: list[Unit], ceiling: Ints) -> tuple[list[Unit],
 def _park(state: State, pending: list[Unit], ceiling: Ints) -> tuple[list[Unit], list[Unit]] | None:
     """Send one waiting pod to a third node, from where it goes on later; None when no node can take any."""
     for i, (c, s, t) in enumerate(pending):
-        mask, rise, room = targets(state, c)
+        mask, rise, room = targets(state, c, ceiling=ceiling)
         mask = mask.copy()
         mask[[s, t]] = False
         for n in np.flatnonzero(mask)[np.argsort((rise / np.maximum(room, 1))[mask], kind="stable")][:8].tolist():
