@@ -1,5 +1,7 @@
 """The twin on problems whose best answer is known by hand."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from powerplane.solver.problem import ONE_MOVE, UNBOUNDED, NodeType, Problem, TopologyRule
+from powerplane.solver.solve import solve
 from powerplane.solver.twin import solve_twin
 
 LINE = ((0, 100), (4, 300))
@@ -258,3 +261,27 @@ def test_on_one_class_and_any_curve_the_twin_finds_what_trying_all_finds(found, 
     assert (result.overload_mw, result.cost) == (round(1000 * best[0]), 1000 * best[1])
     assert result.status == ("infeasible" if best[0] else "optimal")
     assert result.bound == result.cost
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_two_engines_agree_and_the_solver_neither_beats_them_nor_bounds_them_away(seed):
+    rng = np.random.default_rng(seed)
+    found = rng.integers(0, 3, (3, 5))
+    case = problem(
+        found,
+        [180, 220, 260, 300, None],
+        cores=[1, 2, 1],
+        offered=[12] * 5,
+        curve=(LINE, CONCAVE, CONVEX)[seed % 3],
+        move_cost=np.array([1000, 1700, 1300]),
+    )
+    twin = solve_twin(case, seconds=20)
+    other = solve_twin(case, seconds=20, solver="CBC")
+    assert (twin.status, twin.cost, twin.overload_mw) == (other.status, other.cost, other.overload_mw)
+    result = solve(case, seconds=2, seed=0, clock=time.monotonic)
+    rounded_up_mw = case.node_count
+    assert twin.status in ("optimal", "infeasible")
+    assert result.overload_bound_mw <= twin.overload_mw + rounded_up_mw <= result.overload_mw + rounded_up_mw
+    if twin.status == "optimal":
+        assert result.bound <= twin.cost
+        assert result.overload_mw or result.cost >= twin.cost
