@@ -74,7 +74,7 @@ def pair(found: State, wanted: State) -> list[Unit]:
     for c in sorted(leaving):
         rise = wanted.rise(c)
         sources = sorted(leaving[c], key=lambda n: (int(rise[n]), n))
-        places = sorted(coming[c], key=lambda n: (int(rise[n]), n))
+        places = sorted(coming.get(c, []), key=lambda n: (int(rise[n]), n))
         pairs.extend((c, s, t) for s, t in zip(sources, places, strict=True))
     return pairs
 
