@@ -22,6 +22,10 @@ from powerplane.bench.suite import DATA_VARIABLE, Case, TraceSpec, choose, full_
 from powerplane.models.errors import PowerPlaneError, UsageError
 
 
+RunKey = tuple[str, str, int]
+"""Cell, method and seed."""
+
+
 class Records(msgspec.Struct, frozen=True):
     """All runs of a page, and the conditions that they were measured under."""
 
@@ -64,23 +68,26 @@ def _run(given: argparse.Namespace) -> None:
     data_dir, skipped = _data(given.data, chosen)
     old = _read(given.records) if given.only else Records()
     began, load = time.strftime("%Y-%m-%d %H:%M", time.gmtime()), load_line()
-    runs = {(run.cell, run.method, run.seed): run for run in old.runs}
+
+    def keep(runs: dict[RunKey, Measurement], rows: tuple[tuple[str, ...], ...]) -> None:
+        """Write records and page, also half-way: hours of runs should not hang on the last."""
+        head = (
+            ("machine", machine_line()),
+            ("software", version_line()),
+            ("measured", f"{began} to {time.strftime('%H:%M', time.gmtime())} UTC"),
+            ("load averages before and after", f"{load}; {load_line()}"),
+        )
+        records = Records(head, tuple(runs.values()), rows)
+        _write(given.records, msgspec.json.format(msgspec.json.encode(records)))
+        _write(given.out, render(Page(head, suite, records.runs, rows, skipped)).encode())
+
+    runs: dict[RunKey, Measurement] = {(run.cell, run.method, run.seed): run for run in old.runs}
     for case in chosen:
         if isinstance(case.spec, TraceSpec) and data_dir is None:
             continue
-        for run in _measure_case(case, data_dir, given.workers):
-            runs[run.cell, run.method, run.seed] = run
-    head = (
-        ("machine", machine_line()),
-        ("software", version_line()),
-        ("measured", f"{began} to {time.strftime('%H:%M', time.gmtime())} UTC"),
-        ("load averages before and after", f"{load}; {load_line()}"),
-    )
-    rows = program_rows(quick=given.quick, say=_say) if programs else old.programs
-    records = Records(head, tuple(runs.values()), rows)
-    _write(given.records, msgspec.json.format(msgspec.json.encode(records)))
-    page = Page(head, suite, records.runs, records.programs, skipped)
-    _write(given.out, render(page).encode())
+        runs |= {(run.cell, run.method, run.seed): run for run in _measure_case(case, data_dir, given.workers)}
+        keep(runs, old.programs)
+    keep(runs, program_rows(quick=given.quick, say=_say) if programs else old.programs)
     _say(f"wrote {given.out}")
 
 
