@@ -21,7 +21,6 @@ from powerplane.bench.programs import program_rows
 from powerplane.bench.suite import DATA_VARIABLE, Case, TraceSpec, choose, full_suite, quick_suite
 from powerplane.models.errors import PowerPlaneError, UsageError
 
-
 RunKey = tuple[str, str, int]
 """Cell, method and seed."""
 
