@@ -2,15 +2,19 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "powerplane"
@@ -78,6 +82,17 @@ def test_the_lock_of_development_holds_all_that_the_others_hold() -> None:
         return {line.partition(" ")[0] for line in lines if "==" in line and not line.startswith((" ", "#"))}
 
     assert pins("runtime") | pins("build") <= pins("dev")
+
+
+def test_the_lock_meets_what_the_package_asks_for() -> None:
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    locked: dict[str, set[str]] = {}
+    for line in (ROOT / "requirements" / "runtime.txt").read_text().splitlines():
+        if found := re.match(r"([\w.-]+)==([^\s;]+)", line):
+            locked.setdefault(canonicalize_name(found[1]), set()).add(found[2])
+    for requirement in map(Requirement, asked):
+        pins = locked[canonicalize_name(requirement.name)]
+        assert all(requirement.specifier.contains(pin) for pin in pins), f"{requirement} against {pins}: make lock"
 
 
 @pytest.fixture(scope="module")
