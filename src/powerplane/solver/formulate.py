@@ -23,6 +23,9 @@ ANY_ADDRESS = "0.0.0.0"
 HostPort = tuple[str, str, int]
 Integers = NDArray[np.int64]
 
+AMBIENT = ("DaemonSet", "mirror pod")
+"""Why pods do not move that need no other place when their node goes to sleep."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Formulation:
@@ -107,6 +110,7 @@ def _problem(
         row_lost=tuple(power.incidence.lost[row] for row in power.rows),
         rules=topology_rules(snapshot, nodes, traits, classes),
         disruption_budgets=disruption_budgets(snapshot, traits, classes),
+        ambient=np.array([reason in AMBIENT for reason in classes.reasons], dtype=np.bool_),
     )
 
 

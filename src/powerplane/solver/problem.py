@@ -117,6 +117,8 @@ class Problem:
         The domain of each row, and the feed that it takes as lost ("" for none).
     rules : tuple of TopologyRule
     disruption_budgets : tuple of DisruptionBudget
+    ambient : bool array, shape (C,), or None
+        Classes that go to sleep with their node (DaemonSets, mirror pods); None for no class.
     """
 
     node_names: tuple[str, ...]
@@ -143,6 +145,7 @@ class Problem:
     row_lost: tuple[str, ...]
     rules: tuple[TopologyRule, ...] = ()
     disruption_budgets: tuple[DisruptionBudget, ...] = ()
+    ambient: NDArray[np.bool_] | None = None
 
     @property
     def node_count(self) -> int:

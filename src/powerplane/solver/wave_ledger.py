@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from powerplane.solver.feasible import counted_zones
 from powerplane.solver.state import State
 from powerplane.solver.tables import Ints
 
@@ -220,25 +221,27 @@ class WaveLedger:
         return own and int(counts.sum()) == 1
 
     def _skew_holds(self, i: int, pod_class: int, source: int, target: int) -> bool:
-        """Check every zone that carriers come to, with this move counted in."""
+        """Check every zone that carriers come to, with this move counted in: all arrivals, and no departures.
+
+        Only a pod that is the first to come to its own zone again is known to have left it.
+        """
         rule, state = self._problem.rules[i], self._state
         targeted = i in state.tables.rules.targeted.get(pod_class, ())
-        counts = state.targets[i].astype(np.int64).copy()
-        low = counts.copy()
-        for z in range(rule.zone_count):
-            counts[z] += self._came["targets", i, z]
-            low[z] -= self._left[i, z]
         here, there = int(rule.zone[source]), int(rule.zone[target])
-        if targeted and there >= 0 and rule.counted[target] and there != here:
-            counts[there] += 1
+        zones = range(rule.zone_count)
+        high = state.targets[i] + np.array([self._came["targets", i, z] for z in zones], dtype=np.int64)
+        low = state.targets[i] - np.array([self._left[i, z] for z in zones], dtype=np.int64)
+        returns = there == here and not self._came["targets", i, there] and (i, there) not in self._carried
+        if targeted and there >= 0 and rule.counted[target] and not returns:
+            high[there] += 1
         if targeted and here >= 0 and rule.counted[source]:
             low[here] -= 1
-        zones = np.unique(rule.zone[rule.counted & (rule.zone >= 0)])
-        least = int(low[zones].min()) if len(zones) and len(zones) >= rule.min_zones else 0
+        counted = counted_zones(rule)
+        least = int(low[counted].min()) if len(counted) and len(counted) >= rule.min_zones else 0
         watched = {z for j, z in self._carried if j == i}
         if i in state.tables.rules.carried.get(pod_class, ()):
             watched = watched | {there}
-        return all(int(counts[z]) - least <= rule.max_skew for z in watched)
+        return all(int(high[z]) - least <= rule.max_skew for z in watched)
 
     def _count_rules(self, pod_class: int, source: int, target: int) -> None:
         rules = self._state.tables.rules
@@ -252,8 +255,7 @@ class WaveLedger:
         for i in rules.targeted.get(pod_class, ()):
             rule = self._problem.rules[i]
             here, there = int(rule.zone[source]), int(rule.zone[target])
-            counts_there = rule.kind != "spread" or rule.counted[target]
-            if there >= 0 and counts_there and (rule.kind != "spread" or there != here):
+            if there >= 0 and (rule.kind != "spread" or rule.counted[target]):
                 self._came["targets", i, there] += 1
             if here >= 0 and (rule.kind != "spread" or rule.counted[source]):
                 self._left[i, here] += 1

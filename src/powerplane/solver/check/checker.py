@@ -36,7 +36,7 @@ def check(snapshot: Snapshot, plan: Plan) -> CheckReport:
     now = Ledger(cluster, snapshot.pods.node.tolist())
     evictions, arrivals = Evictions(snapshot), Arrivals(cluster)
     for wave in waves:
-        violations += check_wave(now, wave)
+        violations += check_wave(before, now, wave)
         violations += evictions.check(wave)
         violations += arrivals.check(now, wave)
         now.carry_out(wave)
