@@ -153,5 +153,5 @@ def hot_cluster(tmp_path: Path) -> Cluster:
 
 @pytest.fixture
 def hopeless_cluster(tmp_path: Path) -> Cluster:
-    """Return a small cluster whose racks have 230 W each, for 500 W in all."""
-    return small_cluster(tmp_path / "snapshot", rack_1="230W", rack_2="230W")
+    """Return a small cluster whose racks have 235 W each, for 500 W in all: 35 W stay over, with rack-1 at 270 W."""
+    return small_cluster(tmp_path / "snapshot", rack_1="235W", rack_2="235W")

@@ -30,7 +30,7 @@ def test_a_mended_cluster_exits_0_and_its_rack_holds(hot_cluster: Any, program: 
 
 def test_a_hopeless_cluster_exits_3_and_names_what_cannot_hold(hopeless_cluster: Any, program: Any) -> None:
     code, plan = plan_json(program, hopeless_cluster)
-    assert (code, plan["status"], plan["overloadWatts"]) == (3, "infeasible", 40)
+    assert (code, plan["status"], plan["overloadWatts"]) == (3, "infeasible", 35)
     assert plan["conflict"]["members"]
     assert plan["conflict"]["remedies"]
 

@@ -13,9 +13,8 @@ from powerplane.solver.check import CheckReport, check
 from powerplane.solver.compose import compose_plan
 from powerplane.solver.conflict import find_conflict
 from powerplane.solver.explain import reasons
-from powerplane.solver.formulate import Formulation, formulate
+from powerplane.solver.formulate import formulate
 from powerplane.solver.problem import Problem
-from powerplane.solver.result import Result
 from powerplane.solver.solve import Standing, solve
 
 AFTERWARDS_SHARE = 0.25
@@ -23,6 +22,14 @@ AFTERWARDS_SHARE = 0.25
 
 SHORTEST_SOLVE_SHARE = 0.2
 """Part of the deadline that the solver gets, however long reading took."""
+
+WHY_TIMES = 2.0
+"""Deadlines until which saying why no plan holds may take: no plan is kept waiting for it that could be carried out."""
+
+PROOF_SHARE = 0.25
+"""Part of the time left that one proof of a conflict may take."""
+
+SHORTEST_PROOF_S = 0.5
 
 VIOLATIONS_SHOWN = 20
 
@@ -59,7 +66,12 @@ def make_plan(
         on_progress=lambda standing: say(_told(standing)),
     )
     say("explaining the plan")
-    plan = _compose(snapshot, formulation, result)
+    because = reasons(formulation.problem, result.flows)
+    conflict = None
+    if result.status == "infeasible":
+        say("narrowing down what cannot hold together")
+        conflict = _conflict(formulation.problem, deadline_s, clock)
+    plan = compose_plan(snapshot, formulation, result, because, conflict)
     say("adding every watt up again")
     require_sound(check(snapshot, plan))
     return plan
@@ -88,10 +100,8 @@ def _told(standing: Standing) -> str:
     return f"solving: {standing.step}, cost {standing.cost / 1000:g}, bound {standing.bound / 1000:g}{over}"
 
 
-def _compose(snapshot: Snapshot, formulation: Formulation, result: Result) -> Plan:
-    because = reasons(formulation.problem, result.flows)
-    return compose_plan(snapshot, formulation, result, because, _conflict(formulation.problem, result))
-
-
-def _conflict(problem: Problem, result: Result) -> Conflict | None:
-    return find_conflict(problem) if result.status == "infeasible" else None
+def _conflict(problem: Problem, deadline_s: float, clock: Callable[[], float]) -> Conflict | None:
+    """Narrow the conflict down for as long again as the deadline; the set is then as small as it has become."""
+    until = deadline_s * WHY_TIMES
+    seconds = max(SHORTEST_PROOF_S, (until - clock()) * PROOF_SHARE)
+    return find_conflict(problem, stop=lambda: clock() >= until, seconds=seconds)

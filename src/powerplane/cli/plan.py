@@ -23,6 +23,11 @@ from powerplane.cli.output import encode_for, print_plan
 from powerplane.cli.progress import progress
 from powerplane.cli.report import write_report
 
+DEADLINE_HELP = (
+    "Wall-clock time, such as 30s or 2m, for the best plan that is found by then; where none holds every budget, "
+    "saying why may take as long again."
+)
+
 
 def plan(
     *,
@@ -35,9 +40,7 @@ def plan(
     objective: Annotated[
         Objective, Parameter(help="What to spare once all budgets hold: moves (disruption), or watts (energy).")
     ] = "disruption",
-    deadline: Annotated[
-        str, Parameter(help="Wall-clock time for the whole command, such as 30s or 2m; the best found by then is told.")
-    ] = "10s",
+    deadline: Annotated[str, Parameter(help=DEADLINE_HELP)] = "10s",
     seed: Annotated[int, Parameter(help="Seed of every random choice.")] = 0,
     output: OutputFormat = "table",
     report: Annotated[Path | None, Parameter(help="Write a page with pictures there as well (HTML).")] = None,

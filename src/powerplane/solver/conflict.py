@@ -41,7 +41,8 @@ def find_conflict(problem: Problem, *, stop: Stop = lambda: False, seconds: floa
     problem : Problem
         One for which the relaxation, or a cover, proves that no plan holds everything.
     stop : callable
-        Says when the time is up; the set is then as small as it has become.
+        Says when the time is up; the set is then as small as it has become, and what is left of the remedies is
+        left out.
     seconds : float
         For each relaxation.
 
@@ -61,9 +62,11 @@ def find_conflict(problem: Problem, *, stop: Stop = lambda: False, seconds: floa
         return relaxed_infeasible(restrict(problem, members), seconds, coarse=coarse)
 
     members = quick_xplain(parts, clash, stop)
+    # Of a set that is still too large, not every member's remedy would help; and none is told that was not worked out.
+    narrowed = not stop()
     return Conflict(
         members=tuple(part.name for part in members),
-        remedies=tuple(_remedy(problem, part, members, seconds) for part in members),
+        remedies=tuple(_remedy(problem, part, members, seconds) for part in members if narrowed and not stop()),
     )
 
 
