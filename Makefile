@@ -52,6 +52,10 @@ bench: $(READY) ## Compare with other placements on generated clusters
 
 docs: $(READY) ## Write the generated reference pages and schemas again
 	$(BIN)/python -m powerplane.cli.reference docs/reference/cli.md
+	$(BIN)/python -m powerplane.adapters.schemas docs/reference/schemas
+	$(BIN)/python -c 'from powerplane.models.catalogue import load_catalogue as load; \
+	  from powerplane.models.catalogue_page import catalogue_page as page; print(page(load()), end="")' \
+	  > docs/reference/catalogue.md
 
 lock: $(READY) ## Resolve the requirements again, with hashes
 	$(LOCK) pyproject.toml -o requirements/runtime.txt
