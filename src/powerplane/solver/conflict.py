@@ -17,7 +17,7 @@ from powerplane.solver.relaxation import relax
 from powerplane.solver.state import found_state
 from powerplane.solver.tables import Ints, compile_tables
 
-SINGLY = 24
+SINGLY = 8
 """Domains within their budgets are named one by one up to this many; beyond, they stand together by kind."""
 
 CAPACITY = "requests must fit what nodes offer"

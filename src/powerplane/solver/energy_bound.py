@@ -127,13 +127,13 @@ def _group_holds(
 
 def _fixed_accelerators(state: State, nodes: Ints) -> float:
     problem = state.tables.problem
-    stays = [
+    stays: list[int] = [
         int(problem.accelerator_mw[c]) * k
         for n in nodes.tolist()
         for c, k in state.cells[n].items()
         if not problem.movable[c]
     ]
-    return sum(stays) / MILLI
+    return float(sum(stays)) / MILLI
 
 
 def envelope(curves: CurveTable, kind: int) -> list[tuple[float, float]]:

@@ -12,7 +12,7 @@ from powerplane.solver.curve_pieces import reachable_segments
 from powerplane.solver.draw_terms import MICRO, MILLI, Draw, choose_piece
 from powerplane.solver.highs import LinearAnswer, LinearModel, minimise
 from powerplane.solver.state import State
-from powerplane.solver.tables import ROOMY
+from powerplane.solver.tables import ROOMY, Ints
 
 SMALL = 4000
 """Problems with at most so many (class, node) pairs are solved whole."""
@@ -43,6 +43,7 @@ class Whole:
 @dataclass(slots=True, eq=False)
 class _Model:
     program: LinearModel
+    nodes: list[int]
     pods: dict[tuple[int, int], int]
     away: list[int]
     overload: list[int]
@@ -53,6 +54,20 @@ def is_small(state: State) -> bool:
     problem = state.tables.problem
     present = {c for cell in state.cells for c in cell if problem.movable[c]}
     return len(present) * problem.node_count <= SMALL
+
+
+def replan_exactly(state: State, nodes: Ints, *, seconds: float, seed: int) -> Counts | None:
+    """Return the counts on some nodes that break budgets least, then cost least, all other nodes as they are.
+
+    Classes that rules between pods concern stay where they are.
+    """
+    margin = 2 / MILLI * len(nodes)
+    model = _build(state, sorted({int(n) for n in nodes}), margin_watts=margin, ruled=False)
+    worst = sum(cost * most for cost, most in zip(model.program.cost, model.program.upper, strict=True) if cost)
+    program = model.program.program()
+    program.cost[model.overload] = worst + 1.0
+    answer = minimise(program, seconds=seconds, seed=seed)
+    return None if answer.values is None else _counts(model, answer)
 
 
 def solve_whole(found: State, *, broken: bool, seconds: float, seed: int) -> Whole:
@@ -69,13 +84,13 @@ def solve_whole(found: State, *, broken: bool, seconds: float, seed: int) -> Who
     """
     least, limit, counts = 0, 0.0, None
     if broken:
-        first = _build(found, margin_watts=0.0)
+        first = _build(found, list(range(found.tables.problem.node_count)), margin_watts=0.0)
         answer = _run(first, first.overload, seconds=seconds / 2, seed=seed)
         least = _whole_mw(answer.bound)
         if answer.values is not None:
             counts = _counts(first, answer)
             limit = max(0.0, answer.objective)
-    second = _build(found, margin_watts=0.0)
+    second = _build(found, list(range(found.tables.problem.node_count)), margin_watts=0.0)
     second.program.row(second.overload, [1.0] * len(second.overload), upper=limit + SLACK)
     answer = _run(second, second.away, seconds=seconds / 2, seed=seed)
     bound = 0
@@ -88,15 +103,19 @@ def solve_whole(found: State, *, broken: bool, seconds: float, seed: int) -> Who
 
 def hold_exactly(found: State, *, seconds: float, seed: int) -> Counts | None:
     """Return the cheapest counts that hold every budget with whole milliwatts to spare, if they can be found."""
-    model = _build(found, margin_watts=2 / MILLI * max(len(nodes) for nodes in found.tables.rows.nodes))
+    model = _build(
+        found,
+        list(range(found.tables.problem.node_count)),
+        margin_watts=2 / MILLI * max(len(nodes) for nodes in found.tables.rows.nodes),
+    )
     model.program.row(model.overload, [1.0] * len(model.overload), upper=0.0)
     answer = _run(model, model.away, seconds=seconds, seed=seed)
     return None if answer.values is None else _counts(model, answer)
 
 
-def apply_counts(found: State, counts: Counts) -> State:
-    """Return the placement with these counts of the movable classes."""
-    state = found.copy()
+def apply_counts(base: State, counts: Counts) -> State:
+    """Return the placement with these counts by (class, node), all else as it is."""
+    state = base.copy()
     changes = [(c, n, k - state.cells[n].get(c, 0)) for (c, n), k in counts.items()]
     for c, n, change in sorted(changes, key=lambda item: item[2]):
         if change:
@@ -123,35 +142,39 @@ def _counts(model: _Model, answer: LinearAnswer) -> Counts:
     return {key: int(np.rint(answer.values[column])) for key, column in model.pods.items()}
 
 
-def _build(found: State, *, margin_watts: float) -> _Model:
-    model = _Model(LinearModel(), {}, [], [])
-    _count_columns(model, found)
-    _requests_fit(model, found)
-    draws = [_draw(model, found, n) for n in range(found.tables.problem.node_count)]
-    _node_budgets_hold(model, found, draws)
-    _row_budgets_hold(model, found, draws, margin_watts)
+def _build(state: State, nodes: list[int], *, margin_watts: float, ruled: bool = True) -> _Model:
+    model = _Model(LinearModel(), nodes, {}, [], [])
+    _count_columns(model, state, ruled=ruled)
+    _requests_fit(model, state)
+    draws = {n: _draw(model, state, n) for n in nodes}
+    _node_budgets_hold(model, state, draws)
+    _row_budgets_hold(model, state, draws, margin_watts)
     return model
 
 
-def _count_columns(model: _Model, found: State) -> None:
-    """Ensures that every pod is somewhere that lets it in: Σ x = now, x ≤ found where new ones are not let in."""
-    problem = found.tables.problem
-    for c in sorted({c for cell in found.cells for c in cell if problem.movable[c]}):
-        here = [found.cells[n].get(c, 0) for n in range(problem.node_count)]
-        allowed = problem.allowed[problem.allowed_set[c]]
+def _count_columns(model: _Model, state: State, *, ruled: bool) -> None:
+    """Ensures that every pod is somewhere that lets it in: Σ x = now, with newcomers only where allowed."""
+    problem = state.tables.problem
+    rules = state.tables.rules
+    for c in sorted({c for n in model.nodes for c in state.cells[n] if problem.movable[c]}):
+        if not ruled and (c in rules.carried or c in rules.targeted):
+            continue
+        here = {n: state.cells[n].get(c, 0) for n in model.nodes}
+        total = sum(here.values())
         columns = []
-        for n, count in enumerate(here):
-            most = sum(here) if allowed[n] else count
+        for n, count in here.items():
+            found = count - state.delta.get((c, n), 0)
+            most = total if problem.allowed[problem.allowed_set[c], n] else min(total, max(count, found))
             if most == 0:
                 continue
             column = model.program.column(0.0, 0, most, whole=True)
             model.pods[c, n] = column
             columns.append(column)
-            if count:
-                away = model.program.column(float(problem.move_cost[c]), 0, count)
-                model.program.row([away, column], [1.0, 1.0], lower=count)
+            if found > 0:
+                away = model.program.column(float(problem.move_cost[c]), 0, found)
+                model.program.row([away, column], [1.0, 1.0], lower=found)
                 model.away.append(away)
-        model.program.row(columns, [1.0] * len(columns), sum(here), sum(here))
+        model.program.row(columns, [1.0] * len(columns), total, total)
 
 
 def _mine(model: _Model, node: int) -> list[tuple[int, int]]:
@@ -159,35 +182,34 @@ def _mine(model: _Model, node: int) -> list[tuple[int, int]]:
     return [(c, column) for (c, n), column in model.pods.items() if n == node]
 
 
-def _requests_fit(model: _Model, found: State) -> None:
+def _requests_fit(model: _Model, state: State) -> None:
     """Ensures that requests stay within what a node offers, or within what they were."""
-    problem = found.tables.problem
-    for n in range(problem.node_count):
+    problem = state.tables.problem
+    for n in model.nodes:
         mine = _mine(model, n)
         for r in range(problem.allocatable.shape[1]):
             asked = [float(problem.requests[c, r]) for c, _ in mine]
-            taken = sum(a * found.cells[n].get(c, 0) for a, (c, _) in zip(asked, mine, strict=True))
+            taken = sum(a * state.cells[n].get(c, 0) for a, (c, _) in zip(asked, mine, strict=True))
             unit = max(asked, default=0.0)
             if unit > 0:
-                room = (taken + max(0.0, float(found.free[n, r]))) / unit
+                room = (taken + max(0.0, float(state.free[n, r]))) / unit
                 model.program.row([column for _, column in mine], [a / unit for a in asked], upper=room)
 
 
-def _draw(model: _Model, found: State, node: int) -> Draw:
+def _draw(model: _Model, state: State, node: int) -> Draw:
     """Ensures that the draw returned is the curve's at the node's use, plus its accelerators, in watts."""
-    problem = found.tables.problem
+    problem = state.tables.problem
     mine = _mine(model, node)
     columns = [column for _, column in mine]
     cores = [float(problem.use_ucores[c]) / MICRO for c, _ in mine]
     watts = [float(problem.accelerator_mw[c]) / MILLI for c, _ in mine]
-    now = [found.cells[node].get(c, 0) for c, _ in mine]
-    fixed_ucores = int(problem.allocatable[node, -1] - found.free[node, -1]) - sum(
-        int(problem.use_ucores[c]) * k for (c, _), k in zip(mine, now, strict=True)
-    )
-    held = float(found.accelerator_mw[node]) / MILLI - sum(w * k for w, k in zip(watts, now, strict=True))
+    now = [state.cells[node].get(c, 0) for c, _ in mine]
+    moving = sum(int(problem.use_ucores[c]) * k for (c, _), k in zip(mine, now, strict=True))
+    fixed_ucores = int(problem.allocatable[node, -1] - state.free[node, -1]) - moving
+    held = float(state.accelerator_mw[node]) / MILLI - sum(w * k for w, k in zip(watts, now, strict=True))
     draw = Draw(held, list(columns), list(watts))
     most = max(int(problem.allocatable[node, -1]), fixed_ucores)
-    pieces = reachable_segments(found.tables.curves, int(problem.node_type[node]), fixed_ucores, most)
+    pieces = reachable_segments(state.tables.curves, int(problem.node_type[node]), fixed_ucores, most)
     if len(pieces) == 1:
         draw.add(pieces[0].watts_at(fixed_ucores), columns, [pieces[0].slope * core for core in cores])
         return draw
@@ -198,37 +220,45 @@ def _draw(model: _Model, found: State, node: int) -> Draw:
     return draw
 
 
-def _node_budgets_hold(model: _Model, found: State, draws: list[Draw]) -> None:
-    """Ensures that a node's draw stays within its budget, but for what it was found over."""
-    excess = found.node_excess()
-    for n, draw in enumerate(draws):
-        limit = int(found.tables.node_limit[n])
+def _node_budgets_hold(model: _Model, state: State, draws: dict[int, Draw]) -> None:
+    """Ensures that a node's draw stays within its budget, but for what it is over already."""
+    excess = state.node_excess()
+    for n, draw in draws.items():
+        limit = int(state.tables.node_limit[n])
         if limit < ROOMY:
             _bound(model, draw, limit / MILLI, _overload(model, int(excess[n])), 1)
 
 
-def _row_budgets_hold(model: _Model, found: State, draws: list[Draw], margin_watts: float) -> None:
-    """Ensures that every power row stays within its budget, but for what its domain was found over."""
-    problem, rows = found.tables.problem, found.tables.rows
-    excess = found.row_excess()
-    for members in rows.domain_rows:
-        over = _overload(model, int(excess[members].max()))
-        for row in members.tolist():
-            if rows.limit[row] >= ROOMY:
-                continue
-            span = slice(problem.row_weights.indptr[row], problem.row_weights.indptr[row + 1])
-            total = Draw(0.0, [], [])
-            parts = zip(problem.row_weights.indices[span], problem.row_weights.data[span], strict=True)
-            for n, w in parts:
-                total.add(w * draws[n].constant, draws[n].columns, [w * v for v in draws[n].values])
-            limit = float(rows.limit[row]) / MILLI - margin_watts * problem.row_scale
-            _bound(model, total, limit, over, problem.row_scale)
+def _row_budgets_hold(model: _Model, state: State, draws: dict[int, Draw], margin_watts: float) -> None:
+    """Ensures that every power row stays within its budget, but for what its domain is over already."""
+    rows, scale = state.tables.rows, state.tables.problem.row_scale
+    totals: dict[int, Draw] = {}
+    others = state.load.astype(float) / MILLI
+    for n, draw in draws.items():
+        for row, weight in zip(*(part.tolist() for part in rows.of(n)), strict=True):
+            total = totals.setdefault(row, Draw(0.0, [], []))
+            total.add(weight * draw.constant, draw.columns, [weight * value for value in draw.values])
+            others[row] -= weight * float(state.node_mw[n]) / MILLI
+    excess = state.row_excess()
+    over: dict[str, int | None] = {}
+    worst = dict.fromkeys(state.tables.problem.row_domain, 0)
+    for row, name in enumerate(state.tables.problem.row_domain):
+        worst[name] = max(worst[name], int(excess[row]))
+    for row, total in sorted(totals.items()):
+        if rows.limit[row] >= ROOMY:
+            continue
+        name = state.tables.problem.row_domain[row]
+        if name not in over:
+            over[name] = _overload(model, worst[name])
+        limit = float(rows.limit[row]) / MILLI - others[row] - margin_watts * scale
+        _bound(model, total, limit, over[name], scale)
 
 
 def _overload(model: _Model, found_mw: int) -> int | None:
+    """Return a column for watts over a limit that is broken already; None where none may be."""
     if found_mw == 0:
         return None
-    column = model.program.column(0.0, 0, found_mw / MILLI)
+    column = model.program.column(0.0, 0, found_mw / MILLI + 1.0)
     model.overload.append(column)
     return column
 

@@ -5,8 +5,9 @@ from powerplane.solver.least_energy import least_energy
 from powerplane.solver.problem import Problem
 from powerplane.solver.result import Result
 from powerplane.solver.run import Clock, Progress, Run, Standing
+from powerplane.solver.search import improve
 from powerplane.solver.state import found_state
-from powerplane.solver.steps import improve, prove, repair_greedily, round_covers, solve_small_whole
+from powerplane.solver.steps import prove, repair_greedily, round_covers, solve_small_whole
 from powerplane.solver.tables import compile_tables
 
 __all__ = ["Progress", "Standing", "solve"]

@@ -1,19 +1,14 @@
-"""The steps of a solve, in their order: repair, prove, round, solve whole, improve."""
+"""The steps of a solve before the search, in their order: repair, prove, round, solve whole."""
 
 from math import ceil
-
-import numpy as np
 
 from powerplane.solver.cover import cover
 from powerplane.solver.exact import apply_counts, hold_exactly, is_small, solve_whole
 from powerplane.solver.greedy import repair
-from powerplane.solver.neighbourhood import Effort, replan
 from powerplane.solver.relaxation import relax
 from powerplane.solver.rounding import follow_covers
 from powerplane.solver.run import Run
-from powerplane.solver.spots import Cover, trouble_spots
-from powerplane.solver.state import State
-from powerplane.solver.tables import Ints
+from powerplane.solver.spots import trouble_spots
 
 
 def repair_greedily(run: Run) -> None:
@@ -86,47 +81,3 @@ def solve_small_whole(run: Run) -> None:
             if counts is not None:
                 run.offer(apply_counts(run.found, counts), "whole program")
     run.tell("whole program")
-
-
-def improve(run: Run) -> None:
-    """Step 4: neighbourhoods, until the bound is met, nothing improves any more, or the time is up."""
-    rng = np.random.default_rng(run.seed)
-    idle = 0
-    while not run.close and run.left(0.9) > 0.05 and idle < 40:
-        nodes = _neighbourhood(run, rng)
-        if not len(nodes):
-            return
-        state = run.best.copy()
-        budget = min(0.5, run.left(0.9))
-        better = replan(state, nodes, Effort(budget, run.workers, int(rng.integers(2**31))))
-        idle = 0 if better else idle + 1
-        if better:
-            run.offer(state, "neighbourhood")
-
-
-def _neighbourhood(run: Run, rng: np.random.Generator) -> Ints:
-    """Choose a few nodes: of a spot that is still over budget or pays more than its cover, and some that have room."""
-    state = run.best
-    room = state.node_room()
-    hot = np.flatnonzero((room < 0) | (state.free < 0).any(axis=1))
-    if not len(hot):
-        dear = [c.spot.nodes for c in run.covers if _paid(state, c) > c.bound]
-        if not dear:
-            return np.zeros(0, dtype=np.int64)
-        hot = dear[int(rng.integers(len(dear)))]
-    givers = rng.permutation(hot)[:8]
-    weight = np.maximum(room, 0).astype(float)
-    weight[givers] = 0
-    if not weight.any():
-        return np.sort(givers)
-    weight = np.minimum(weight, np.quantile(weight[weight > 0], 0.9))
-    size = min(6, int((weight > 0).sum()))
-    takers = rng.choice(len(weight), size=size, replace=False, p=weight / weight.sum())
-    return np.sort(np.concatenate([givers, takers]))
-
-
-def _paid(state: State, spot_cover: Cover) -> int:
-    """What the plan pays for pods that leave a spot's nodes."""
-    nodes = set(spot_cover.spot.nodes.tolist())
-    price = state.tables.problem.move_cost
-    return sum(-change * int(price[c]) for (c, n), change in state.delta.items() if change < 0 and n in nodes)
