@@ -7,6 +7,7 @@ until each member is needed.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import isfinite
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from powerplane.solver.state import found_state
 from powerplane.solver.tables import Ints, compile_tables
 
 SINGLY = 8
-"""Domains within their budgets are named one by one up to this many; beyond, they stand together by kind."""
+"""So many domains over their budgets, and as many within theirs, are named one by one; the others stand together."""
 
 CAPACITY = "requests must fit what nodes offer"
 UNMOVABLE = "pods that may not be moved"
@@ -66,7 +67,9 @@ def find_conflict(problem: Problem, *, stop: Stop = lambda: False, seconds: floa
     narrowed = not stop()
     return Conflict(
         members=tuple(part.name for part in members),
-        remedies=tuple(_remedy(problem, part, members, seconds) for part in members if narrowed and not stop()),
+        remedies=tuple(
+            _remedy(problem, part, members, seconds, coarse=coarse) for part in members if narrowed and not stop()
+        ),
     )
 
 
@@ -93,21 +96,30 @@ def relaxed_infeasible(problem: Problem, seconds: float, *, coarse: bool) -> boo
 
 
 def _parts(problem: Problem) -> tuple[Part, ...]:
-    """All candidates; those that are found over budget last, so that QuickXplain prefers to keep them."""
+    """All candidates; QuickXplain keeps earlier ones rather: large overdrawn domains first, families last."""
     state = found_state(compile_tables(problem))
-    over = {problem.row_domain[k] for k in np.flatnonzero(state.row_excess() > 0)}
-    bounded = dict.fromkeys(
-        name for name, budget in zip(problem.row_domain, problem.row_budget_mw, strict=True) if budget != UNBOUNDED
-    )
-    calm = [name for name in bounded if name not in over]
-    quiet = (
-        [Part(f"budget of {name}", (name,)) for name in calm]
-        if len(calm) <= SINGLY
-        else [Part(f"budgets of the {len(calm)} other domains", tuple(calm))]
-    )
-    hot = [Part(f"budget of {name}", (name,)) for name in bounded if name in over]
-    families = [Part(PLACES), Part(CAPACITY)] + ([Part(UNMOVABLE)] if not problem.movable.all() else [])
-    return (*families, *quiet, *hot)
+    size: dict[str, int] = {}
+    over: set[str] = set()
+    excess = state.row_excess()
+    for row, (name, budget) in enumerate(zip(problem.row_domain, problem.row_budget_mw, strict=True)):
+        if budget != UNBOUNDED:
+            size[name] = max(size.get(name, 0), len(state.tables.rows.nodes[row]))
+        if excess[row] > 0:
+            over.add(name)
+    names = sorted(size, key=lambda name: (-size[name], name))
+    hot = _named([name for name in names if name in over], "smaller domains over their budgets")
+    calm = _named([name for name in names if name not in over], "domains within theirs")
+    families = [Part(CAPACITY), Part(PLACES)] + ([Part(UNMOVABLE)] if not problem.movable.all() else [])
+    return (*hot, *calm, *families)
+
+
+def _named(names: list[str], kind: str) -> list[Part]:
+    """Name the first few domains singly, and the others together."""
+    singly = [Part(f"budget of {name}", (name,)) for name in names[:SINGLY]]
+    rest = tuple(names[SINGLY:])
+    if len(rest) == 1:
+        return [*singly, Part(f"budget of {rest[0]}", rest)]
+    return [*singly, Part(f"budgets of {len(rest)} {kind}", rest)] if rest else singly
 
 
 def restrict(problem: Problem, members: tuple[Part, ...]) -> Problem:
@@ -139,19 +151,21 @@ def _everything(problem: Problem) -> Ints:
     return total
 
 
-def _remedy(problem: Problem, part: Part, members: tuple[Part, ...], seconds: float) -> str:
+def _remedy(problem: Problem, part: Part, members: tuple[Part, ...], seconds: float, *, coarse: bool) -> str:
     if part.name == CAPACITY:
         return "add nodes, or lower requests, under the domains that have watts to spare"
     if part.name == UNMOVABLE:
         return "let some of the pods that may not be moved move (their annotations, owners or disruption budgets)"
     if part.name == PLACES:
         return "uncordon nodes, or relax taints, node affinity or zones, where there are watts to spare"
-    raise_mw = _needed_raise(problem, part, members, seconds)
+    raise_mw = _needed_raise(problem, part, members, seconds, coarse=coarse)
+    if not isfinite(raise_mw):
+        return f"raise the {part.name}, with others: alone it does not help"
     others = "" if len(part.domains) == 1 else " in all"
     return f"raise the {part.name} by at least {raise_mw / 1000:.1f} W{others}"
 
 
-def _needed_raise(problem: Problem, part: Part, members: tuple[Part, ...], seconds: float) -> float:
+def _needed_raise(problem: Problem, part: Part, members: tuple[Part, ...], seconds: float, *, coarse: bool) -> float:
     """Return the least overload, in milliwatts, when only this part's budgets may be exceeded."""
     state = found_state(compile_tables(restrict(problem, members)))
-    return relax(state, (), seconds=seconds, soft=True, give=frozenset(part.domains)).bound
+    return relax(state, (), seconds=seconds, soft=True, give=frozenset(part.domains), coarse=coarse).bound

@@ -28,8 +28,8 @@ class Groups:
         Share of a group's watts that each (merged) power row carries.
     room_watts : float array, shape (K',)
         Headroom of each row as found; below 0 where it is overdrawn.
-    row_names : tuple of str
-        Domain of each row; merged rows have a name of their own.
+    row_members : tuple of tuple of str
+        Domain of each row; domains of all rows that were added up to it.
     """
 
     of_node: Ints
@@ -38,7 +38,7 @@ class Groups:
     flattest: Floats
     weights: sparse.csc_array
     room_watts: Floats
-    row_names: tuple[str, ...]
+    row_members: tuple[tuple[str, ...], ...]
 
     @property
     def count(self) -> int:
@@ -128,16 +128,13 @@ def _group(state: State, merge: sparse.csr_array, spot: Ints, label: Ints) -> Gr
         flattest=flattest,
         weights=sparse.csc_array(sparse.csc_array(weights)[:, first] / problem.row_scale),
         room_watts=(merge @ (limit - state.load)) / scale,
-        row_names=_names(merge, problem.row_domain),
+        row_members=_members(merge, problem.row_domain),
     )
 
 
-def _names(merge: sparse.csr_array, domains: tuple[str, ...]) -> tuple[str, ...]:
-    names = []
-    for row in range(merge.shape[0]):
-        members = merge.indices[merge.indptr[row] : merge.indptr[row + 1]]
-        names.append(" + ".join(sorted({domains[k] for k in members.tolist()})))
-    return tuple(names)
+def _members(merge: sparse.csr_array, domains: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    rows = [merge.indices[merge.indptr[row] : merge.indptr[row + 1]].tolist() for row in range(merge.shape[0])]
+    return tuple(tuple(sorted({domains[k] for k in members})) for members in rows)
 
 
 def _same(state: State, weights: sparse.csc_array, spot: Ints, label: Ints) -> tuple[Ints, Ints]:

@@ -103,9 +103,9 @@ def relax(
         model = _soften(model, groups, soft=soft, cap_mw=overload_cap_mw, give=give)
     answer = minimise(model.program, seconds=seconds)
     if answer.feasible is False:
-        return Relaxation(inf, True, np.zeros(len(groups.row_names)), groups, columns, None)
+        return Relaxation(inf, True, np.zeros(len(groups.room_watts)), groups, columns, None)
     if answer.row_duals is None:
-        return Relaxation(0.0, False, np.zeros(len(groups.row_names)), groups, columns, None)
+        return Relaxation(0.0, False, np.zeros(len(groups.room_watts)), groups, columns, None)
     bound = max(0.0, dual_bound(model.program, answer.row_duals))
     price = np.maximum(0.0, -answer.row_duals[model.power_rows])
     overload = 0.0 if answer.values is None else float(answer.values[len(columns.most) :].sum()) * WATT
@@ -227,9 +227,11 @@ def _worth(groups: Groups, columns: Columns, cuts: tuple[tuple[Ints, int], ...],
 def _soften(model: _Model, groups: Groups, *, soft: bool, cap_mw: float | None, give: frozenset[str] | None) -> _Model:
     """Let domains exceed their budgets: at a price of one a watt when ``soft``, else by ``cap_mw`` in all."""
     old = model.program
-    domains = [name for name in dict.fromkeys(groups.row_names) if give is None or name in give]
-    column = {name: i for i, name in enumerate(domains)}
-    rows = [(model.power_rows.start + k, column[name]) for k, name in enumerate(groups.row_names) if name in column]
+    domains = [names for names in dict.fromkeys(groups.row_members) if give is None or give.intersection(names)]
+    column = {names: i for i, names in enumerate(domains)}
+    rows = [
+        (model.power_rows.start + k, column[names]) for k, names in enumerate(groups.row_members) if names in column
+    ]
     places = ([row for row, _ in rows], [number for _, number in rows])
     over = sparse.csc_array((np.full(len(rows), -1.0), places), shape=(old.matrix.shape[0], len(domains)))
     matrix = sparse.hstack([old.matrix, over], format="csc")

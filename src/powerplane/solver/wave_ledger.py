@@ -129,10 +129,9 @@ class WaveLedger:
         self._shares.pop()
 
     def _node_holds(self, node: int) -> bool:
-        traffic, tables = self._traffic[node], self._state.tables
-        top = np.array([self._use[node] + traffic.coming])
-        draw = int(tables.curves.watts(self._problem.node_type[node : node + 1], top)[0])
-        return bool(draw + self._state.accelerator_mw[node] + traffic.accelerator_mw <= tables.node_limit[node])
+        traffic = self._traffic[node]
+        draw = self._curve_mw(node, traffic.coming) + traffic.accelerator_mw
+        return bool(draw + self._state.accelerator_mw[node] <= self._state.tables.node_limit[node])
 
     def _rows_hold(self, source: int, target: int) -> bool:
         """Re-estimate the moves that touch either node, and keep the new sums if every row still holds."""
@@ -159,15 +158,32 @@ class WaveLedger:
         pod_class, source, target = self._moves[number]
         use = int(self._problem.use_ucores[pod_class])
         accelerator = int(self._problem.accelerator_mw[pod_class])
-        # Draws are rounded up to whole milliwatts, so a difference of two may be off by one.
-        rise = use * self._slopes(target)[1] + accelerator + (1 if use else 0)
-        fall = max(0.0, use * self._slopes(source)[0] - (1 if use else 0)) + accelerator
+        rise = self._rise(target, use) + accelerator
+        fall = self._fall(source, use) + accelerator
         added: dict[int, float] = {}
         for row, weight in zip(*(part.tolist() for part in self._state.tables.rows.of(target)), strict=True):
             added[row] = weight * rise
         for row, weight in zip(*(part.tolist() for part in self._state.tables.rows.of(source)), strict=True):
             added[row] = added.get(row, 0.0) - weight * fall
         return {row: mw for row, mw in added.items() if mw > 0}
+
+    def _rise(self, node: int, use: int) -> float:
+        """Return the most that a pod's arrival adds to a node's draw, exact where it is alone there in this wave."""
+        if len(self._traffic[node].moves) == 1:
+            return float(self._curve_mw(node, use) - int(self._state.curve_mw[node]))
+        # Draws are rounded up to whole milliwatts, so a difference of two may be off by one.
+        return use * self._slopes(node)[1] + (1 if use else 0)
+
+    def _fall(self, node: int, use: int) -> float:
+        """Return the least that a pod's departure takes off a node's draw, exact where it is alone there."""
+        if len(self._traffic[node].moves) == 1:
+            return float(int(self._state.curve_mw[node]) - self._curve_mw(node, -use))
+        return max(0.0, use * self._slopes(node)[0] - (1 if use else 0))
+
+    def _curve_mw(self, node: int, change: int) -> int:
+        """Return a node's draw, accelerators apart, with so many micro-cores more."""
+        kind = self._problem.node_type[node : node + 1]
+        return int(self._state.tables.curves.watts(kind, np.array([self._use[node] + change]))[0])
 
     def _slopes(self, node: int) -> tuple[float, float]:
         traffic = self._traffic[node]
