@@ -42,7 +42,7 @@ class Pool:
         self._nodes = np.arange(0)
         self._age = REFRESH
 
-    def target(self, pod_class: int, source: int, ceiling: Ints) -> int | None:
+    def target(self, pod_class: int, source: int, ceiling: Ints | None = None) -> int | None:
         """Return the best target in the pool, or of all nodes where the pool has none."""
         if self._age >= REFRESH:
             room = self._state.node_room()

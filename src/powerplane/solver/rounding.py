@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from powerplane.solver.greedy import best_target
+from powerplane.solver.greedy import Pool
 from powerplane.solver.spots import Cover
 from powerplane.solver.state import State
 
@@ -16,9 +16,10 @@ def follow_covers(found: State, covers: tuple[Cover, ...]) -> State:
     taken = [(c, n) for cover in covers for (c, n), count in cover.taken.items() for _ in range(count)]
     for pod_class, node in taken:
         state.put(pod_class, node, -1)
+    pool = Pool(state)
     taken.sort(key=lambda pod: _size(state, pod[0]), reverse=True)
     for pod_class, node in taken:
-        target = best_target(state, pod_class, node)
+        target = pool.target(pod_class, node)
         state.put(pod_class, node if target is None else target, 1)
     return state
 
