@@ -17,7 +17,7 @@ OVERTIME = 30.0
 
 
 def in_waves(run: Run) -> tuple[tuple[Flow, ...], State]:
-    """Step 5: the moves in waves; where a plan cannot be ordered safely as a whole, the next best may serve better.
+    """Step 7: the moves in waves; where a plan cannot be ordered safely as a whole, the next best may serve better.
 
     A plan without waves is worth nothing, so this step may run over.
     """

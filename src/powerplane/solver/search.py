@@ -44,19 +44,19 @@ class Strategy:
     takers: int
     seconds: float
     by_rules: bool
-    success: float = 1.0
+    success: float
 
 
 def strategies(*, ruled: bool) -> list[Strategy]:
     """Return the strategies for a problem with or without rules between pods."""
-    programs = [
-        Strategy(3, 4, 0.3, by_rules=False),
-        Strategy(4, 8, 0.5, by_rules=False),
-        Strategy(8, 16, 1.0, by_rules=False),
-        Strategy(15, 15, 2.0, by_rules=False),
+    programs = [(3, 4, 0.3), (4, 8, 0.5), (8, 16, 1.0), (15, 15, 2.0)]
+    models = [(3, 4, 0.3), (6, 8, 0.6)] if ruled else [(3, 4, 0.3)]
+    # Until they are known, the quick ones are tried more often.
+    return [
+        Strategy(*size, by_rules=by_rules, success=1 / size[2])
+        for by_rules, sizes in ((False, programs), (True, models))
+        for size in sizes
     ]
-    models = [Strategy(3, 4, 0.3, by_rules=True)]
-    return [*programs, *models, Strategy(6, 8, 0.6, by_rules=True)] if ruled else [*programs, *models]
 
 
 def improve(run: Run) -> None:

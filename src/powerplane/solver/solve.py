@@ -7,7 +7,7 @@ from powerplane.solver.result import Result
 from powerplane.solver.run import Clock, Progress, Run, Standing
 from powerplane.solver.search import improve
 from powerplane.solver.state import found_state
-from powerplane.solver.steps import prove, repair_greedily, round_covers, solve_small_whole
+from powerplane.solver.steps import prove, relax_whole, repair_greedily, round_covers, solve_small_whole
 from powerplane.solver.tables import compile_tables
 
 __all__ = ["Progress", "Standing", "solve"]
@@ -47,6 +47,7 @@ def solve(
         repair_greedily(run)
         prove(run)
         round_covers(run)
+        relax_whole(run)
         solve_small_whole(run)
         if objective == "disruption":
             improve(run)

@@ -1,4 +1,4 @@
-"""The steps of a solve before the search, in their order: repair, prove, round, solve whole."""
+"""The steps of a solve before the search, in their order: repair, prove, round, relax, solve whole."""
 
 from math import ceil
 
@@ -19,7 +19,7 @@ def repair_greedily(run: Run) -> None:
 
 
 def prove(run: Run) -> None:
-    """Step 2: bounds, from exact covers of the trouble spots and the relaxation of the whole."""
+    """Step 2: bounds from exact covers of the trouble spots."""
     spots = trouble_spots(run.found)
     covers = []
     for i, spot in enumerate(spots):
@@ -32,14 +32,14 @@ def prove(run: Run) -> None:
         run.hopeless = True
     run.cost_bound = sum(c.bound for c in covers)
     run.tell("covers")
-    if not run.proven:
-        _relax(run)
 
 
-def _relax(run: Run) -> None:
-    """Bound the whole by linear programming: a small model first, which may prove at once that nothing helps."""
-    small = relax(run.found, (), seconds=max(0.2, run.left(0.8)), coarse=True)
-    run.hopeless |= small.infeasible
+def relax_whole(run: Run) -> None:
+    """Step 4: a bound by linear programming; where budgets are still broken, a small model may prove that they must."""
+    if run.close:
+        return
+    if run.best.distress_mw() and not run.hopeless:
+        run.hopeless = relax(run.found, (), seconds=max(0.2, run.left(0.8)), coarse=True).infeasible
     if not run.hopeless and run.left(0.7) > 0:
         cuts = tuple((c.spot.nodes, c.bound) for c in run.covers)
         whole = relax(run.found, cuts, seconds=run.left(0.8))
@@ -65,7 +65,7 @@ def round_covers(run: Run) -> None:
 
 
 def solve_small_whole(run: Run) -> None:
-    """Step 3½, for small problems: the whole as one program."""
+    """Step 5, for small problems: the whole as one program."""
     if run.close or run.left(0.5) <= 0 or not is_small(run.found):
         return
     broken = run.best.distress_mw() > 0
