@@ -26,7 +26,7 @@ $(READY): requirements/dev.txt pyproject.toml
 	@rm -f $(VENV)/.ready-*
 	@touch $@
 
-demo: $(READY) ## Cut a simulated rack's budget and watch it being mended; needs no cluster
+demo: $(READY) ## Lose a feed in a simulated heat wave, without PowerPlane and with it; needs no cluster
 	@$(BIN)/powerplane demo
 
 test: lint unit ## Format, lint, types, import rules and all tests but the slow ones
