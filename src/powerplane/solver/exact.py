@@ -123,6 +123,11 @@ def apply_counts(base: State, counts: Counts) -> State:
     return state
 
 
+def counts_on(state: State, nodes: Ints, base: State) -> Counts:
+    """Return a state's counts on some nodes, also of classes that only another state has there."""
+    return {(c, n): state.cells[n].get(c, 0) for n in nodes.tolist() for c in sorted({*state.cells[n], *base.cells[n]})}
+
+
 def _whole_mw(watts: float) -> int:
     return max(0, ceil((watts - SLACK) * MILLI)) if isfinite(watts) else 0
 
