@@ -2,10 +2,10 @@ import re
 
 import pytest
 
-from powerplane.bench.cell_spec import cell
+from powerplane.bench.cell_spec import KINDS, cell
 from powerplane.bench.measurement import Measurement
 from powerplane.bench.page import LABELS, Page, render, spread
-from powerplane.bench.suite import Case, TraceSpec, choose, full_suite, quick_suite
+from powerplane.bench.suite import Case, TraceSpec, choose, full_suite, quick_suite, standard_suite
 
 
 def run(method, seed, **figures):
@@ -83,6 +83,15 @@ def test_the_full_suite_has_every_family_at_three_sizes_over_five_seeds():
             (case,) = [case for case in suite if case.name == f"{kind}-{size}"]
             assert len(case.seeds) == 5
     assert any(isinstance(case.spec, TraceSpec) for case in suite)
+
+
+def test_the_standard_suite_has_every_family_and_every_size_over_five_seeds():
+    suite = standard_suite()
+    names = {case.name for case in suite}
+    assert names <= {case.name for case in full_suite()}
+    assert all(f"{kind}-200x20" in names for kind in KINDS)
+    assert {"slack-1kx100", "slack-10kx500", "slack-100kx5k", "openb-all", "slack-1kx100-energy"} <= names
+    assert all(len(case.seeds) == 5 for case in suite if not isinstance(case.spec, TraceSpec))
 
 
 def test_cases_are_chosen_by_part_of_their_name():

@@ -18,7 +18,7 @@ from powerplane.bench.measurement import Measurement
 from powerplane.bench.page import Page, render
 from powerplane.bench.processes import measure_apart, write_cell_apart
 from powerplane.bench.programs import program_rows
-from powerplane.bench.suite import DATA_VARIABLE, Case, TraceSpec, choose, full_suite, quick_suite
+from powerplane.bench.suite import DATA_VARIABLE, Case, TraceSpec, choose, full_suite, quick_suite, standard_suite
 from powerplane.models.errors import PowerPlaneError, UsageError
 
 RunKey = tuple[str, str, int]
@@ -47,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m powerplane.bench.run", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few seeds of the small cells; a few minutes")
+    parser.add_argument("--full", action="store_true", help="every family at every size; about two hours")
     parser.add_argument("--only", metavar="NAME", help="cells whose name contains this; 'programs' for whole programs")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/RESULTS.md"), help="the page")
     parser.add_argument("--records", type=Path, default=Path("out/bench.json"), help="where runs are kept")
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(given: argparse.Namespace) -> None:
-    suite = quick_suite() if given.quick else full_suite()
+    suite = quick_suite() if given.quick else full_suite() if given.full else standard_suite()
     if given.list:
         sys.stdout.writelines(f"{case.name}\n" for case in suite)
         return

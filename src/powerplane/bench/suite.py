@@ -6,7 +6,7 @@ from powerplane.bench.cell_spec import KINDS, CellSpec, cell
 
 SEEDS = (1, 2, 3, 4, 5)
 TINY, SMALL, MEDIUM, LARGE = (200, 20), (1_000, 100), (10_000, 500), (100_000, 5_000)
-SECONDS = {TINY: 5.0, SMALL: 10.0, MEDIUM: 10.0, LARGE: 30.0}
+SECONDS = {TINY: 5.0, SMALL: 5.0, MEDIUM: 5.0, LARGE: 30.0}
 """Time limit of every method by size of cell."""
 
 ENOUGH = ("greedy", "first-fit", "best-fit")
@@ -61,10 +61,20 @@ def full_suite() -> tuple[Case, ...]:
     return (*repairs, *_traces(), *large, *energy)
 
 
-def _traces() -> tuple[Case, ...]:
+def standard_suite() -> tuple[Case, ...]:
+    """Every family at the smallest size, some at the others, one at full scale, and energy; about half an hour."""
+    tiny = [_repair(kind, TINY) for kind in KINDS]
+    tiny.insert(1, _repair("slack", TINY, single_rack=True))
+    small = [_repair(kind, SMALL) for kind in ("slack", "snug", "tight", "infeasible")]
+    medium = [_repair(kind, MEDIUM) for kind in ("slack", "knots", "noisy", "constrained", "tight")]
+    energy = [_energy("slack", TINY), _energy("slack", SMALL), _energy("tight", SMALL)]
+    return (*tiny, *small, *medium, *_traces(SEEDS[:1]), _repair("slack", LARGE), *energy)
+
+
+def _traces(seeds: tuple[int, ...] = SEEDS) -> tuple[Case, ...]:
     methods = ("powerplane", *ENOUGH)
     specs = (TraceSpec("openb-third", 3), TraceSpec("openb-all", 1))
-    return tuple(Case(spec, "disruption", 10.0, methods) for spec in specs)
+    return tuple(Case(spec, "disruption", 10.0, methods, seeds) for spec in specs)
 
 
 def quick_suite() -> tuple[Case, ...]:
