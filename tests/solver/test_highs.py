@@ -65,3 +65,11 @@ def test_a_model_without_rows_rests_at_its_bounds():
     model.column(1, 2, 5)
     model.column(-1, 2, 5)
     assert minimise(model.program(), seconds=5).values == pytest.approx([2, 5])
+
+
+def test_a_model_without_columns_is_feasible_only_where_its_rows_hold_nothing():
+    model = LinearModel()
+    model.row([], [], upper=0.0)
+    assert minimise(model.program(), seconds=5).feasible is True
+    model.row([], [], upper=-1.0)
+    assert minimise(model.program(), seconds=5).feasible is False

@@ -17,6 +17,9 @@ LINE = ((0, 100), (4, 300))
 CONCAVE = ((0, 100), (1, 250), (4, 301))
 CONVEX = ((0, 100), (3, 130), (4, 300))
 WAVY = ((0, 80), (1, 150), (2, 157), (4, 311))
+CORES = 4
+"""Where all these curves end: no node takes more use than that, or than it was found with."""
+
 CURVES = (LINE, CONCAVE, CONVEX, WAVY)
 
 
@@ -36,7 +39,7 @@ def problem(found, budgets=None, racks=None, **changes):
         "node_names": tuple(f"n{n}" for n in range(nodes)),
         "resource_names": ("cpu", "cpu-use"),
         "class_names": tuple(f"c{c}" for c in range(classes)),
-        "allocatable": np.stack([offered * 1000, np.maximum(offered, 8) * 1_000_000], axis=1),
+        "allocatable": np.stack([offered * 1000, np.maximum(CORES * 1_000_000, use @ found)], axis=1),
         "node_type": np.zeros(nodes, dtype=np.int32),
         "types": (node_type(curve),),
         "node_budget_mw": np.full(nodes, UNBOUNDED),

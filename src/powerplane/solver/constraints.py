@@ -193,7 +193,9 @@ def row_budgets_hold(model: Model) -> None:
         if name not in domains:
             members = [k for k in range(len(excess)) if tables.problem.row_domain[k] == name]
             domains[name] = _overload(model, max(int(excess[k]) for k in members))
-        model.cp.add(sum(w * model.draws[n] for n, w in shares[row]) <= limit - others + scale * domains[name])
+        # A row that holds must go on to hold, even where another row of its domain does not.
+        over = domains[name] if excess[row] else 0
+        model.cp.add(sum(w * model.draws[n] for n, w in shares[row]) <= limit - others + scale * over)
 
 
 def _overload(model: Model, found: int) -> cp_model.LinearExprT:

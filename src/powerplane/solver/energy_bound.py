@@ -120,27 +120,35 @@ def _group_holds(
     cores = (problem.use_ucores[classes] / MICRO).tolist()
     watts = problem.accelerator_mw[classes] / MILLI
     base_cores, base_watts = fixed[g, -1] / MICRO, _fixed_accelerators(state, mine)
-    for offset, slope in envelope(state.tables.curves, int(problem.node_type[mine[0]])):
+    for offset, slope in envelope(state.tables.curves, int(problem.node_type[mine[0]]), int(largest[-1])):
         parts = [slope * core + watt for core, watt in zip(cores, watts.tolist(), strict=True)]
         model.row([draw, awake, *columns], [1.0, -offset, *(-p for p in parts)], lower=slope * base_cores + base_watts)
 
 
 def _fixed_accelerators(state: State, nodes: Ints) -> float:
+    """Watts of accelerators of pods that stay, and are no ambient ones: those go to sleep with their node."""
     problem = state.tables.problem
+    ambient = problem.ambient
     stays: list[int] = [
         int(problem.accelerator_mw[c]) * k
         for n in nodes.tolist()
         for c, k in state.cells[n].items()
-        if not problem.movable[c]
+        if not problem.movable[c] and not (ambient is not None and ambient[c])
     ]
     return float(sum(stays)) / MILLI
 
 
-def envelope(curves: CurveTable, kind: int) -> list[tuple[float, float]]:
-    """Return the lines (watts, watts per core) of the convex envelope of a type's curve."""
-    points = sorted(
-        {(float(x) / MICRO, float(y) / MILLI) for x, y in zip(curves.use[kind], curves.mw[kind], strict=True)}
-    )
+def envelope(curves: CurveTable, kind: int, most_ucores: int) -> list[tuple[float, float]]:
+    """Return the lines (watts, watts per core) of the convex envelope of a type's curve.
+
+    Parameters
+    ----------
+    most_ucores : int
+        The most use that a node may hold: beyond its last knot, where nodes were found with more, a curve is flat.
+    """
+    last = max(most_ucores, int(curves.use[kind, -1])), curves.mw[kind, -1]
+    knots = [*zip(curves.use[kind], curves.mw[kind], strict=True), last]
+    points = sorted({(float(x) / MICRO, float(y) / MILLI) for x, y in knots})
     hull: list[tuple[float, float]] = []
     for x, y in points:
         while len(hull) >= 2 and (hull[-1][1] - hull[-2][1]) * (x - hull[-2][0]) >= (y - hull[-2][1]) * (

@@ -256,7 +256,8 @@ def _row_budgets_hold(model: _Model, state: State, draws: dict[int, Draw], margi
         if name not in over:
             over[name] = _overload(model, worst[name])
         limit = float(rows.limit[row]) / MILLI - others[row] - margin_watts * scale
-        _bound(model, total, limit, over[name], scale)
+        # A row that holds must go on to hold, even where another row of its domain does not.
+        _bound(model, total, limit, over[name] if excess[row] else None, scale)
 
 
 def _overload(model: _Model, found_mw: int) -> int | None:

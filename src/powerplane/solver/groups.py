@@ -29,7 +29,7 @@ class Groups:
     room_watts : float array, shape (K',)
         Headroom of each row as found; below 0 where it is overdrawn.
     row_members : tuple of tuple of str
-        Domain of each row; domains of all rows that were added up to it.
+        Domain of each row; of a sum, the domain of every row in it, as often as rows of it were added.
     """
 
     of_node: Ints
@@ -134,7 +134,7 @@ def _group(state: State, merge: sparse.csr_array, spot: Ints, label: Ints) -> Gr
 
 def _members(merge: sparse.csr_array, domains: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     rows = [merge.indices[merge.indptr[row] : merge.indptr[row + 1]].tolist() for row in range(merge.shape[0])]
-    return tuple(tuple(sorted({domains[k] for k in members})) for members in rows)
+    return tuple(tuple(sorted(domains[k] for k in members)) for members in rows)
 
 
 def _same(state: State, weights: sparse.csc_array, spot: Ints, label: Ints) -> tuple[Ints, Ints]:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 Floats = NDArray[np.float64]
+TOLERANCE = 1e-7
+"""HiGHS's own, by which a row may miss its limits."""
 
 
 @dataclass(slots=True, eq=False)
@@ -107,6 +109,8 @@ class Program:
 
 def minimise(program: Program, *, seconds: float, seed: int = 0, gap: float = 0.0) -> LinearAnswer:
     """Solve a program within wall seconds, silent, on one thread."""
+    if not len(program.cost):
+        return _answer_empty(program)
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = len(program.cost), len(program.row_lower)
     lp.col_cost_, lp.col_lower_, lp.col_upper_ = program.cost, program.lower, program.upper
@@ -122,6 +126,13 @@ def minimise(program: Program, *, seconds: float, seed: int = 0, gap: float = 0.
     engine.passModel(lp)
     engine.run()
     return _answer(engine, bool(program.whole.any()))
+
+
+def _answer_empty(program: Program) -> LinearAnswer:
+    """Answer for a program without columns, of whose rows HiGHS does not say whether they hold."""
+    if (program.row_lower > TOLERANCE).any() or (program.row_upper < -TOLERANCE).any():
+        return LinearAnswer(False, None, None, inf, inf)
+    return LinearAnswer(True, np.zeros(0), np.zeros(len(program.row_lower)), 0.0, 0.0)
 
 
 def _engine(seconds: float, seed: int, gap: float) -> highspy.Highs:

@@ -227,13 +227,13 @@ def _worth(groups: Groups, columns: Columns, cuts: tuple[tuple[Ints, int], ...],
 def _soften(model: _Model, groups: Groups, *, soft: bool, cap_mw: float | None, give: frozenset[str] | None) -> _Model:
     """Let domains exceed their budgets: at a price of one a watt when ``soft``, else by ``cap_mw`` in all."""
     old = model.program
-    domains = [names for names in dict.fromkeys(groups.row_members) if give is None or give.intersection(names)]
-    column = {names: i for i, names in enumerate(domains)}
-    rows = [
-        (model.power_rows.start + k, column[names]) for k, names in enumerate(groups.row_members) if names in column
-    ]
-    places = ([row for row, _ in rows], [number for _, number in rows])
-    over = sparse.csc_array((np.full(len(rows), -1.0), places), shape=(old.matrix.shape[0], len(domains)))
+    # A domain's overload counts once, by its worst row, and relieves every row of it: a sum of rows by as many times.
+    members = [(k, name) for k, names in enumerate(groups.row_members) for name in names]
+    members = [(k, name) for k, name in members if give is None or name in give]
+    domains = list(dict.fromkeys(name for _, name in members))
+    column = {name: i for i, name in enumerate(domains)}
+    places = ([model.power_rows.start + k for k, _ in members], [column[name] for _, name in members])
+    over = sparse.csc_array((np.full(len(members), -1.0), places), shape=(old.matrix.shape[0], len(domains)))
     matrix = sparse.hstack([old.matrix, over], format="csc")
     lower, upper = old.row_lower, old.row_upper
     if cap_mw is not None:
