@@ -67,10 +67,12 @@ def conflict(*, plan: PlanOption, snapshot: SnapshotDir) -> int:
 
 def explain_conflict(plan: Plan) -> list[str]:
     """Return what cannot hold together, a line each."""
-    if plan.conflict is None:
-        held = "every budget holds after the plan" if not plan.overload_watts else f"the plan is {plan.status}"
-        return [f"no conflict: {held}"]
     left = f"{plan.overload_watts:g} W stay above budgets"
+    if plan.conflict is None and not plan.overload_watts:
+        return ["no conflict: every budget holds after the plan"]
+    if plan.conflict is None:
+        known = "proven to be unavoidable" if plan.status == "infeasible" else "not proven to be unavoidable"
+        return [f"{left}, {known}; no set of budgets and rules could be named that cannot hold together"]
     return [f"{left} in the best plan found", *describe_conflict(plan.conflict)]
 
 

@@ -1,7 +1,8 @@
 """Why no plan can hold every budget: an irreducible set of budgets and constraints, and what would free them.
 
 The relaxation proves it: a set of budgets and constraint families is in conflict when the relaxation restricted to
-it is infeasible, since every real plan is a point of the relaxation. QuickXplain (Junker, AAAI'04) narrows the set
+it is infeasible, since every real plan is a point of the relaxation. Where only whole pods are in each other's way,
+the whole program of a small problem takes its place. QuickXplain (Junker, AAAI'04) narrows the set
 until each member is needed.
 """
 
@@ -12,6 +13,7 @@ from math import isfinite
 import numpy as np
 
 from powerplane.models.plan import Conflict
+from powerplane.solver.exact import is_small, solve_whole
 from powerplane.solver.greedy import Stop
 from powerplane.solver.problem import UNBOUNDED, Problem
 from powerplane.solver.relaxation import relax
@@ -20,6 +22,9 @@ from powerplane.solver.tables import Ints, compile_tables
 
 SINGLY = 8
 """So many domains over their budgets, and as many within theirs, are named one by one; the others stand together."""
+
+Proof = Callable[[Problem, float], bool]
+"""Says of a problem whether it is proven, within so many seconds, that it has no plan."""
 
 CAPACITY = "requests must fit what nodes offer"
 UNMOVABLE = "pods that may not be moved"
@@ -54,22 +59,20 @@ def find_conflict(problem: Problem, *, stop: Stop = lambda: False, seconds: floa
     """
     parts = _parts(problem)
 
-    # The coarse relaxation is far quicker; where it sees the conflict at all, it is used throughout.
-    coarse = relaxed_infeasible(restrict(problem, parts), seconds, coarse=True)
-    if not coarse and not relaxed_infeasible(restrict(problem, parts), seconds, coarse=False):
+    # The coarse relaxation is far quicker; the first proof that sees the conflict at all is used throughout.
+    proof = next((one for one in PROOFS if one(restrict(problem, parts), seconds)), None)
+    if proof is None:
         return None
 
     def clash(members: tuple[Part, ...]) -> bool:
-        return relaxed_infeasible(restrict(problem, members), seconds, coarse=coarse)
+        return proof(restrict(problem, members), seconds)
 
     members = quick_xplain(parts, clash, stop)
     # Of a set that is still too large, not every member's remedy would help; and none is told that was not worked out.
     narrowed = not stop()
     return Conflict(
         members=tuple(part.name for part in members),
-        remedies=tuple(
-            _remedy(problem, part, members, seconds, coarse=coarse) for part in members if narrowed and not stop()
-        ),
+        remedies=tuple(_remedy(problem, part, members, seconds, proof) for part in members if narrowed and not stop()),
     )
 
 
@@ -90,9 +93,23 @@ def quick_xplain(parts: tuple[Part, ...], clash: Callable[[tuple[Part, ...]], bo
     return narrow((), False, parts)
 
 
-def relaxed_infeasible(problem: Problem, seconds: float, *, coarse: bool) -> bool:
+def coarsely_infeasible(problem: Problem, seconds: float) -> bool:
+    """Say whether the coarse relaxation proves that no plan of a problem exists."""
+    return relax(found_state(compile_tables(problem)), (), seconds=seconds, coarse=True).infeasible
+
+
+def finely_infeasible(problem: Problem, seconds: float) -> bool:
     """Say whether the relaxation proves that no plan of a problem exists."""
-    return relax(found_state(compile_tables(problem)), (), seconds=seconds, coarse=coarse).infeasible
+    return relax(found_state(compile_tables(problem)), (), seconds=seconds).infeasible
+
+
+def wholly_infeasible(problem: Problem, seconds: float) -> bool:
+    """Say whether the whole program of a small problem proves that no plan exists, pods being whole."""
+    state = found_state(compile_tables(problem))
+    return is_small(state) and solve_whole(state, broken=True, seconds=seconds, seed=0).overload_bound_mw > 0
+
+
+PROOFS = (coarsely_infeasible, finely_infeasible, wholly_infeasible)
 
 
 def _parts(problem: Problem) -> tuple[Part, ...]:
@@ -151,21 +168,24 @@ def _everything(problem: Problem) -> Ints:
     return total
 
 
-def _remedy(problem: Problem, part: Part, members: tuple[Part, ...], seconds: float, *, coarse: bool) -> str:
+def _remedy(problem: Problem, part: Part, members: tuple[Part, ...], seconds: float, proof: Proof) -> str:
     if part.name == CAPACITY:
         return "add nodes, or lower requests, under the domains that have watts to spare"
     if part.name == UNMOVABLE:
         return "let some of the pods that may not be moved move (their annotations, owners or disruption budgets)"
     if part.name == PLACES:
         return "uncordon nodes, or relax taints, node affinity or zones, where there are watts to spare"
-    raise_mw = _needed_raise(problem, part, members, seconds, coarse=coarse)
+    raise_mw = _needed_raise(problem, part, members, seconds, proof)
     if not isfinite(raise_mw):
         return f"raise the {part.name}, with others: alone it does not help"
+    if raise_mw <= 0:
+        return f"raise the {part.name}: by how much, only whole pods decide"
     others = "" if len(part.domains) == 1 else " in all"
     return f"raise the {part.name} by at least {raise_mw / 1000:.1f} W{others}"
 
 
-def _needed_raise(problem: Problem, part: Part, members: tuple[Part, ...], seconds: float, *, coarse: bool) -> float:
-    """Return the least overload, in milliwatts, when only this part's budgets may be exceeded."""
+def _needed_raise(problem: Problem, part: Part, members: tuple[Part, ...], seconds: float, proof: Proof) -> float:
+    """Return the least overload, in milliwatts, when only this part may be exceeded; 0 where none is proven."""
     state = found_state(compile_tables(restrict(problem, members)))
-    return relax(state, (), seconds=seconds, soft=True, give=frozenset(part.domains), coarse=coarse).bound
+    give, coarse = frozenset(part.domains), proof is coarsely_infeasible
+    return relax(state, (), seconds=seconds, soft=True, give=give, coarse=coarse).bound
