@@ -51,9 +51,9 @@ class Model:
         problem = state.tables.problem
         names = sorted({int(n) for n in nodes})
         classes = sorted({c for n in names for c in state.cells[n] if problem.movable[c]})
-        unit = gcd(*(int(problem.use_ucores[c]) for c in classes), 10**9) if classes else 1000
-        unit = unit if unit >= 1000 else 1000
-        model = cls(cp_model.CpModel(), state, names, classes, {}, unit)
+        # What stays on a node counts too: rounded up to a unit that only the movable pods share, it could be far off.
+        unit = gcd(*(int(problem.use_ucores[c]) for c in classes), *(_fixed_ucores(state, n) for n in names), 10**9)
+        model = cls(cp_model.CpModel(), state, names, classes, {}, max(unit, 1000))
         for c in classes:
             total = sum(state.cells[n].get(c, 0) for n in names)
             for n in names:
@@ -79,6 +79,12 @@ class Model:
             self.cp.add(self.pods[key] <= found).only_enforce_if(literal.negated())
             self.fresh[key] = literal
         return self.fresh[key]
+
+
+def _fixed_ucores(state: State, node: int) -> int:
+    """Return the use of the pods on a node that may not be moved."""
+    problem = state.tables.problem
+    return sum(int(problem.use_ucores[c]) * k for c, k in state.cells[node].items() if not problem.movable[c])
 
 
 def constrain(model: Model) -> None:
@@ -118,8 +124,7 @@ def draws_follow_curves(model: Model) -> None:
     """Ensures that each node's draw is at least its curve at its use, plus its accelerators: w ≥ f(Σ u·x) + Σ a·x."""
     state, problem = model.state, model.state.tables.problem
     for n in model.nodes:
-        movable = sum(int(problem.use_ucores[c]) * state.cells[n].get(c, 0) for c in model.classes)
-        fixed = int(problem.allocatable[n, -1] - state.free[n, -1]) - movable
+        fixed = _fixed_ucores(state, n)
         counts = [model.pods[c, n] for c in model.classes]
         units = [-(-int(problem.use_ucores[c]) // model.unit) for c in model.classes]
         use = -(-fixed // model.unit) + cp_model.LinearExpr.weighted_sum(counts, units)
@@ -145,8 +150,9 @@ def _curve_draw(model: Model, node: int, use: cp_model.LinearExprT, fixed: int) 
     for piece in pieces:
         on = model.cp.new_bool_var("")
         part = model.cp.new_int_var(0, -(-piece.high // unit), "")
-        model.cp.add(part >= piece.low // unit * on)
-        model.cp.add(part <= -(-piece.high // unit) * on)
+        # Whole units inside the piece only: beyond its end, a convex curve runs above the piece's line.
+        model.cp.add(part >= -(-piece.low // unit) * on)
+        model.cp.add(part <= piece.high // unit * on)
         lines.append(_line(piece, unit, [part], on))
         chosen.append(on)
         parts.append(part)
@@ -193,9 +199,11 @@ def row_budgets_hold(model: Model) -> None:
         if name not in domains:
             members = [k for k in range(len(excess)) if tables.problem.row_domain[k] == name]
             domains[name] = _overload(model, max(int(excess[k]) for k in members))
-        # A row that holds must go on to hold, even where another row of its domain does not.
+        # A row that holds must go on to hold, even where another row of its domain does not, and none gets worse.
         over = domains[name] if excess[row] else 0
-        model.cp.add(sum(w * model.draws[n] for n, w in shares[row]) <= limit - others + scale * over)
+        drawn = sum(w * model.draws[n] for n, w in shares[row])
+        model.cp.add(drawn <= limit - others + scale * over)
+        model.cp.add(drawn <= limit - others + scale * int(excess[row]))
 
 
 def _overload(model: Model, found: int) -> cp_model.LinearExprT:

@@ -256,8 +256,10 @@ def _row_budgets_hold(model: _Model, state: State, draws: dict[int, Draw], margi
         if name not in over:
             over[name] = _overload(model, worst[name])
         limit = float(rows.limit[row]) / MILLI - others[row] - margin_watts * scale
-        # A row that holds must go on to hold, even where another row of its domain does not.
+        # A row that holds must go on to hold, even where another row of its domain does not, and none gets worse.
         _bound(model, total, limit, over[name] if excess[row] else None, scale)
+        if 0 < excess[row] < worst[name]:
+            _bound(model, total, limit + scale * (float(excess[row]) / MILLI + 1.0), None, scale)
 
 
 def _overload(model: _Model, found_mw: int) -> int | None:
