@@ -5,6 +5,7 @@ handful of nodes and all movable pods on them, counts of classes rather than sin
 that what it accepts holds exactly; the state that it leads to is judged apart from it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,19 +32,8 @@ def replan(state: State, nodes: Ints, effort: Effort) -> bool:
     Better is less distress (overload, overcommitment), then less cost. Returns whether the state changed.
     """
     model = Model.of(state, nodes)
-    if not model.classes:
-        return False
-    constrain(model)
-    _aim(model)
-    _hint(model)
-    solver = cp_model.CpSolver()
-    solver.parameters.max_time_in_seconds = max(effort.seconds, 0.001)
-    solver.parameters.num_workers = effort.workers
-    solver.parameters.random_seed = effort.seed
-    status = solver.solve(model.cp)
-    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return False
-    return _adopt(state, model, solver)
+    solver = _solved(model, _aim, effort)
+    return solver is not None and _adopt(state, model, solver)
 
 
 def repack(packing: Packing, nodes: Ints, effort: Effort) -> bool:
@@ -52,16 +42,8 @@ def repack(packing: Packing, nodes: Ints, effort: Effort) -> bool:
     Returns whether the packing changed.
     """
     model = Model.of(packing.state, nodes)
-    if not model.classes:
-        return False
-    constrain(model)
-    _aim_at_energy(model)
-    _hint(model)
-    solver = cp_model.CpSolver()
-    solver.parameters.max_time_in_seconds = max(effort.seconds, 0.001)
-    solver.parameters.num_workers = effort.workers
-    solver.parameters.random_seed = effort.seed
-    if solver.solve(model.cp) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+    solver = _solved(model, _aim_at_energy, effort)
+    if solver is None:
         return False
     before = (packing.state.distress_mw(), packing.draw_mw())
     trial = packing.copy()
@@ -73,6 +55,20 @@ def repack(packing: Packing, nodes: Ints, effort: Effort) -> bool:
         return False
     packing.state, packing.awake = trial.state, trial.awake
     return True
+
+
+def _solved(model: Model, aim: Callable[[Model], None], effort: Effort) -> cp_model.CpSolver | None:
+    """Constrain, aim and solve a model, from where the state is; None without an answer in time."""
+    if not model.classes:
+        return None
+    constrain(model)
+    aim(model)
+    _hint(model)
+    solver = cp_model.CpSolver()
+    solver.parameters.max_time_in_seconds = max(effort.seconds, 0.001)
+    solver.parameters.num_workers = effort.workers
+    solver.parameters.random_seed = effort.seed
+    return solver if solver.solve(model.cp) in (cp_model.OPTIMAL, cp_model.FEASIBLE) else None
 
 
 def _aim_at_energy(model: Model) -> None:
