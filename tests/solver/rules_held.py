@@ -23,7 +23,8 @@ def _holds(rule, counts, pod_class, node):
     if zone < 0:
         return False
     if rule.kind == "affinity":
-        others = counts[rule.targets].sum() - counts_for
+        # As the scheduler counts: pods on nodes without the topology key are no company, nor are they the first.
+        others = counts[np.ix_(rule.targets, np.flatnonzero(rule.zone >= 0))].sum() - counts_for
         here = counts[np.ix_(rule.targets, np.flatnonzero(rule.zone == zone))].sum() - counts_for
         return bool(here > 0 or (counts_for and others == 0))
     seen = rule.counted & (rule.zone >= 0)
