@@ -231,7 +231,7 @@ def _node_budgets_hold(model: _Model, state: State, draws: dict[int, Draw]) -> N
     for n, draw in draws.items():
         limit = int(state.tables.node_limit[n])
         if limit < ROOMY:
-            _bound(model, draw, limit / MILLI, _overload(model, int(excess[n])), 1)
+            _bound(model, draw, limit / MILLI, _overload(model, int(excess[n]), 0.0), 1)
 
 
 def _row_budgets_hold(model: _Model, state: State, draws: dict[int, Draw], margin_watts: float) -> None:
@@ -254,7 +254,7 @@ def _row_budgets_hold(model: _Model, state: State, draws: dict[int, Draw], margi
             continue
         name = state.tables.problem.row_domain[row]
         if name not in over:
-            over[name] = _overload(model, worst[name])
+            over[name] = _overload(model, worst[name], margin_watts)
         limit = float(rows.limit[row]) / MILLI - others[row] - margin_watts * scale
         # A row that holds must go on to hold, even where another row of its domain does not, and none gets worse.
         _bound(model, total, limit, over[name] if excess[row] else None, scale)
@@ -262,11 +262,11 @@ def _row_budgets_hold(model: _Model, state: State, draws: dict[int, Draw], margi
             _bound(model, total, limit + scale * (float(excess[row]) / MILLI + 1.0), None, scale)
 
 
-def _overload(model: _Model, found_mw: int) -> int | None:
-    """Return a column for watts over a limit that is broken already; None where none may be."""
+def _overload(model: _Model, found_mw: int, margin_watts: float) -> int | None:
+    """Return a column for watts over a limit that is broken already, and no further over; None where none may be."""
     if found_mw == 0:
         return None
-    column = model.program.column(0.0, 0, found_mw / MILLI + 1.0)
+    column = model.program.column(0.0, 0, found_mw / MILLI + margin_watts)
     model.overload.append(column)
     return column
 
