@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.solver.tiny import breaks_nothing, counts_in, counts_of, milliwatts, problem, random_problem, state_of
@@ -44,6 +45,18 @@ def test_repair_relieves_a_node_that_promised_too_much():
 def test_repair_relieves_a_nodes_own_budget():
     state = repaired(problem([[4, 0]], node_budget_mw=milliwatts([250, None])))
     assert (state.distress_mw(), state.cells) == (0, [{0: 3}, {0: 1}])
+
+
+@pytest.mark.parametrize("frugal", [False, True])
+def test_repair_goes_on_with_others_when_the_worst_rack_cannot_be_relieved(frugal):
+    # Rack 0 is furthest over its budget and holds pinned pods only; rack 1 can be relieved into rack 2.
+    case = problem([[6, 0, 0], [0, 4, 0]], [110, 200, None], movable=np.array([False, True]))
+    found, state = state_of(case), state_of(case)
+    repair(state, lambda: False, frugal=frugal)
+    assert (found.row_excess()[:2] > 0).all()
+    assert found.row_excess()[0] > found.row_excess()[1]
+    assert state.row_excess()[0] == found.row_excess()[0]
+    assert state.row_excess()[1] == 0
 
 
 def test_repair_does_nothing_when_the_time_is_up():

@@ -4,7 +4,7 @@ A repair in the spirit of Dynamo's leaf controllers (Wu et al., ISCA'16), on pla
 breaks what it did not find broken, and on slack clusters it is already close to the bound.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,26 +24,38 @@ REFRESH = 64
 """Moves after which the pool is chosen anew."""
 
 
-def repair(state: State, stop: Stop) -> None:
-    """Move pods until no budget or capacity is broken, nothing more can be moved, or the time is up."""
+def repair(state: State, stop: Stop, *, frugal: bool = False) -> None:
+    """Move pods until no budget or capacity is broken, nothing more can be moved, or the time is up.
+
+    Parameters
+    ----------
+    frugal : bool
+        Put each pod where it adds the fewest watts, instead of where it uses up the least of the room.
+    """
     stuck: set[tuple[int, int]] = set()
-    pool = Pool(state)
+    pool = Pool(state, frugal=frugal)
+    given_up: set[tuple[str, int]] = set()
     while not stop():
-        hot = hottest(state)
-        if hot is None or not _relieve(state, hot, stuck, pool, stop):
+        hot = hottest(state, given_up)
+        if hot is None:
             return
+        if not _relieve(state, hot, stuck, pool, stop):
+            given_up.add(hot.name)
 
 
 class Pool:
-    """The nodes with the most room, kept for some moves."""
+    """The nodes with the most room, kept for some moves; a frugal one looks at all nodes."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, *, frugal: bool = False) -> None:
         self._state = state
+        self._frugal = frugal
         self._nodes = np.arange(0)
         self._age = REFRESH
 
     def target(self, pod_class: int, source: int, ceiling: Ints | None = None) -> int | None:
         """Return the best target in the pool, or of all nodes where the pool has none."""
+        if self._frugal:
+            return best_target(self._state, pod_class, source, ceiling=ceiling, frugal=True)
         if self._age >= REFRESH:
             room = self._state.node_room()
             self._nodes = np.sort(np.argsort(-room, kind="stable")[:POOL])
@@ -69,39 +81,53 @@ class Hot:
         Column of the resource that is overcommitted; -1 for power.
     row : int
         The overdrawn row; -1 where it is a node.
+    name : tuple of str and int
+        What it is: "capacity" or "node" with the node's number, "row" with the row's.
     """
 
     nodes: Ints
     weights: Ints
     excess: int
+    name: tuple[str, int]
     resource: int = -1
     row: int = -1
 
 
-def hottest(state: State, skip: frozenset[int] = frozenset()) -> Hot | None:
-    """Return the overcommitted node, overdrawn node or overdrawn row with the largest excess, in that order."""
-    short = np.flatnonzero((state.free < 0).any(axis=1))
-    for node in short.tolist():
-        resource = int(np.argmin(state.free[node] / np.maximum(1, state.tables.problem.allocatable[node])))
-        return Hot(np.array([node]), np.ones(1, dtype=np.int64), -int(state.free[node, resource]), resource)
+def hottest(state: State, given_up: Collection[tuple[str, int]] = ()) -> Hot | None:
+    """Return the overcommitted node, overdrawn node or overdrawn row with the largest excess, in that order.
+
+    Parameters
+    ----------
+    given_up : collection of names
+        What is passed over.
+    """
+    one = np.ones(1, dtype=np.int64)
+    for node in np.flatnonzero((state.free < 0).any(axis=1)).tolist():
+        if ("capacity", node) not in given_up:
+            resource = int(np.argmin(state.free[node] / np.maximum(1, state.tables.problem.allocatable[node])))
+            excess = -int(state.free[node, resource])
+            return Hot(np.array([node]), one, excess, ("capacity", node), resource=resource)
     over = state.node_excess()
-    if over.any():
-        node = int(over.argmax())
-        return Hot(np.array([node]), np.ones(1, dtype=np.int64), int(over[node]))
-    excess = state.load - state.tables.rows.limit
-    order = np.argsort(-excess, kind="stable")
-    for row in order.tolist():
-        if excess[row] <= 0:
+    for node in np.argsort(-over, kind="stable").tolist() if over.any() else []:
+        if over[node] <= 0:
+            break
+        if ("node", node) not in given_up:
+            return Hot(np.array([node]), one, int(over[node]), ("node", node))
+    above = state.load - state.tables.rows.limit
+    for row in np.argsort(-above, kind="stable").tolist():
+        if above[row] <= 0:
             return None
-        if row not in skip:
-            return _hot_row(state, row, int(excess[row]))
+        if ("row", row) not in given_up:
+            return _hot_row(state, row, int(above[row]))
     return None
 
 
 def _hot_row(state: State, row: int, excess: int) -> Hot:
     weights = state.tables.problem.row_weights
     span = slice(weights.indptr[row], weights.indptr[row + 1])
-    return Hot(weights.indices[span].astype(np.int64), weights.data[span].astype(np.int64), excess, row=row)
+    return Hot(
+        weights.indices[span].astype(np.int64), weights.data[span].astype(np.int64), excess, ("row", row), row=row
+    )
 
 
 def _relieve(state: State, hot: Hot, stuck: set[tuple[int, int]], pool: Pool, stop: Stop) -> bool:
@@ -169,7 +195,13 @@ def extra_price(state: State, pod_class: Ints, node: Ints) -> Ints:
 
 
 def best_target(
-    state: State, pod_class: int, source: int, *, nodes: Ints | None = None, ceiling: Ints | None = None
+    state: State,
+    pod_class: int,
+    source: int,
+    *,
+    nodes: Ints | None = None,
+    ceiling: Ints | None = None,
+    frugal: bool = False,
 ) -> int | None:
     """Return the node, other than the source, whose tightest budget the pod uses up least; None when none can take it.
 
@@ -179,11 +211,14 @@ def best_target(
         Nodes to choose from; all when None.
     ceiling : int64 array, shape (K,), optional
         Loads that overdrawn rows may come back to (see ``State.node_room``).
+    frugal : bool
+        Choose the node where the pod adds the fewest watts instead.
     """
     mask, rise, room = targets(state, pod_class, nodes, ceiling)
     which = np.arange(len(mask)) if nodes is None else nodes
     mask = mask & (which != source)
     if not mask.any():
         return None
-    score = rise / np.maximum(room, 1)
+    used_up = rise / np.maximum(room, 1)
+    score = rise + np.minimum(used_up, 1) if frugal else used_up
     return int(which[mask][np.argmin(score[mask])])

@@ -12,10 +12,14 @@ from powerplane.solver.spots import trouble_spots
 
 
 def repair_greedily(run: Run) -> None:
-    """Step 1: the first plan, greedily."""
+    """Step 1: the first plan, greedily; where one way of choosing targets gets stuck, another may not."""
     state = run.found.copy()
     repair(state, lambda: run.left(0.5) < 0)
     run.offer(state, "greedy repair")
+    if state.distress_mw() and run.left(0.3) > 0:
+        other = run.found.copy()
+        repair(other, lambda: run.left(0.5) < 0, frugal=True)
+        run.offer(other, "frugal repair")
 
 
 def prove(run: Run) -> None:
