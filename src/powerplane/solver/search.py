@@ -59,9 +59,16 @@ def strategies(*, ruled: bool) -> list[Strategy]:
     ]
 
 
-def improve(run: Run) -> None:
+def improve(run: Run, *, only_to_hold: bool = False) -> None:
     """Re-plan neighbourhoods until the plan is proven close enough, nothing has helped for long, or the time is up.
 
+    Parameters
+    ----------
+    only_to_hold : bool
+        Stop as soon as every budget and capacity holds, and at half of the time: the rest is another objective's.
+
+    Notes
+    -----
     As many at a time as there are workers, on nodes that they do not share: their gains then add up, but for budgets
     that they have in common, which each state is judged by before it is adopted.
     """
@@ -69,7 +76,10 @@ def improve(run: Run) -> None:
     known = strategies(ruled=bool(run.found.tables.problem.rules))
     failures = 0
     with ThreadPoolExecutor(max_workers=run.workers) as pool:
-        while not run.close and run.left(0.9) > 0.05 and failures < MOST_FAILURES:
+        share = 0.5 if only_to_hold else 0.9
+        while not run.close and run.left(share) > 0.05 and failures < MOST_FAILURES:
+            if only_to_hold and not run.best.distress_mw():
+                return
             tries = _tries(run, known, rng)
             if not tries:
                 return

@@ -49,8 +49,7 @@ def solve(
         round_covers(run)
         relax_whole(run)
         solve_small_whole(run)
-        if objective == "disruption":
-            improve(run)
+        improve(run, only_to_hold=objective == "energy")
     if objective == "energy":
         return least_energy(run)
     flows, reached = in_waves(run)
