@@ -6,7 +6,7 @@ from powerplane.solver.cover import cover
 from powerplane.solver.exact import apply_counts, hold_exactly, is_small, solve_whole
 from powerplane.solver.greedy import repair
 from powerplane.solver.relaxation import relax
-from powerplane.solver.rounding import follow_covers
+from powerplane.solver.rounding import follow_covers, follow_relaxation
 from powerplane.solver.run import Run
 from powerplane.solver.spots import trouble_spots
 
@@ -50,6 +50,9 @@ def relax_whole(run: Run) -> None:
         run.hopeless |= whole.infeasible
         if not whole.infeasible:
             run.cost_bound = max(run.cost_bound, ceil(whole.bound - 1e-3))
+            state = follow_relaxation(run.found, whole)
+            repair(state, lambda: run.left(0.8) < 0)
+            run.offer(state, "relaxation rounding")
     if run.hopeless:
         least = relax(run.found, (), seconds=max(0.2, run.left(0.8)), coarse=True, soft=True)
         if run.left(0.5) > 0:
