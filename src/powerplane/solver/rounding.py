@@ -29,7 +29,7 @@ def follow_covers(found: State, covers: tuple[Cover, ...]) -> State:
 def follow_relaxation(found: State, relaxed: Relaxation) -> State:
     """Round the relaxation's flows on a copy of the placement: who leaves as it says, to where its prices are lowest.
 
-    Pods that fit nowhere go back where they were; what rounding loses is left to a repair.
+    Pods that fit nowhere go back where they were; where one cannot even do that any more, nothing is moved at all.
     """
     state = found.copy()
     leavers = _leavers(found, relaxed)
@@ -42,8 +42,12 @@ def follow_relaxation(found: State, relaxed: Relaxation) -> State:
         mask, rise, room = targets(state, pod_class)
         mask = mask & (np.arange(len(mask)) != node)
         score = price * rise + rise / np.maximum(room, 1)
-        target = int(np.flatnonzero(mask)[np.argmin(score[mask])]) if mask.any() else node
-        state.put(pod_class, target, 1)
+        if mask.any():
+            state.put(pod_class, int(np.flatnonzero(mask)[np.argmin(score[mask])]), 1)
+        elif targets(state, pod_class, np.array([node]), found.load)[0][0]:
+            state.put(pod_class, node, 1)
+        else:
+            return found.copy()
     return state
 
 
