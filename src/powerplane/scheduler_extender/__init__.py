@@ -1,0 +1,1 @@
+"""The scheduler extender: answers the scheduler's questions about new pods."""
