@@ -1,0 +1,33 @@
+"""How much of a request is read, and for how long: what keeps a hostile body from holding up the scheduler."""
+
+from dataclasses import dataclass
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on one request.
+
+    Parameters
+    ----------
+    body_bytes : int
+        The whole body. 15,000 full Node objects are about 46 MiB.
+    odd_body_bytes : int
+        A body that is not as kube-scheduler writes it (other case, members in another order): read in full, so less.
+    pod_bytes : int
+        The pod in it; the API server keeps none above 1.5 MiB.
+    nodes : int
+        Nodes in one question; Kubernetes supports 5,000, the largest clusters have some ten thousands.
+    read_timeout_s : float
+        From the head of a request to the last byte of its body. kube-scheduler gives up after httpTimeout (5 s).
+    """
+
+    body_bytes: int = 64 * MIB
+    odd_body_bytes: int = 4 * MIB
+    pod_bytes: int = 2 * MIB
+    nodes: int = 100_000
+    read_timeout_s: float = 5.0
+
+
+DEFAULT_LIMITS = Limits()
