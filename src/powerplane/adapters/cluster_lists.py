@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import msgspec
 import urllib3
-from kubernetes.client.exceptions import ApiException
 
 from powerplane.adapters.cluster_access import INSTEAD, ClusterAccess
+from powerplane.adapters.cluster_http import TRANSPORT_ERRORS, Answer, Request, fetch, message, reason
 from powerplane.adapters.cluster_kinds import KINDS, ListedKind
 from powerplane.models.errors import UnreachableError
 
@@ -51,17 +51,6 @@ class _ListMeta(msgspec.Struct, frozen=True, rename={"continue_": "continue"}):
 class _Page(msgspec.Struct, frozen=True):
     items: list[msgspec.Raw] | None
     metadata: _ListMeta = _ListMeta()
-
-
-class _ApiStatus(msgspec.Struct, frozen=True):
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    body: bytes
-    retry_after_s: float | None
 
 
 class _ExpiredError(Exception):
@@ -120,62 +109,27 @@ def _fetch(access: ClusterAccess, kind: ListedKind, patience: Patience, limit: i
         pause = FIRST_PAUSE_S * 2**attempt
         try:
             answer = _get(access, kind, patience.timeout_s, limit, token)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            trouble = _reason(error, patience.timeout_s)
+        except TRANSPORT_ERRORS as error:
+            trouble = reason(error, patience.timeout_s)
             if isinstance(error, urllib3.exceptions.SSLError | urllib3.exceptions.NameResolutionError):
                 raise _unreachable(access, kind, trouble, attempt + 1) from error
         else:
             if answer.status != 429 and answer.status < 500:
                 return _judge(access, kind, answer)
-            trouble = f"HTTP {answer.status} {_message(answer.body)}".rstrip()
+            trouble = f"HTTP {answer.status} {message(answer.body)}".rstrip()
             pause = pause if answer.retry_after_s is None else answer.retry_after_s
         if attempt + 1 < patience.attempts:
             patience.sleep(min(pause, LONGEST_PAUSE_S))
     raise _unreachable(access, kind, trouble, patience.attempts)
 
 
-def _get(access: ClusterAccess, kind: ListedKind, timeout_s: float, limit: int, token: str) -> _Answer:
+def _get(access: ClusterAccess, kind: ListedKind, timeout_s: float, limit: int, token: str) -> Answer:
     query = [("limit", str(limit))] if limit else []
     query += [("continue", token)] if token else []
-    request = access.api.param_serialize(
-        "GET",
-        kind.path,
-        query_params=query,
-        header_params={"Accept": "application/json", "Accept-Encoding": "gzip"},
-        auth_settings=["BearerToken"],
-    )
-    until = time.monotonic() + timeout_s
-    try:
-        response = access.api.call_api(*request, _request_timeout=(timeout_s, timeout_s)).response
-    except ApiException as error:
-        # The client wraps what goes wrong with certificates, and nothing else, before there is an answer.
-        raise urllib3.exceptions.SSLError(str(error.reason)) from error
-    try:
-        return _Answer(response.status, _body(response, until), _seconds(response.headers.get("Retry-After")))
-    finally:
-        response.release_conn()
+    return fetch(access, Request("GET", kind.path, query), timeout_s)
 
 
-def _body(response: urllib3.BaseHTTPResponse, until: float) -> bytes:
-    """The whole body; a server that drips bytes is cut off, which a socket's timeout would not do."""
-    parts = []
-    while part := response.read1(1 << 16, decode_content=True):
-        parts.append(part)
-        if time.monotonic() > until:
-            response.close()
-            raise TimeoutError
-    return b"".join(parts)
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """Seconds to wait; None where nothing, or nothing usable (a date), is asked for."""
-    try:
-        return max(0.0, float(retry_after)) if retry_after else None
-    except ValueError:
-        return None
-
-
-def _judge(access: ClusterAccess, kind: ListedKind, answer: _Answer) -> bytes | None:
+def _judge(access: ClusterAccess, kind: ListedKind, answer: Answer) -> bytes | None:
     """The body of a good answer; None for an absent kind."""
     if answer.status == 200:
         return answer.body
@@ -191,10 +145,10 @@ def _judge(access: ClusterAccess, kind: ListedKind, answer: _Answer) -> bytes | 
         )
     if answer.status == 403:
         raise UnreachableError(
-            f"{told}forbids to list {kind.resource} (403): {_message(answer.body)}", _grant(access, kind)
+            f"{told}forbids to list {kind.resource} (403): {message(answer.body)}", _grant(access, kind)
         )
     raise UnreachableError(
-        f"{told}answers GET {kind.path} with HTTP {answer.status} {_message(answer.body)}".rstrip(),
+        f"{told}answers GET {kind.path} with HTTP {answer.status} {message(answer.body)}".rstrip(),
         f"check that `{access.kubectl} get {kind.resource} -A` answers, {INSTEAD}",
     )
 
@@ -218,19 +172,6 @@ def _decode(access: ClusterAccess, kind: ListedKind, body: bytes) -> _Page:
             f"{access.server} answers GET {kind.path} with something else than a list: {error}",
             f"check that {access.server} is a Kubernetes API server: `{access.kubectl} version`",
         ) from error
-
-
-def _message(body: bytes) -> str:
-    try:
-        return msgspec.json.decode(body, type=_ApiStatus).message
-    except msgspec.DecodeError:
-        return ""
-
-
-def _reason(error: Exception, timeout_s: float) -> str:
-    if isinstance(error, TimeoutError | urllib3.exceptions.TimeoutError):
-        return f"no complete answer within {timeout_s:g} s"
-    return str(error) or type(error).__name__
 
 
 def _unreachable(access: ClusterAccess, kind: ListedKind, trouble: str, attempts: int) -> UnreachableError:
