@@ -27,7 +27,7 @@ class OwnerReference(Narrow, frozen=True):
 
 
 class ObjectMeta(Narrow, frozen=True):
-    """Name, labels and owners."""
+    """Name, labels and owners; how often the spec changed (generation), and the object's version for writers."""
 
     name: str = ""
     namespace: str = ""
@@ -37,6 +37,8 @@ class ObjectMeta(Narrow, frozen=True):
     owner_references: tuple[OwnerReference, ...] | None = None
     creation_timestamp: str | None = None
     deletion_timestamp: str | None = None
+    generation: int = 0
+    resource_version: str = ""
 
 
 class Requirement(Narrow, frozen=True):
@@ -262,9 +264,16 @@ class PersistentVolume(Narrow, frozen=True):
 
 
 class PersistentVolumeClaimSpec(Narrow, frozen=True):
-    """The volume that a claim is bound to; empty while it waits."""
+    """The volume that a claim is bound to, empty while it waits; and who may use it at the same time."""
 
     volume_name: str = ""
+    access_modes: tuple[str, ...] | None = None
+
+
+class PersistentVolumeClaimStatus(Narrow, frozen=True):
+    """Pending, Bound or Lost; empty where the source does not say."""
+
+    phase: str = ""
 
 
 class PersistentVolumeClaim(Narrow, frozen=True):
@@ -272,6 +281,7 @@ class PersistentVolumeClaim(Narrow, frozen=True):
 
     metadata: ObjectMeta
     spec: PersistentVolumeClaimSpec = PersistentVolumeClaimSpec()
+    status: PersistentVolumeClaimStatus = PersistentVolumeClaimStatus()
 
 
 class Namespace(Narrow, frozen=True):

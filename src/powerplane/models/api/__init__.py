@@ -1,1 +1,1 @@
-"""The objects of powerplane.dev/v1alpha1: their types, and what they mean together."""
+"""PowerPlane's own objects of the Kubernetes API, group ``powerplane.dev/v1alpha1``."""
