@@ -42,6 +42,10 @@ class PodTemplate:
         Where each bound volume of the pod is reachable from; all must hold.
     unmovable : str
         Why no plan may move such a pod (for example "DaemonSet"); "" when one may.
+    terminating : bool
+        Whether such a pod is on its way out: it holds its node's resources still, but no spread counts it.
+    exclusive_claims : tuple of str
+        Claims of the namespace that one pod at a time may use.
     """
 
     namespace: str
@@ -56,6 +60,8 @@ class PodTemplate:
     host_ports: tuple[tuple[str, str, int], ...] = ()
     volume_selectors: tuple[NodeSelector, ...] = ()
     unmovable: str = ""
+    terminating: bool = False
+    exclusive_claims: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

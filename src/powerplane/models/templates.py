@@ -79,7 +79,8 @@ class TemplateBook:
 
     def _key(self, pod: Pod, owner: str, volumes: PodVolumes, unmovable: str) -> bytes:
         spec = msgspec.structs.replace(pod.spec, node_name="", volumes=None)
-        parts = (pod.metadata.namespace, owner, unmovable, volumes, pod.metadata.labels, spec)
+        going = pod.metadata.deletion_timestamp is not None
+        parts = (pod.metadata.namespace, owner, unmovable, going, volumes, pod.metadata.labels, spec)
         return blake2b(self._encoder.encode(parts), digest_size=16).digest()
 
     def _draft(self, pod: Pod, owner: str, volumes: PodVolumes, unmovable: str) -> Draft:
@@ -98,6 +99,8 @@ class TemplateBook:
             host_ports=host_ports(spec),
             volume_selectors=volumes.selectors,
             unmovable=unmovable,
+            terminating=pod.metadata.deletion_timestamp is not None,
+            exclusive_claims=volumes.exclusive,
         )
         units = {resource: whole_units(resource, amount) for resource, amount in pod_requests(spec).items()}
         return Draft(template, units, volumes.unknown, priority is None and bool(spec.priority_class_name))
