@@ -104,7 +104,8 @@ def with_label_keys(
     Parameters
     ----------
     selector : LabelSelector or None
-        None stays None: keys narrow a selector, they do not make one.
+        None stays None: keys narrow a selector, they do not make one. A key that it names already is passed over: the
+        API server writes the keys of a new pod into its selectors, and the pod's labels may have changed since.
     labels : mapping
         Labels of the pod that carries the term; keys that it lacks are passed over.
     match, mismatch : iterables of str
@@ -113,8 +114,9 @@ def with_label_keys(
     requirements = canonical(selector)
     if requirements is None:
         return None
-    same = [Requirement(key=k, operator="In", values=(labels[k],)) for k in match or () if k in labels]
-    other = [Requirement(key=k, operator="NotIn", values=(labels[k],)) for k in mismatch or () if k in labels]
+    given = labels.keys() - {requirement.key for requirement in requirements}
+    same = [Requirement(key=k, operator="In", values=(labels[k],)) for k in match or () if k in given]
+    other = [Requirement(key=k, operator="NotIn", values=(labels[k],)) for k in mismatch or () if k in given]
     return requirements | frozenset(same + other)
 
 

@@ -107,7 +107,8 @@ def _spread(template: PodTemplate) -> list[RuleTerm]:
 
 
 def _spread_term(template: PodTemplate, one: TopologySpreadConstraint, keys: frozenset[str]) -> RuleTerm:
-    selector = with_label_keys(one.label_selector, dict(template.labels), one.match_label_keys)
+    # The scheduler counts no pods by an empty selector, which chooses every pod elsewhere.
+    selector = with_label_keys(one.label_selector, dict(template.labels), one.match_label_keys) or None
     by_affinity = one.node_affinity_policy != "Ignore"
     counted = Counted(
         keys,

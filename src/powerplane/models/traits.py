@@ -51,7 +51,7 @@ def trait_templates(snapshot: Snapshot, nodes: NodeIndex) -> TemplateTraits:
     finder = _PodFinder(snapshot.templates, bound)
     carried = _carried(snapshot, bound)
     terms = tuple(carried)
-    targets = tuple(finder.rows(term.targets) for term in terms)
+    targets = tuple(_counted(term, finder.rows(term.targets), snapshot.templates) for term in terms)
     covered = tuple(finder.rows(frozenset((_covered(one),))) for one in snapshot.disruption_budgets)
     fixed = _fixed(snapshot, covered)
     allowed_set, allowed = _allowed(snapshot, nodes, bound, fixed, _stranded(terms, targets, carried))
@@ -102,6 +102,13 @@ def _carried(snapshot: Snapshot, bound: Mask) -> dict[RuleTerm, list[int]]:
         for term in dict.fromkeys(terms_of(snapshot.templates[row], namespaces)):
             carried.setdefault(term, []).append(row)
     return carried
+
+
+def _counted(term: RuleTerm, rows: Rows, templates: tuple[PodTemplate, ...]) -> Rows:
+    """Templates that a term counts: a spread passes over pods that are on their way out, as the scheduler does."""
+    if term.kind != "spread":
+        return rows
+    return rows[[not templates[row].terminating for row in rows.tolist()]]
 
 
 def _covered(budget: PodDisruptionBudget) -> PodSet:

@@ -60,12 +60,14 @@ class Groups:
         return self._repelling.get(template, [])
 
     def spread_over(self, template: int, index: int, constraint: TopologySpreadConstraint) -> tuple[int, ...]:
-        """Templates whose pods a spread constraint counts: of the same namespace."""
+        """Templates whose pods a spread constraint counts: of the same namespace, and not on their way out."""
         name = template, "spread", index
         if name not in self._named:
             own = self.templates[template]
             selector = _narrowed(constraint.label_selector, own, constraint.match_label_keys, None)
-            self._named[name] = tuple(sorted(self._chosen({own.namespace}, selector)))
+            # By an empty selector the scheduler counts no pods at all.
+            chosen = self._chosen({own.namespace}, selector) if _says_something(selector) else set()
+            self._named[name] = tuple(sorted(row for row in chosen if not self.templates[row].terminating))
         return self._named[name]
 
     def counted(self, template: int, constraint: TopologySpreadConstraint) -> frozenset[int]:
@@ -126,10 +128,16 @@ def _narrowed(
     """Add the label keys whose values must be, or must not be, the pod's own."""
     if selector is None:
         return None
-    labels = dict(own.labels)
+    # What the selector names already stands: the API server wrote it there when the pod was made.
+    named = {*(selector.match_labels or {}), *(each.key for each in selector.match_expressions or ())}
+    labels = {key: value for key, value in own.labels if key not in named}
     added = [Requirement(key, "In", (labels[key],)) for key in same or () if key in labels]
     added += [Requirement(key, "NotIn", (labels[key],)) for key in other or () if key in labels]
     return LabelSelector(selector.match_labels, (*(selector.match_expressions or ()), *added))
+
+
+def _says_something(selector: LabelSelector | None) -> bool:
+    return selector is not None and bool(selector.match_labels or selector.match_expressions)
 
 
 def _counts(node: Node, own: PodTemplate, keys: list[str], honours: tuple[bool, bool]) -> bool:
