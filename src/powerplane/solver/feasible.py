@@ -30,14 +30,28 @@ def targets(
     """
     which = np.arange(state.tables.problem.node_count) if nodes is None else nodes
     rise, room = state.rise(pod_class, which), state.node_room(which, ceiling)
-    mask = requests_fit(state, pod_class, which) & node_allowed(state, pod_class, which) & (rise <= room)
+    return accepted(state, pod_class, which) & (rise <= room), rise, room
+
+
+def accepted(state: State, pod_class: int, nodes: Ints) -> Mask:
+    """Nodes on which Kubernetes would accept one more pod of a class, whatever it draws.
+
+    Parameters
+    ----------
+    nodes : int64 array, shape (M,)
+
+    Returns
+    -------
+    bool array, shape (M,)
+    """
+    mask = requests_fit(state, pod_class, nodes) & node_allowed(state, pod_class, nodes)
     rules = state.tables.rules
     for i in rules.carried.get(pod_class, ()):
-        mask &= _carried_rule_holds(state, i, pod_class, which)
+        mask &= _carried_rule_holds(state, i, pod_class, nodes)
     for i in rules.targeted.get(pod_class, ()):
         if state.tables.problem.rules[i].kind == "anti-affinity":
-            mask &= not_repelled(state, i, which)
-    return mask, rise, room
+            mask &= not_repelled(state, i, nodes)
+    return mask
 
 
 def requests_fit(state: State, pod_class: int, nodes: Ints) -> Mask:
@@ -61,7 +75,7 @@ def _carried_rule_holds(state: State, i: int, pod_class: int, nodes: Ints) -> Ma
         return repels_nobody(state, i, nodes)
     own = i in state.tables.rules.targeted.get(pod_class, ())
     if rule.kind == "affinity":
-        return finds_company(state, i, nodes, own=own)
+        return finds_company(state, i, nodes, own=own and _company_nowhere(state, pod_class))
     return skew_holds(state, i, nodes, own=own)
 
 
@@ -77,6 +91,13 @@ def not_repelled(state: State, i: int, nodes: Ints) -> Mask:
     zone = state.tables.problem.rules[i].zone[nodes]
     clear: Mask = (zone < 0) | (state.carriers[i][zone] == 0)
     return clear
+
+
+def _company_nowhere(state: State, pod_class: int) -> bool:
+    """Whether none of a class's affinities finds a pod: one that stands in a zone of any key counts for all keys."""
+    rules = state.tables.problem.rules
+    carried = state.tables.rules.carried.get(pod_class, ())
+    return not any(state.targets[i].any() for i in carried if rules[i].kind == "affinity")
 
 
 def finds_company(state: State, i: int, nodes: Ints, *, own: bool) -> Mask:
