@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.rig.build import why_not
 
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -28,8 +29,14 @@ def find_data() -> Path | None:
     return Path(named) if named and Path(named).is_dir() else None
 
 
+def find_rig() -> bool:
+    """Whether the programs of a control plane are built, or may be built here."""
+    return why_not() is None
+
+
 REAL_PARTS: dict[str, tuple[Callable[[], object], str, bool]] = {
     "chromium": (find_chromium, "a Chromium browser on PATH (Debian: apt-get install chromium)", True),
+    "rig": (find_rig, "a real control plane: Linux, and Go to build it with (tests/rig/tools)", True),
     "data": (find_data, f"the recorded data sets ({DATA_VARIABLE}=DIR; not shipped with the project)", False),
 }
 """Marker: how the part is found, what to tell, and whether CI must have it."""

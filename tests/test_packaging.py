@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "powerplane"
-LINKS = {"models", "solver", "adapters"}
+LINKS = {"models", "solver", "adapters", "scheduler_extender"}
 LISTER = """
 import json, pathlib, powerplane
 root = pathlib.Path(powerplane.__file__).parent

@@ -1,0 +1,27 @@
+"""One rig for all tests of a run; each test finds it empty, with the scheduler's own defaults."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.rig.cluster import clear
+from tests.rig.rig import Rig, running_rig, scheduler_config
+
+
+@pytest.fixture(scope="session")
+def shared_rig() -> Iterator[Rig]:
+    """The rig, as the last test left it."""
+    with running_rig("tests") as rig:
+        yield rig
+
+
+@pytest.fixture
+def rig(shared_rig: Rig) -> Rig:
+    """The rig, empty, with a scheduler that has no extender."""
+    for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kwok"):
+        if name not in shared_rig.pids:
+            shared_rig.revive(name)
+    clear(shared_rig)
+    if "kube-scheduler" not in shared_rig.pids or shared_rig.reconfigured:
+        shared_rig.restart_scheduler(scheduler_config())
+        shared_rig.reconfigured = False
+    return shared_rig
