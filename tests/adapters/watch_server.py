@@ -156,7 +156,7 @@ class WatchServer:
         while True:
             with self.changed:
                 self.changed.wait_for(
-                    lambda: self.version > since or self.ended or self.breaks != breaks,
+                    lambda seen=since: self.version > seen or self.ended or self.breaks != breaks,
                     timeout=max(0.0, until - time.monotonic()),
                 )
                 fresh = [each for each in self.history if each[0] > since]
