@@ -57,10 +57,10 @@ class Written(NamedTuple):
 
     @property
     def outcome(self) -> str:
-        """One of ``ok``, ``conflict``, ``refused`` (any other 4xx), ``failed``."""
+        """One of ``ok``, ``conflict``, ``failed`` (no answer, 429, 5xx: may pass), ``refused`` (everything else)."""
         if self.ok or self.conflict:
             return "ok" if self.ok else "conflict"
-        return "refused" if 400 <= self.status < 500 and self.status != 429 else "failed"
+        return "failed" if self.status in {0, 429} or self.status >= 500 else "refused"
 
 
 class _Meta(msgspec.Struct, frozen=True):
