@@ -21,6 +21,7 @@ def test_every_command_and_exit_code_stands_on_the_page() -> None:
         "explain domain",
         "explain conflict",
         "snapshot",
+        "crds",
         "demo",
     )
     for command in commands:

@@ -41,6 +41,7 @@ def build_app(name: str = "powerplane") -> App:
     app.command(commands + "verify:verify", name="verify", help="Add up every watt of a plan again, from nothing.")
     app.command(explain)
     app.command(commands + "snapshot:snapshot", name="snapshot", help="Write a cluster into a snapshot directory.")
+    app.command(commands + "crds:crds", name="crds", help="Print the definitions of PowerPlane's objects.")
     app.command(commands + "demo_command:demo", name="demo", help="Watch a simulated cluster being held; needs none.")
     for what, text in {
         "move": "Say which budgets break without a move, and by how much.",

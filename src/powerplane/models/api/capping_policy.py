@@ -64,7 +64,7 @@ class RackConstraint(ApiStruct, frozen=True):
     """
 
     domain_selector: LabelSelector | None = None
-    domain_names: Annotated[tuple[Name, ...], bounded(maxItems=256, **NAME_SET)] = ()
+    domain_names: Annotated[tuple[Name, ...], bounded(minItems=1, maxItems=256, **NAME_SET)] = ()
     max_power: Power = ""
     max_temperature: Celsius | None = None
 
@@ -92,7 +92,7 @@ class PerformancePowerRatio(ApiStruct, frozen=True):
     tolerance: Annotated[float, bounded(minimum=0, maximum=1)] = 0.0
 
 
-RackConstraints = Annotated[tuple[RackConstraint, ...], bounded(maxItems=16)]
+RackConstraints = Annotated[tuple[RackConstraint, ...], bounded(minItems=1, maxItems=16)]
 
 
 class ScheduledCap(ApiStruct, frozen=True):
@@ -168,7 +168,7 @@ class PowerCappingPolicySpec(ApiStruct, frozen=True):
     cap: PowerCap | None = None
     rack_constraints: RackConstraints = ()
     performance_power_ratio: PerformancePowerRatio | None = None
-    schedule: Annotated[tuple[ScheduledCap, ...], bounded(maxItems=16)] = ()
+    schedule: Annotated[tuple[ScheduledCap, ...], bounded(minItems=1, maxItems=16)] = ()
     levers: Annotated[tuple[Lever, ...], bounded(maxItems=5, **NAME_SET)] = ()
     priority: Annotated[int, bounded(minimum=-1_000_000, maximum=1_000_000)] = 0
     mode: Mode = "Observe"

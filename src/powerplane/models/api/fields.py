@@ -11,6 +11,8 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 VALIDATIONS = "x-kubernetes-validations"
+PRESERVE = "x-kubernetes-preserve-unknown-fields"
+"""Marks what the API server keeps as it comes, unread."""
 
 
 @dataclass(frozen=True, slots=True)

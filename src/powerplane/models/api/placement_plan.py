@@ -54,7 +54,7 @@ class PlacementPlanSpec(ApiStruct, frozen=True):
     """
 
     expires_at: Moment
-    moves: Annotated[tuple[PlannedMove, ...], bounded(maxItems=5000)] = ()
+    moves: Annotated[tuple[PlannedMove, ...], bounded(maxItems=3000)] = ()
 
 
 class PlacementPlanStatus(ApiStruct, frozen=True):

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from powerplane.models.api.conditions import Conditions
-from powerplane.models.api.fields import NAME_SET, ApiStruct, Name, Power, Rule, bounded, ruled
+from powerplane.models.api.fields import NAME_SET, PRESERVE, ApiStruct, Name, Power, Rule, bounded, ruled
 from powerplane.models.objects import LabelSelector, ObjectMeta
 
 SHARED_LOAD = "Shared"
@@ -135,7 +135,7 @@ class PowerDomainStatus(ApiStruct, frozen=True):
     budget_watts: int | None = None
     draw_watts: int | None = None
     headroom_watts: int | None = None
-    accepted_spec: PowerDomainSpec | None = None
+    accepted_spec: Annotated[PowerDomainSpec | None, bounded(**{PRESERVE: True})] = None
 
 
 class PowerDomainObject(ApiStruct, frozen=True):

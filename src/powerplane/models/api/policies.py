@@ -1,0 +1,233 @@
+"""Policies together: which of them conflict, what racks may draw under them, and what of them is held.
+
+The rule. For pods, a cluster policy stands before a namespaced one, and among policies of one kind the one of higher
+priority before the lower. Two policies of one kind and one priority that can reach the same pod, or name the same
+domain, and ask for different things, conflict: both say so, and the lower figure holds. For racks the lowest
+``maxPower`` of all policies in mode Initial or Enforce holds whatever the priority, and never more than the domain's
+own budget: whoever may write policies cannot raise what a breaker bears.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import combinations
+
+from powerplane.models.api.capping_policy import (
+    ACTING,
+    CappingPolicyObject,
+    ClusterPowerCappingPolicyObject,
+    PowerCap,
+    RackConstraint,
+)
+from powerplane.models.api.overlap import can_overlap
+from powerplane.models.api.power_domain import PowerDomainObject
+from powerplane.models.api.schedule import rack_constraints_at
+from powerplane.models.errors import InputError
+from powerplane.models.matching import NAMESPACE_NAME, selector_matches
+from powerplane.models.objects import LabelSelector
+from powerplane.models.quantities import parse_milliwatts
+from powerplane.models.snapshot import NO_BUDGET
+from powerplane.models.topology import PowerTopology
+
+PolicyKey = tuple[str, str]
+"""Namespace ("" for a cluster policy) and name."""
+
+Labels = Mapping[str, Mapping[str, str]]
+"""Labels by the name of the namespace or domain that carries them."""
+
+EVERYTHING = LabelSelector()
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyConflict:
+    """Another policy that asks for something else of the same pods or domain.
+
+    Parameters
+    ----------
+    other : tuple of str
+        Namespace and name of the other policy.
+    over : str
+        What both reach: "pods", or the name of a domain.
+    differs : tuple of str
+        Fields in which they differ.
+    """
+
+    other: PolicyKey
+    over: str
+    differs: tuple[str, ...]
+
+
+def key_of(policy: CappingPolicyObject) -> PolicyKey:
+    """Return what a policy is known by."""
+    return policy.metadata.namespace, policy.metadata.name
+
+
+def effective_rack_budgets(
+    domains: Iterable[PowerDomainObject],
+    policies: Iterable[ClusterPowerCappingPolicyObject],
+    now: datetime,
+    budgets_mw: Mapping[str, int] | None = None,
+) -> dict[str, int]:
+    """Return what each domain may draw now, policies counted in.
+
+    Parameters
+    ----------
+    domains : iterable of PowerDomainObject
+    policies : iterable of ClusterPowerCappingPolicyObject
+        Only those in mode Initial or Enforce count; a ``maxPower`` that cannot be read is left out, and
+        ``policy_conditions`` tells of it.
+    now : datetime
+        With a time zone: schedules are read at this moment.
+    budgets_mw : mapping of domain name to int, optional
+        Own budgets in milliwatts, for example of the tree in force; read from the specs where it is not given.
+
+    Returns
+    -------
+    dict of str to int
+        Milliwatts; ``NO_BUDGET`` where it may draw anything.
+
+    Raises
+    ------
+    InputError
+        For a domain's own budget that cannot be read; not where ``budgets_mw`` has it.
+    """
+    objects = tuple(domains)
+    labels = {domain.metadata.name: domain.metadata.labels or {} for domain in objects}
+    found = {domain.metadata.name: _own_budget(domain, budgets_mw) for domain in objects}
+    for policy in policies:
+        if policy.spec.mode in ACTING:
+            for constraint in rack_constraints_at(policy.spec, now):
+                limit = _max_power(constraint)
+                for name in domains_of(constraint, labels):
+                    found[name] = min(found[name], limit)
+    return found
+
+
+def with_budgets(topology: PowerTopology, budgets_mw: Mapping[str, int]) -> PowerTopology:
+    """Return a topology with other budgets; a domain that is not among them keeps its own."""
+    domains = tuple(
+        replace(domain, budget_mw=min(domain.budget_mw, budgets_mw.get(domain.name, NO_BUDGET)))
+        for domain in topology.domains
+    )
+    return PowerTopology(domains)
+
+
+def domains_of(constraint: RackConstraint, labels: Labels) -> tuple[str, ...]:
+    """Return the names of the existing domains that a constraint is for."""
+    if constraint.domain_selector is not None:
+        return tuple(name for name, own in labels.items() if selector_matches(constraint.domain_selector, own))
+    return tuple(name for name in constraint.domain_names if name in labels)
+
+
+def find_conflicts(
+    policies: Iterable[CappingPolicyObject], domains: Labels, namespaces: Labels
+) -> dict[PolicyKey, tuple[PolicyConflict, ...]]:
+    """Return the conflicts of every policy that has one.
+
+    Parameters
+    ----------
+    policies : iterable of policies
+    domains, namespaces : mapping of name to labels
+
+    Notes
+    -----
+    Two selectors reach the same pod when some set of labels meets both, whether or not such a pod is there now: a
+    conflict must not wait for the pod that it would hurt.
+    """
+    ordered = sorted(policies, key=key_of)
+    found: dict[PolicyKey, list[PolicyConflict]] = {}
+    for one, other in combinations(ordered, 2):
+        if _rank(one) == _rank(other):
+            for over, differs in _clashes(one, other, domains, namespaces):
+                found.setdefault(key_of(one), []).append(PolicyConflict(key_of(other), over, differs))
+                found.setdefault(key_of(other), []).append(PolicyConflict(key_of(one), over, differs))
+    return {key: tuple(own) for key, own in found.items()}
+
+
+def _rank(policy: CappingPolicyObject) -> tuple[bool, int]:
+    return isinstance(policy, ClusterPowerCappingPolicyObject), policy.spec.priority
+
+
+def _clashes(
+    one: CappingPolicyObject, other: CappingPolicyObject, domains: Labels, namespaces: Labels
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if caps_pods(one) and caps_pods(other) and _same_pods(one, other, namespaces):
+        mine, theirs = _pod_terms(one), _pod_terms(other)
+        if differs := tuple(field for field in mine if mine[field] != theirs[field]):
+            yield "pods", differs
+    mine_by_domain, theirs_by_domain = _rack_terms(one, domains), _rack_terms(other, domains)
+    for name in sorted(mine_by_domain.keys() & theirs_by_domain.keys()):
+        if mine_by_domain[name] != theirs_by_domain[name]:
+            yield name, ("rackConstraints",)
+        elif one.spec.mode != other.spec.mode:
+            yield name, ("mode",)
+
+
+def caps_pods(policy: CappingPolicyObject) -> bool:
+    """Whether a policy asks for anything of pods, or only of racks."""
+    spec = policy.spec
+    timed = any(entry.cap is not None for entry in spec.schedule)
+    return spec.cap is not None or spec.performance_power_ratio is not None or timed
+
+
+def _same_pods(one: CappingPolicyObject, other: CappingPolicyObject, namespaces: Labels) -> bool:
+    mine, theirs = one.spec.selector or EVERYTHING, other.spec.selector or EVERYTHING
+    return can_overlap(mine, theirs) and _same_namespace(one, other, namespaces)
+
+
+def _same_namespace(one: CappingPolicyObject, other: CappingPolicyObject, namespaces: Labels) -> bool:
+    both = [policy for policy in (one, other) if isinstance(policy, ClusterPowerCappingPolicyObject)]
+    if len(both) == 2:
+        first, second = (policy.spec.namespace_selector or EVERYTHING for policy in both)
+        return can_overlap(first, second)
+    if not both:
+        return one.metadata.namespace == other.metadata.namespace
+    home = next(policy for policy in (one, other) if policy is not both[0]).metadata.namespace
+    labels = {NAMESPACE_NAME: home, **namespaces.get(home, {})}
+    return selector_matches(both[0].spec.namespace_selector or EVERYTHING, labels)
+
+
+def _pod_terms(policy: CappingPolicyObject) -> dict[str, object]:
+    """What a policy asks of pods, in a form in which 2kW and 2000W are the same."""
+    spec = policy.spec
+    timed = [(e.days, e.start, e.end, e.time_zone, _cap_terms(e.cap)) for e in spec.schedule if e.cap is not None]
+    return {
+        "cap": _cap_terms(spec.cap),
+        "schedule": tuple(timed),
+        "performancePowerRatio": spec.performance_power_ratio,
+        "levers": spec.levers,
+        "mode": spec.mode,
+    }
+
+
+def _cap_terms(cap: PowerCap | None) -> object:
+    return cap and (_milliwatts(cap.watts), cap.percent_of_peak, cap.percent_of_average, cap.window)
+
+
+def _rack_terms(policy: CappingPolicyObject, domains: Labels) -> dict[str, frozenset[object]]:
+    """By domain: whatever the policy asks of it, and when."""
+    found: dict[str, set[object]] = {}
+    timed = [((e.days, e.start, e.end, e.time_zone), one) for e in policy.spec.schedule for one in e.rack_constraints]
+    for when, constraint in [*((None, one) for one in policy.spec.rack_constraints), *timed]:
+        for name in domains_of(constraint, domains):
+            found.setdefault(name, set()).add((when, _milliwatts(constraint.max_power), constraint.max_temperature))
+    return {name: frozenset(terms) for name, terms in found.items()}
+
+
+def _own_budget(domain: PowerDomainObject, budgets_mw: Mapping[str, int] | None) -> int:
+    if budgets_mw is not None and domain.metadata.name in budgets_mw:
+        return budgets_mw[domain.metadata.name]
+    return parse_milliwatts(domain.spec.budget) if domain.spec.budget else NO_BUDGET
+
+
+def _max_power(constraint: RackConstraint) -> int:
+    limit = _milliwatts(constraint.max_power)
+    return limit if isinstance(limit, int) else NO_BUDGET
+
+
+def _milliwatts(text: str) -> int | str:
+    """Milliwatts; the text itself where it is none, so that two unreadable figures still compare."""
+    try:
+        return parse_milliwatts(text) if text else ""
+    except InputError:
+        return text
