@@ -1,0 +1,86 @@
+"""One connection: who it is from, and how long its heads may take; uvicorn's own protocol bounds neither."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from powerplane.scheduler_extender.limits import Limits
+from powerplane.scheduler_extender.tls import certificate_names
+
+_log = logging.getLogger(__name__)
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """HTTP/1.1 from a client that may ask, with heads of bounded size, each in bounded time."""
+
+    allowed: frozenset[str] | None = None
+    limits = Limits()
+    on_stranger: Callable[[], None] = staticmethod(lambda: None)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+        self._closed = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own form
+        """Take the connection if its certificate is made out to an allowed name, else drop it."""
+        super().connection_made(transport)
+        if self.allowed is not None:
+            names = certificate_names(transport.get_extra_info("peercert") or {})
+            if self.allowed.isdisjoint(names):
+                _log.warning("closed a connection whose certificate is for %s", sorted(map(ascii, names))[:4])
+                self.on_stranger()
+                self._drop()
+                return
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timer with the connection."""
+        self._closed = True
+        self._head_seen()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless the head that is being read has grown too large."""
+        if self._closed:
+            return
+        if self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
+            self._expect_head()
+        super().data_received(data)
+        if self._head_timer is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > self.limits.head_bytes:
+                self._drop()
+
+    def on_headers_complete(self) -> None:
+        """Start the request; from here on the application bounds its time."""
+        self._head_seen()
+        super().on_headers_complete()
+
+    def _expect_head(self) -> None:
+        self._head_bytes = 0
+        self._head_timer = self.loop.call_later(self.limits.head_timeout_s, self._drop)
+
+    def _head_seen(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _drop(self) -> None:
+        self._closed = True
+        self._head_seen()
+        self.transport.abort()
+
+
+def guarded_protocol(names: tuple[str, ...], limits: Limits, on_stranger: Callable[[], None]) -> type[GuardedProtocol]:
+    """Return a protocol class that admits clients by these names; any client where there are none."""
+    members = {
+        "allowed": frozenset(names) if names else None,
+        "limits": limits,
+        "on_stranger": staticmethod(on_stranger),
+    }
+    return type("ExtenderProtocol", (GuardedProtocol,), members)
