@@ -61,9 +61,9 @@ class LeaseElector:
     ----------
     access : ClusterAccess
     namespace, name : str
-        Of the Lease. Where it is not there, it is made after ``duration_s``, since it may have been deleted from
-        under a holder; a chart ships it empty, so that nobody waits and nobody needs the right to make it. A Lease
-        that is deleted counts from 1 again for candidates which never saw it: do not delete it.
+        Of the Lease. Who has to make it leads only ``duration_s`` later, since it may have been deleted from under a
+        holder; a chart ships it empty, so that nobody waits and nobody needs the right to make it. A Lease that is
+        deleted counts from 1 again for candidates which never saw it: do not delete it.
     identity : str
         The pod's name; a random part is added, since two processes with one identity would both lead.
     duration_s, renew_deadline_s, retry_s : see ``lease_election.Terms``
@@ -231,7 +231,11 @@ class ClusterLease:
             request = Request("POST", self._collection, query, self._body(record, ""))
         else:
             request = Request("PUT", self._path, query, self._body(record, seen.version))
-        return self._record(self._send(request))
+        answer = self._send(request)
+        if seen is not None and answer.status == 404:
+            # Deleted since it was seen. (A POST's 404 means that there is no such namespace.)
+            raise LostRaceError
+        return self._record(answer)
 
     def _body(self, record: LeaseRecord, version: str) -> dict[str, Any]:
         now = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -256,8 +260,7 @@ class ClusterLease:
             raise _NoAnswerError(f"{request.method} {request.path}: {reason(error, self._timeout_s)}") from error
 
     def _record(self, answer: Answer) -> LeaseRecord:
-        # 404: it was deleted since it was seen.
-        if answer.status in {404, 409}:
+        if answer.status == 409:
             raise LostRaceError
         if not 200 <= answer.status < 300:
             raise _NoAnswerError(f"{self._path}: HTTP {answer.status} {message(answer.body)}".rstrip())

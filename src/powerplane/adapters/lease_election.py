@@ -106,6 +106,7 @@ class Election:
         self._seen: LeaseRecord | None = None
         self._seen_s = 0.0
         self._looked = False
+        self._leads_from_s = float("-inf")
         self._leads_until_s = float("-inf")
         self._highest = 0
         self.token = 0
@@ -117,7 +118,7 @@ class Election:
 
     def leading(self) -> bool:
         """Whether this candidate leads at this instant; costs nothing, may be called from any thread."""
-        return self._clock() < self._leads_until_s
+        return self._leads_from_s <= self._clock() < self._leads_until_s
 
     def round(self) -> None:
         """Renew, or take what is free or has expired, or look.
@@ -151,7 +152,8 @@ class Election:
         """
         self.resign()
         seen, self._seen, self._looked = self._seen, None, False
-        if seen is not None and seen.holder == self._identity:
+        # One that was made a moment ago is left to expire: see ``_claim``.
+        if seen is not None and seen.holder == self._identity and self._leads_from_s <= self._clock():
             self._store.write(LeaseRecord(transitions=seen.transitions, duration_s=1), seen)
 
     def _look(self) -> None:
@@ -165,13 +167,10 @@ class Election:
         self._highest = max(self._highest, found.transitions if found else 0)
 
     def _may_take(self) -> bool:
-        """Whether nobody can be leading but us."""
         seen = self._seen
-        if seen is not None and seen.holder in {"", self._identity}:
+        if seen is None or seen.holder in {"", self._identity}:
             return True
-        # Where there is none, it may have been deleted from under a holder, who leads on until its deadline.
-        stated_s = seen.duration_s if seen else 0
-        return self._clock() - self._seen_s >= max(self._terms.duration_s, stated_s)
+        return self._clock() - self._seen_s >= max(self._terms.duration_s, seen.duration_s)
 
     def _claim(self, seen: LeaseRecord | None) -> None:
         """Write ourselves in; from the start of this call the deadline counts."""
@@ -189,4 +188,7 @@ class Election:
         self._seen, self._seen_s = written, self._clock()
         self._highest = max(self._highest, written.transitions)
         self.token = written.transitions
+        if not ours:
+            # Where there was none, it may have been deleted from under a holder, who leads on until its deadline.
+            self._leads_from_s = self._seen_s + self._terms.duration_s if seen is None else float("-inf")
         self._leads_until_s = began + self._terms.renew_deadline_s
