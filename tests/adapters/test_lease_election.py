@@ -189,21 +189,21 @@ def test_who_makes_a_lease_and_gives_up_at_once_lets_it_expire(store, clock):
     assert (b.leading(), store.record.holder) == (False, "a")
 
 
-NAMES = ("a", "b", "c")
+NAMES = ("a", "b")
 ACTS = st.one_of(
-    st.tuples(st.just("pass"), st.sampled_from((0.1, 1.0, 3.0, 3.9, 4.1, 5.7, 6.5)) | st.floats(0.0, 8.0)),
+    st.tuples(st.just("pass"), st.sampled_from((0.5, 1.0, 3.2, 3.9, 5.7, 6.5)) | st.floats(0.0, 8.0)),
     st.tuples(st.just("round"), st.sampled_from(NAMES)),
     st.tuples(st.just("round"), st.sampled_from(NAMES)),
-    st.tuples(st.just("release"), st.sampled_from(NAMES)),
-    st.tuples(st.just("delete"), st.just("")),
+    st.tuples(st.just("round"), st.sampled_from(NAMES)),
+    st.tuples(st.sampled_from(("release", "delete")), st.sampled_from(NAMES)),
 )
 
 
 @settings(max_examples=400, deadline=None)
 @given(
-    st.lists(ACTS, max_size=30),
+    st.lists(ACTS, max_size=30, min_size=4),
     st.lists(st.lists(ACTS, max_size=3), max_size=60),
-    st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(0.95, 1.05)), min_size=3, max_size=3),
+    st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(0.95, 1.05)), min_size=2, max_size=2),
     st.booleans(),
 )
 def test_two_never_lead_at_one_instant_wherever_they_are_stopped(acts, interruptions, clocks, premade):
