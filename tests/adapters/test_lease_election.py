@@ -1,3 +1,4 @@
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -199,57 +200,72 @@ ACTS = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
-@given(
-    st.lists(ACTS, max_size=30, min_size=4),
-    st.lists(st.lists(ACTS, max_size=3), max_size=60),
-    st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(0.95, 1.05)), min_size=2, max_size=2),
-    st.booleans(),
-)
-def test_two_never_lead_at_one_instant_wherever_they_are_stopped(acts, interruptions, clocks, premade):
-    """Anything may happen within any call of any candidate, before or after the server has done its part."""
-    clock, store = Clock(), Store()
-    if premade:
-        store.record = LeaseRecord(version="0")
-    elections = {name: Election(store, name, TERMS, clock.of(*each)) for name, each in zip(NAMES, clocks, strict=True)}
-    busy: set[str] = set()
-    pending = iter(interruptions)
-    led: list[tuple[int, str]] = []
-    deleted = False
+CLOCKS = st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(0.95, 1.05)), min_size=2, max_size=2)
 
-    def check():
-        leading = [name for name, each in elections.items() if each.leading()]
-        assert len(leading) <= 1, f"{leading} lead at {clock.now}"
+
+class World:
+    """Candidates with clocks of their own, and whatever happens to them; checked at every step."""
+
+    def __init__(self, clocks, interruptions=(), *, premade=True) -> None:
+        self.clock, self.store = Clock(), Store()
+        if premade:
+            self.store.record = LeaseRecord(version="0")
+        self.elections = {
+            name: Election(self.store, name, TERMS, self.clock.of(*each))
+            for name, each in zip(NAMES, clocks, strict=True)
+        }
+        self.busy: set[str] = set()
+        self.pending = iter(interruptions)
+        self.led: list[tuple[int, str]] = []
+        self.deleted = False
+        self.store.meanwhile = self.meanwhile
+
+    def check(self) -> None:
+        leading = [name for name, each in self.elections.items() if each.leading()]
+        assert len(leading) <= 1, f"{leading} lead at {self.clock.now}"
         for name in leading:
-            if not led or led[-1] != (elections[name].token, name):
-                assert deleted or not led or elections[name].token > led[-1][0], "a token that does not rise"
-                led.append((elections[name].token, name))
+            token = self.elections[name].token
+            if not self.led or self.led[-1] != (token, name):
+                assert self.deleted or not self.led or token > self.led[-1][0], "a token that does not rise"
+                self.led.append((token, name))
 
-    def act(word, what):
-        nonlocal deleted
+    def act(self, word, what) -> None:
         if word == "pass":
             # Step by step, so that no instant is missed.
             for _ in range(4):
-                clock.now += what / 4
-                check()
+                self.clock.now += what / 4
+                self.check()
         elif word == "delete":
-            deleted = deleted or store.record is not None
-            store.record = None
-        elif what not in busy:
-            busy.add(what)
-            try:
-                getattr(elections[what], word)()
-            except LostRaceError:
-                pass
-            finally:
-                busy.discard(what)
-        check()
+            self.deleted = self.deleted or self.store.record is not None
+            self.store.record = None
+        elif what not in self.busy:
+            self.busy.add(what)
+            with suppress(LostRaceError):
+                getattr(self.elections[what], word)()
+            self.busy.discard(what)
+        self.check()
 
-    def meanwhile():
-        check()
-        for each in next(pending, ()):
-            act(*each)
+    def meanwhile(self) -> None:
+        self.check()
+        for each in next(self.pending, ()):
+            self.act(*each)
 
-    store.meanwhile = meanwhile
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(ACTS, min_size=4, max_size=30), st.lists(st.lists(ACTS, max_size=3), max_size=60), CLOCKS, st.booleans()
+)
+def test_two_never_lead_at_one_instant_wherever_they_are_stopped(acts, interruptions, clocks, premade):
+    """Anything may happen within any call of any candidate, before or after the server has done its part."""
+    world = World(clocks, interruptions, premade=premade)
     for each in acts:
-        act(*each)
+        world.act(*each)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from((0.5, 1.0, 2.5, 3.2, 3.8, 5.5, 6.5))), max_size=12))
+def test_two_never_lead_at_one_instant_however_long_they_pause_between_rounds(rounds):
+    world = World([(0.0, 1.0), (1e5, 1.0)])
+    for name, pause_s in rounds:
+        world.act("round", name)
+        world.act("pass", pause_s)
