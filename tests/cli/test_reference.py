@@ -22,6 +22,7 @@ def test_every_command_and_exit_code_stands_on_the_page() -> None:
         "explain conflict",
         "snapshot",
         "crds",
+        "scheduler-config",
         "demo",
     )
     for command in commands:

@@ -12,6 +12,9 @@ USAGE = 2
 OVERLOADED = 3
 """Budgets are broken, and no plan mends all of them."""
 
+FAULTY = 3
+"""A configuration that was checked would not hold the budgets."""
+
 INTERRUPTED = 130
 """Ctrl-C: 128 + SIGINT, as shells count."""
 

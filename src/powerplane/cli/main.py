@@ -42,6 +42,11 @@ def build_app(name: str = "powerplane") -> App:
     app.command(explain)
     app.command(commands + "snapshot:snapshot", name="snapshot", help="Write a cluster into a snapshot directory.")
     app.command(commands + "crds:crds", name="crds", help="Print the definitions of PowerPlane's objects.")
+    app.command(
+        commands + "scheduler_config:scheduler_config",
+        name="scheduler-config",
+        help="Write or check a kube-scheduler configuration with the extender.",
+    )
     app.command(commands + "demo_command:demo", name="demo", help="Watch a simulated cluster being held; needs none.")
     for what, text in {
         "move": "Say which budgets break without a move, and by how much.",
