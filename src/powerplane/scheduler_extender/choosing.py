@@ -1,0 +1,102 @@
+"""Which of the nodes with room a pod is offered, and how good each is.
+
+Every node that is offered is charged until it is known which was taken. Where there is room for many pods, all are
+offered. Where there is not, a wide offer would charge so much that the next pod is refused for want of watts that
+nobody draws: then a few nodes under the same domains are offered, so that the domains are charged exactly and only
+those nodes twice.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from powerplane.models.power_tree import Ints
+from powerplane.scheduler_extender.ledger import Ledger
+
+AMPLE = 32
+"""A node has ample room where this many pods of the kind would fit: more than are ever on their way at once."""
+
+FEW = 4
+"""Nodes that are offered where room is tight."""
+
+TOP = 10
+"""Highest score of an extender (MaxExtenderPriority)."""
+
+ROOM_WEIGHT, FRAGMENT_WEIGHT, WATTS_WEIGHT = 0.5, 0.3, 0.2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Offer:
+    """Nodes that a pod may be on: columns, and its draw on each, in milliwatts."""
+
+    nodes: Ints
+    mw: Ints
+
+
+def choose(ledger: Ledger, candidates: Ints, demand_mw: Ints) -> Offer:
+    """Choose what to offer of some nodes that all have room.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    candidates : int64 array, shape (C,), not empty
+    demand_mw : int64 array, shape (N,)
+    """
+    need = demand_mw[candidates]
+    ample = candidates[ledger.room_mw[candidates] >= AMPLE * need]
+    if len(ample):
+        return Offer(ample, demand_mw[ample])
+    few = _few(ledger, candidates, demand_mw)
+    return Offer(few, demand_mw[few])
+
+
+def _few(ledger: Ledger, candidates: Ints, demand_mw: Ints) -> Ints:
+    """The best nodes of the best node's group; those that are on offer to another pod come last."""
+    fit = tightness(ledger, candidates, demand_mw) - 2.0 * (ledger.held_mw[candidates] > 0)
+    group = ledger.tree.group
+    own = group[candidates] == group[candidates[int(fit.argmax())]]
+    beside, beside_fit = candidates[own], fit[own]
+    best: Ints = beside[np.argsort(-beside_fit, kind="stable")[:FEW]]
+    # A node on offer already is added only where there is nothing else: it would be charged twice for one pod.
+    free = best[ledger.held_mw[best] == 0]
+    return free if len(free) else best[:1]
+
+
+def tightness(ledger: Ledger, nodes: Ints, demand_mw: Ints) -> NDArray[np.float64]:
+    """How little would be stranded on each node: 1 where the pod fills it, less the more is left, shape (C,)."""
+    room = ledger.room_mw[nodes]
+    left = room - demand_mw[nodes]
+    fit: NDArray[np.float64] = 1.0 - left / np.maximum(room, 1)
+    return fit
+
+
+def scores(ledger: Ledger, demand_mw: Ints) -> NDArray[np.int64]:
+    """Score of every node for a pod, 0 to 10, shape (N,).
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The pod's own hold is on it; that is the same on each node that it was offered.
+    demand_mw : int64 array, shape (N,)
+
+    Notes
+    -----
+    A weighted mean of three terms from 0 to 1: how much of the tightest budget above the node stays free (the pod goes
+    where there is headroom), how little of the node's room would be stranded as less than another such pod needs, and
+    how few watts the pod brings there beside the other nodes (node types differ). Proportional, not by rank, so that
+    equal nodes score equal however many there are.
+    """
+    room = ledger.room_mw + np.where(ledger.held_mw > 0, demand_mw, 0)
+    left = np.maximum(room - demand_mw, 0)
+    most = max(int(left.max(initial=0)), 1)
+    need = np.maximum(demand_mw, 1)
+    stranded = np.where(left < need, left / need, 0.0)
+    dearest = max(int(demand_mw.max(initial=0)), 1)
+    value = (
+        ROOM_WEIGHT * (left / most)
+        + FRAGMENT_WEIGHT * (1.0 - stranded)
+        + WATTS_WEIGHT * (1.0 - (demand_mw - demand_mw.min(initial=dearest)) / dearest)
+    )
+    result: NDArray[np.int64] = np.clip(np.rint(TOP * value), 0, TOP).astype(np.int64)
+    return result

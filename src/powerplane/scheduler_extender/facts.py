@@ -1,0 +1,214 @@
+"""What the extender keeps of a pod and of a node: a few numbers, taken from the watch and let go of the rest."""
+
+from dataclasses import dataclass
+
+from powerplane.models.errors import InputError
+from powerplane.models.objects import Narrow, OwnerReference, PodSpec
+from powerplane.models.quantities import parse_quantity
+from powerplane.models.requests import pod_requests, whole_units
+
+WATTS = "powerplane.dev/watts"
+"""The extended resource: whole watts."""
+
+MW = 1000
+FINISHED = ("Succeeded", "Failed")
+UNSCHEDULABLE = "Unschedulable"
+UNREADABLE_MW = 10**10
+"""What a pod counts as whose requests cannot be read: 10 MW, so that it fits nowhere rather than everywhere."""
+
+
+class SlimMeta(Narrow, frozen=True):
+    """Who an object is, without labels and annotations."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    deletion_timestamp: str | None = None
+    owner_references: tuple[OwnerReference, ...] | None = None
+
+
+class PodCondition(Narrow, frozen=True):
+    """A condition of a pod's status."""
+
+    type: str
+    status: str = ""
+    reason: str = ""
+
+
+class SeenPodStatus(Narrow, frozen=True):
+    """How far the pod is."""
+
+    phase: str = ""
+    nominated_node_name: str = ""
+    conditions: tuple[PodCondition, ...] | None = None
+
+
+class SeenPod(Narrow, frozen=True):
+    """A pod as the watch brings it."""
+
+    metadata: SlimMeta
+    spec: PodSpec = PodSpec()
+    status: SeenPodStatus = SeenPodStatus()
+
+
+class SeenNodeMeta(Narrow, frozen=True):
+    """A node's name and labels."""
+
+    name: str = ""
+    labels: dict[str, str] | None = None
+
+
+class SeenNodeStatus(Narrow, frozen=True):
+    """What a node offers."""
+
+    allocatable: dict[str, str | int | float] | None = None
+
+
+class SeenNode(Narrow, frozen=True):
+    """A node as the watch brings it."""
+
+    metadata: SeenNodeMeta
+    status: SeenNodeStatus = SeenNodeStatus()
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a pod will draw.
+
+    Parameters
+    ----------
+    stated_mw : int or None
+        Its request of watts; None where it states none.
+    mcores : int
+        Its request of CPU, by which it is estimated where it states no watts.
+    """
+
+    stated_mw: int | None
+    mcores: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PodFact:
+    """A pod.
+
+    Parameters
+    ----------
+    uid, namespace, name : str
+    node : str
+        Where it is bound; "" while it waits.
+    nominated : str
+        Where it is expected; "" if nowhere.
+    demand : Demand
+    priority : int
+    finished : bool
+        It holds nothing any more.
+    leaving : bool
+        Its deletion has begun.
+    refused : bool
+        The scheduler's last attempt found no node.
+    version : int
+        Its resourceVersion; larger is newer.
+    owner : str
+        UID of its controller; "" for a bare pod.
+    """
+
+    uid: str
+    namespace: str
+    name: str
+    node: str
+    nominated: str
+    demand: Demand
+    priority: int
+    finished: bool
+    leaving: bool
+    refused: bool
+    version: int
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFact:
+    """A node: name, labels and cores."""
+
+    name: str
+    labels: tuple[tuple[str, str], ...]
+    mcores: int
+
+
+def pod_fact(pod: SeenPod) -> PodFact:
+    """Reduce a pod."""
+    meta, spec, status = pod.metadata, pod.spec, pod.status
+    return PodFact(
+        uid=meta.uid,
+        namespace=meta.namespace,
+        name=meta.name,
+        node=spec.node_name,
+        nominated=status.nominated_node_name,
+        demand=demand_of(spec),
+        priority=spec.priority or 0,
+        finished=status.phase in FINISHED,
+        leaving=meta.deletion_timestamp is not None,
+        refused=_refused(status),
+        version=version_of(meta.resource_version),
+        owner=owner_of(meta.owner_references),
+    )
+
+
+def node_fact(node: SeenNode) -> NodeFact:
+    """Reduce a node."""
+    labels = tuple(sorted((node.metadata.labels or {}).items()))
+    cpu = (node.status.allocatable or {}).get("cpu", 0)
+    try:
+        mcores = whole_units("cpu", parse_quantity(cpu))
+    except InputError:
+        mcores = 0
+    return NodeFact(node.metadata.name, labels, mcores)
+
+
+def demand_of(spec: PodSpec) -> Demand:
+    """What a pod's requests say of its draw; garbage counts as more than any node may draw."""
+    stated = _plain_watts(spec)
+    if stated is not None:
+        return Demand(stated * MW)
+    try:
+        amounts = pod_requests(spec)
+        watts = whole_units(WATTS, amounts[WATTS]) * MW if WATTS in amounts else None
+        return Demand(watts, whole_units("cpu", amounts["cpu"]) if "cpu" in amounts else 0)
+    except InputError:
+        return Demand(UNREADABLE_MW)
+
+
+def owner_of(references: tuple[OwnerReference, ...] | None) -> str:
+    """UID of the controller among an object's owners; "" where it has none."""
+    return next((each.uid for each in references or () if each.controller), "")
+
+
+def version_of(text: str) -> int:
+    """A resourceVersion as a number: of one kind of object they can be compared (KEP-5504); 0 where it is none."""
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def _plain_watts(spec: PodSpec) -> int | None:
+    """Watts of the plainest pod, whose containers write whole numbers: nearly all pods, at a tenth of the cost."""
+    if spec.init_containers or spec.overhead or spec.resources:
+        return None
+    total, found = 0, False
+    for container in spec.containers:
+        requests = container.resources.requests if container.resources else None
+        text = requests.get(WATTS) if requests else None
+        if text is None:
+            if container.resources and WATTS in (container.resources.limits or {}):
+                return None
+            continue
+        if not isinstance(text, str) or not (text.isascii() and text.isdigit() and len(text) <= 9):
+            return None
+        total, found = total + int(text), True
+    return total if found else None
+
+
+def _refused(status: SeenPodStatus) -> bool:
+    return any(
+        each.type == "PodScheduled" and each.status == "False" and each.reason == UNSCHEDULABLE
+        for each in status.conditions or ()
+    )

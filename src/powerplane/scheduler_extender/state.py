@@ -1,0 +1,371 @@
+"""What the extender knows, and how it answers: the books, the steering, and the rules between them.
+
+Everything here runs on the server's event loop, one call after the other, so nothing is locked. Nothing here waits,
+reads a file or asks the API server.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from powerplane.models.power_tree import Ints, PowerTree, compile_tree
+from powerplane.scheduler_extender.answers import FilterAnswer, PreemptAnswer
+from powerplane.scheduler_extender.choosing import choose, scores
+from powerplane.scheduler_extender.facts import Demand, PodFact, demand_of, owner_of, version_of
+from powerplane.scheduler_extender.ledger import Hold, Ledger
+from powerplane.scheduler_extender.preempting import preempt
+from powerplane.scheduler_extender.reasons import BROKEN_TREE, UNKNOWN, Refusals, row_reasons
+from powerplane.scheduler_extender.rendering import ScoreSheet
+from powerplane.scheduler_extender.steering import Move, Steering
+from powerplane.scheduler_extender.wire import BindArgs, FilterArgs, PreemptArgs, WaitingPod
+
+Clock = Callable[[], float]
+BindCall = Callable[[BindArgs], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRules:
+    """How long and how much is held for pods that are not seen bound.
+
+    Parameters
+    ----------
+    lapse_s : float
+        After which a hold is let go. The scheduler binds within seconds.
+    volume_lapse_s : float
+        The same for a pod with claims, whose volumes the scheduler may bind first (its own limit is 600 s).
+    namespace_holds : int
+        Holds that one namespace may have at once: whoever makes pods that never bind fills no more than that.
+    refused_for_s : float
+        How long a refused pod is remembered, to be woken when room comes.
+    """
+
+    lapse_s: float = 30.0
+    volume_lapse_s: float = 660.0
+    namespace_holds: int = 256
+    refused_for_s: float = 600.0
+
+
+@dataclass(slots=True)
+class Tallies:
+    """Counted from the start, for metrics."""
+
+    steered: int = 0
+    steered_astray: int = 0
+    lapsed: int = 0
+    crowded: int = 0
+    foreign_binds: int = 0
+    silent_pods: int = 0
+    refused: dict[str, tuple[Demand, float]] = field(default_factory=dict)
+
+
+class ExtenderState:
+    """Answers the scheduler from memory.
+
+    Parameters
+    ----------
+    clock : callable
+        Monotonic seconds.
+    rules : HoldRules, optional
+    bind : callable, optional
+        Binds a pod off the event loop and returns "" or the error; without it the verb is refused.
+    """
+
+    def __init__(self, clock: Clock, rules: HoldRules | None = None, bind: BindCall | None = None) -> None:
+        self.clock = clock
+        self.rules = rules or HoldRules()
+        self.ledger = Ledger(compile_tree(None, ()))
+        self.steering = Steering()
+        self.tallies = Tallies()
+        self.pending: dict[str, PodFact] = {}
+        self.unready = "the watches are not in step with the API server yet"
+        self.tree_holds = True
+        self._bind = bind
+        self._lowest_room: Ints | None = None
+        self._plan_until_s: dict[str, float] = {}
+        self._use_words(self.ledger.tree)
+
+    # -- what the watches bring
+
+    def use_tree(self, tree: PowerTree, *, holds: bool = True) -> None:
+        """Take another tree; ``holds`` is false where the cluster's domains make none and nothing may be let in."""
+        self.ledger.use(tree)
+        if self._lowest_room is not None and len(self._lowest_room) != len(tree):
+            self._lowest_room = np.zeros(len(tree), dtype=np.int64)
+        self.tree_holds = holds
+        self._use_words(tree)
+
+    def _use_words(self, tree: PowerTree) -> None:
+        self._words = row_reasons(tree)
+        self._sheet = ScoreSheet(tuple(node.name for node in tree.nodes))
+        self._columns_of: tuple[bytes, Ints] = (b"", np.zeros(0, dtype=np.int64))
+
+    def see_pod(self, pod: PodFact) -> None:
+        """Take note of a pod as the watch shows it."""
+        if pod.finished:
+            self.lose_pod(pod.uid)
+        elif pod.node:
+            self.pending.pop(pod.uid, None)
+            self.tallies.refused.pop(pod.uid, None)
+            self._confirm(pod)
+        else:
+            self.pending[pod.uid] = pod
+            self._see_waiting(pod)
+
+    def _see_waiting(self, pod: PodFact) -> None:
+        hold = self.ledger.holds.get(pod.uid)
+        column = self.ledger.tree.index.get(pod.nominated)
+        if pod.leaving:
+            self._let_go(pod.uid)
+        elif column is not None:
+            # By preemption, or because the scheduler binds its volumes first: it will be there, and counts only there.
+            mw = int(self.ledger.demand_mw(pod.demand)[column])
+            self.ledger.hold(_on_one(pod.uid, pod.namespace, column, mw, self._until_s(), version=pod.version))
+        elif hold is not None and pod.refused and pod.version > hold.version:
+            self._let_go(pod.uid)
+
+    def lose_pod(self, uid: str) -> None:
+        """Take note that a pod is gone."""
+        self.pending.pop(uid, None)
+        self.tallies.refused.pop(uid, None)
+        self.ledger.remove(uid)
+        self._let_go(uid)
+
+    def _confirm(self, pod: PodFact) -> None:
+        if self.ledger.node_of(pod.uid) is None and pod.uid not in self.ledger.holds:
+            self.tallies.foreign_binds += 1
+        move = self.steering.close(pod.uid)
+        if move is not None:
+            self.ledger.release(move.key)
+            self.tallies.steered += int(move.target == pod.node)
+            self.tallies.steered_astray += int(move.target != pod.node)
+        self.ledger.place(pod)
+
+    def see_plan(self, name: str, moves: Iterable[Move], until_s: float) -> None:
+        """Take a plan's moves, held until ``until_s`` on the clock, in place of what it had."""
+        new, gone = self.steering.take(name, moves)
+        for move in gone:
+            self.ledger.release(move.key)
+        self._plan_until_s[name] = until_s
+        for move in new:
+            self._hold_move(move, until_s)
+
+    def lose_plan(self, name: str) -> None:
+        """Take note that a plan is gone."""
+        self.see_plan(name, (), 0.0)
+        del self._plan_until_s[name]
+
+    def _hold_move(self, move: Move, until_s: float) -> None:
+        column = self.ledger.tree.index.get(move.target)
+        if column is not None and move.mw and int(self.ledger.room_mw[column]) >= move.mw:
+            self.ledger.hold(replace(_on_one(move.key, move.namespace, column, move.mw, until_s), planned=True))
+
+    # -- time
+
+    def lapse(self, *, in_step: bool) -> int:
+        """Let go of what is over; returns how many holds.
+
+        Parameters
+        ----------
+        in_step : bool
+            Whether the watch of pods is in step: while it is not, a pod may be bound without our seeing it, so pods'
+            holds stay.
+        """
+        now = self.clock()
+        for name in [name for name, until in self._plan_until_s.items() if until <= now]:
+            self.lose_plan(name)
+        for uid in [uid for uid, (_, at) in self.tallies.refused.items() if at + self.rules.refused_for_s <= now]:
+            del self.tallies.refused[uid]
+        over = [key for key, hold in self.ledger.holds.items() if hold.until_s <= now] if in_step else []
+        for key in over:
+            self._let_go(key)
+        self.tallies.lapsed += len(over)
+        return len(over)
+
+    def _let_go(self, uid: str) -> None:
+        """Give up a pod's hold; a move that it followed is open again, and held again."""
+        self.ledger.release(uid)
+        move = self.steering.leave(uid)
+        if move is not None:
+            plan = move.key.removeprefix("move:").rpartition("/")[0]
+            self._hold_move(move, self._plan_until_s.get(plan, 0.0))
+
+    # -- the scheduler's questions
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether there is enough to answer from."""
+        return not self.unready, self.unready
+
+    def filter(self, args: FilterArgs) -> FilterAnswer:
+        """Say where the pod may go, and hold its watts there."""
+        if not self.tree_holds:
+            return FilterAnswer(error=BROKEN_TREE)
+        pod = args.pod
+        demand = demand_of(pod.spec)
+        self._let_go(pod.metadata.uid)
+        demand_mw = self.ledger.demand_mw(demand)
+        if not demand_mw.any():
+            return FilterAnswer()
+        if self.ledger.holds_of(pod.metadata.namespace) >= self.rules.namespace_holds:
+            self.tallies.crowded += 1
+            return FilterAnswer(error=f"namespace {pod.metadata.namespace} has too many pods on their way")
+        columns = self._columns(args)
+        steered = self._steer(args, columns, demand_mw)
+        if steered is not None:
+            return steered
+        known = columns[columns >= 0]
+        fitting = known[self.ledger.room_mw[known] >= demand_mw[known]]
+        if not len(fitting):
+            return self._refuse(pod, args, columns, demand, demand_mw)
+        offer = choose(self.ledger, fitting, demand_mw)
+        self._offer(pod, offer.nodes, offer.mw)
+        if len(offer.nodes) == len(columns):
+            return FilterAnswer()
+        names = self.ledger.tree.nodes
+        return FilterAnswer(names=tuple([names[column].name for column in offer.nodes.tolist()]))
+
+    def _offer(self, pod: WaitingPod, nodes: Ints, mw: Ints) -> None:
+        meta = pod.metadata
+        claims = any(volume.persistent_volume_claim or volume.ephemeral for volume in pod.spec.volumes or ())
+        until_s = self._until_s(self.rules.volume_lapse_s if claims else None)
+        self.ledger.hold(Hold(meta.uid, meta.namespace, nodes, mw, until_s, version_of(meta.resource_version)))
+        self.tallies.refused.pop(meta.uid, None)
+
+    def _until_s(self, lapse_s: float | None = None) -> float:
+        return self.clock() + (self.rules.lapse_s if lapse_s is None else lapse_s)
+
+    def _steer(self, args: FilterArgs, columns: Ints, demand_mw: Ints) -> FilterAnswer | None:
+        """Offer the target alone to a pod that follows a planned move; None for every other pod."""
+        if not len(self.steering):
+            return None
+        meta = args.pod.metadata
+        move = self._move_for(meta.namespace, meta.name, owner_of(meta.owner_references))
+        column = self.ledger.tree.index.get(move.target) if move else None
+        if move is None or column is None or column not in columns:
+            return None
+        held = self.ledger.release(move.key)
+        if int(self.ledger.room_mw[column]) < int(demand_mw[column]):
+            if held is not None:
+                self.ledger.hold(held)
+            return None
+        self.steering.follow(meta.uid, move)
+        target = np.array([column], dtype=np.int64)
+        self._offer(args.pod, target, demand_mw[target])
+        return FilterAnswer(names=(move.target,))
+
+    def _move_for(self, namespace: str, name: str, owner: str) -> Move | None:
+        for move in self.steering.candidates(namespace, name, owner):
+            leaver = self.ledger.pod(move.uid)
+            if leaver is None or leaver.leaving:
+                return move
+        return None
+
+    def _refuse(
+        self, pod: WaitingPod, args: FilterArgs, columns: Ints, demand: Demand, demand_mw: Ints
+    ) -> FilterAnswer:
+        self.tallies.refused[pod.metadata.uid] = (demand, self.clock())
+        self._lowest_room = self._floor(self.ledger.room_mw)
+        refusals = Refusals(self.ledger, demand_mw, self._words)
+        known = columns >= 0
+        told = iter(refusals.by_node(columns[known]))
+        curable = iter(refusals.curable(columns[known], pod.spec.priority or 0).tolist())
+        failed: dict[str, str] = {}
+        unresolvable: dict[str, str] = {}
+        for name, is_known in zip(args.node_names, known.tolist(), strict=True):
+            if is_known and next(curable):
+                failed[name] = next(told)
+            else:
+                unresolvable[name] = next(told) if is_known else UNKNOWN
+        return FilterAnswer(names=(), failed=failed, unresolvable=unresolvable)
+
+    def prioritize(self, args: FilterArgs) -> bytes:
+        """Score the nodes, 0 to 10."""
+        demand_mw = self.ledger.demand_mw(demand_of(args.pod.spec))
+        return self._sheet.render(self._columns(args), scores(self.ledger, demand_mw), args.node_names)
+
+    def preempt(self, args: PreemptArgs) -> PreemptAnswer:
+        """Say which proposals make room."""
+        self._let_go(args.pod.metadata.uid)
+        demand_mw = self.ledger.demand_mw(demand_of(args.pod.spec))
+        worst = int(demand_mw.max(initial=0))
+        return preempt(self.ledger, worst, args.pod.spec.priority or 0, args.victims)
+
+    def _columns(self, args: FilterArgs) -> Ints:
+        """Column of each name that is asked about, −1 where it is unknown; prioritize asks about the same again."""
+        raw, columns = self._columns_of
+        if raw and raw == args.raw_names:
+            return columns
+        index = self.ledger.tree.index
+        found: Ints = np.fromiter(
+            (index.get(name, -1) for name in args.node_names), dtype=np.int64, count=len(args.node_names)
+        )
+        self._columns_of = (args.raw_names, found)
+        return found
+
+    async def bind(self, args: BindArgs) -> str:
+        """Bind the pod, once its watts are held on that very node."""
+        if self._bind is None:
+            return (
+                "powerplane was started without the right to bind: leave bindVerb out of the scheduler's configuration"
+            )
+        column = self.ledger.tree.index.get(args.node)
+        if column is not None and (trouble := self._pin(args, column)):
+            return trouble
+        return await self._bind(args)
+
+    def _pin(self, args: BindArgs, column: int) -> str:
+        """Hold a pod's watts on its node alone; says why that cannot be."""
+        hold, pod = self.ledger.holds.get(args.pod_uid), self.pending.get(args.pod_uid)
+        if hold is not None and column in hold.nodes:
+            mw = int(hold.mw[hold.nodes == column][0])
+        elif pod is not None:
+            mw = int(self.ledger.demand_mw(pod.demand)[column])
+            if int(self.ledger.room_mw[column]) < mw:
+                return f"too little power left on {args.node}"
+        else:
+            return "the pod is not known to powerplane yet"
+        version = hold.version if hold else 0
+        self.ledger.hold(_on_one(args.pod_uid, args.pod_namespace, column, mw, self._until_s(), version=version))
+        return ""
+
+    # -- who may be woken
+
+    def awakening(self) -> str | None:
+        """Name of a node whose room has grown, and is enough for a pod that was refused; None where there is none.
+
+        The scheduler does not try a pod that an extender refused again until something happens: a node's annotation
+        does. Told once for each growth, so that a pod that other rules keep out is not tried for ever.
+        """
+        room, before = self.ledger.room_mw, self._lowest_room
+        if not self.tallies.refused or before is None or len(before) != len(room):
+            return None
+        least = min(self._least_mw(demand) for demand, _ in self.tallies.refused.values())
+        grown = np.where((room > before) & (room >= least), room, -1)
+        best = int(grown.argmax()) if len(grown) else 0
+        if not len(grown) or grown[best] < 0:
+            return None
+        self._lowest_room = room.copy()
+        return self.ledger.tree.nodes[best].name
+
+    def _floor(self, room: Ints) -> Ints:
+        """The least room of each node since somebody was woken last."""
+        before = self._lowest_room
+        return room.copy() if before is None or len(before) != len(room) else np.minimum(before, room)
+
+    def _least_mw(self, demand: Demand) -> int:
+        return int(self.ledger.demand_mw(demand).min(initial=0))
+
+    def headroom(self) -> Mapping[str, tuple[str, int, int]]:
+        """By domain: kind, budget and what is left of it in its worst situation, in milliwatts."""
+        tree, free = self.ledger.tree, self.ledger.row_free
+        found: dict[str, tuple[str, int, int]] = {}
+        for row, domain in enumerate(tree.row_domain):
+            left = int(free[row]) // tree.scale
+            if domain not in found or left < found[domain][2]:
+                found[domain] = (tree.row_kind[row], int(tree.row_budget_mw[row]), left)
+        return found
+
+
+def _on_one(key: str, namespace: str, column: int, mw: int, until_s: float, *, version: int = 0) -> Hold:
+    """A hold on one node."""
+    return Hold(key, namespace, np.array([column], dtype=np.int64), np.array([mw], dtype=np.int64), until_s, version)

@@ -1,0 +1,411 @@
+import asyncio
+
+import msgspec
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.scheduler_extender.small import W, ask, broken, fact, offered, topology, tree, waiting
+
+from powerplane.models.api.placement_plan import PlacementPlanObject
+from powerplane.models.power_tree import NodeFigures, compile_tree
+from powerplane.scheduler_extender.choosing import AMPLE
+from powerplane.scheduler_extender.facts import UNREADABLE_MW, WATTS
+from powerplane.scheduler_extender.state import ExtenderState, HoldRules
+from powerplane.scheduler_extender.steering import moves_of
+from powerplane.scheduler_extender.wire import BindArgs, PreemptArgs, Victims
+
+RACKS = {"r1": ["a", "b"], "r2": ["c", "d"]}
+NAMES = ("a", "b", "c", "d")
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def state_of(power, clock, **options):
+    state = ExtenderState(clock, **options)
+    state.use_tree(power)
+    state.unready = ""
+    return state
+
+
+def test_a_pod_without_watts_passes_everywhere(clock):
+    state = state_of(tree(RACKS), clock)
+    assert state.filter(ask(waiting("p", None), NAMES)).names is None
+    assert state.ledger.holds == {}
+
+
+def test_with_ample_room_every_node_is_offered(clock):
+    state = state_of(tree(RACKS, rack_w=100 * (AMPLE + 1)), clock)
+    assert state.filter(ask(waiting("p", 100), NAMES)).names is None
+
+
+def test_with_little_room_nodes_of_one_rack_are_offered(clock):
+    state = state_of(tree(RACKS, rack_w=500), clock)
+    names = offered(state.filter(ask(waiting("p", 100), NAMES)), NAMES)
+    assert set(names) in ({"a", "b"}, {"c", "d"})
+
+
+def test_two_pods_never_get_the_same_headroom(clock):
+    state = state_of(tree(RACKS, rack_w=150), clock)
+    first = offered(state.filter(ask(waiting("p", 100), NAMES)), NAMES)
+    second = offered(state.filter(ask(waiting("q", 100), NAMES)), NAMES)
+    third = state.filter(ask(waiting("r", 100), NAMES))
+    assert {frozenset(first), frozenset(second)} == {frozenset("ab"), frozenset("cd")}
+    assert third.names == ()
+    assert set(third.failed) | set(third.unresolvable) == set(NAMES)
+
+
+def test_the_same_pod_asked_about_again_is_charged_once(clock):
+    state = state_of(tree(RACKS, rack_w=150), clock)
+    for _ in range(5):
+        assert offered(state.filter(ask(waiting("p", 100), NAMES)), NAMES)
+    assert len(state.ledger.holds) == 1
+
+
+def test_a_bound_pod_takes_the_place_of_its_hold(clock):
+    state = state_of(tree(RACKS, rack_w=150), clock)
+    state.filter(ask(waiting("p", 100), ("a", "b")))
+    state.see_pod(fact("p", "a", 100))
+    assert state.ledger.holds == {}
+    assert state.filter(ask(waiting("q", 100), ("b",))).names == ()
+
+
+@pytest.mark.parametrize("ends", ["gone", "finished", "refused", "leaving"])
+def test_a_hold_ends_when_its_pod_will_not_be_bound(clock, ends):
+    state = state_of(tree(RACKS, rack_w=150), clock)
+    state.filter(ask(waiting("p", 100), ("a",)))
+    if ends == "gone":
+        state.lose_pod("p")
+    else:
+        state.see_pod(fact("p", "", 100, **{ends: True}))
+    assert state.ledger.holds == {}
+
+
+def test_a_refusal_from_before_the_filter_lets_nothing_go(clock):
+    state = state_of(tree(RACKS, rack_w=150), clock)
+    state.filter(ask(waiting("p", 100, resource_version="7"), ("a",)))
+    state.see_pod(fact("p", refused=True, version=7))
+    assert "p" in state.ledger.holds
+
+
+def test_a_hold_lapses_but_not_while_the_watch_is_out_of_step(clock):
+    state = state_of(tree(RACKS), clock, rules=HoldRules(lapse_s=30))
+    state.filter(ask(waiting("p", 100), ("a",)))
+    clock.now += 31
+    assert state.lapse(in_step=False) == 0
+    assert state.lapse(in_step=True) == 1
+    assert state.ledger.holds == {}
+
+
+def test_a_nominated_pod_counts_on_its_node_alone(clock):
+    state = state_of(tree(RACKS, rack_w=150), clock)
+    state.filter(ask(waiting("p", 100), NAMES))
+    state.see_pod(fact("p", nominated="c", refused=True, version=9))
+    assert state.ledger.holds["p"].nodes.tolist() == [2]
+
+
+def test_unknown_nodes_are_refused_with_a_reason(clock):
+    state = state_of(tree(RACKS), clock)
+    answer = state.filter(ask(waiting("p", 100), ("stranger",)))
+    assert answer.names == ()
+    assert list(answer.unresolvable) == ["stranger"]
+
+
+def test_reasons_are_few_and_without_numbers(clock):
+    state = state_of(tree({f"r{i}": [f"n{i}", f"m{i}"] for i in range(20)}, rack_w=50, node_w=40), clock)
+    names = [node.name for node in state.ledger.tree.nodes]
+    answer = state.filter(ask(waiting("p", 100), names))
+    reasons = set(answer.failed.values()) | set(answer.unresolvable.values())
+    assert len(reasons) == 1
+    assert not any(letter.isdigit() for reason in reasons for letter in reason)
+
+
+def test_where_pods_of_lower_priority_are_in_the_way_preemption_may_help_elsewhere_not(clock):
+    state = state_of(tree(RACKS, node_w=100), clock)
+    state.see_pod(fact("low", "a", 80, priority=1))
+    state.see_pod(fact("equal", "b", 80, priority=5))
+    pod = msgspec.structs.replace(waiting("p", 100), spec=msgspec.structs.replace(waiting("p", 100).spec, priority=5))
+    answer = state.filter(ask(pod, ("a", "b")))
+    assert set(answer.failed) == {"a"}
+    assert set(answer.unresolvable) == {"b"}
+
+
+def test_a_tree_that_is_none_lets_nobody_in(clock):
+    state = state_of(tree(RACKS), clock)
+    state.use_tree(compile_tree(None, ()), holds=False)
+    assert state.filter(ask(waiting("p", 100), NAMES)).error
+
+
+def test_a_request_that_cannot_be_read_fits_nowhere(clock):
+    state = state_of(tree(RACKS), clock)
+    answer = state.filter(ask(waiting("p", "1e99"), NAMES))
+    assert answer.names == ()
+    assert UNREADABLE_MW > 10**9
+
+
+def test_a_namespace_holds_no_more_than_its_share(clock):
+    state = state_of(tree(RACKS, rack_w=10**5), clock, rules=HoldRules(namespace_holds=3))
+    for number in range(3):
+        assert not state.filter(ask(waiting(f"p{number}"), NAMES)).error
+    assert state.filter(ask(waiting("p3"), NAMES)).error
+    assert not state.filter(ask(waiting("other", namespace="else"), NAMES)).error
+    assert not state.filter(ask(waiting("p1"), NAMES)).error
+
+
+# -- steering
+
+
+def plan_of(*moves, name="plan"):
+    """A plan of moves: (uid, owner, source, target, watts)."""
+    return msgspec.convert(
+        {
+            "metadata": {"name": name},
+            "spec": {
+                "expiresAt": "2030-01-01T00:00:00Z",
+                "moves": [
+                    {
+                        "namespace": "default",
+                        "pod": uid,
+                        "uid": uid,
+                        "ownerUid": owner,
+                        "from": source,
+                        "to": to,
+                        "watts": watts,
+                    }
+                    for uid, owner, source, to, watts in moves
+                ],
+            },
+        },
+        PlacementPlanObject,
+    )
+
+
+def see(state, plan, until_s=10**6):
+    state.see_plan(plan.metadata.name, moves_of(plan), until_s)
+
+
+def test_the_successor_of_a_moved_pod_is_offered_its_target_alone(clock):
+    state = state_of(tree(RACKS, rack_w=10**5), clock)
+    state.see_pod(fact("old", "a", 100, owner="rs"))
+    see(state, plan_of(("old", "rs", "a", "d", 100)))
+    assert state.filter(ask(waiting("too-early", owner="rs"), NAMES)).names is None
+    state.see_pod(fact("old", "a", 100, owner="rs", leaving=True))
+    assert state.filter(ask(waiting("new", owner="rs"), NAMES)).names == ("d",)
+    assert state.filter(ask(waiting("more", owner="rs"), NAMES)).names is None
+    state.see_pod(fact("new", "d", 100, owner="rs"))
+    assert (state.tallies.steered, len(state.steering)) == (1, 0)
+
+
+def test_the_target_is_kept_free_for_the_successor(clock):
+    state = state_of(tree(RACKS, rack_w=150), clock)
+    see(state, plan_of(("old", "rs", "a", "d", 100)))
+    assert state.filter(ask(waiting("other"), ("c", "d"))).names == ()
+    assert state.filter(ask(waiting("new", owner="rs"), NAMES)).names == ("d",)
+
+
+def test_a_successor_that_fails_leaves_the_target_free_for_the_next(clock):
+    state = state_of(tree(RACKS, rack_w=150), clock)
+    see(state, plan_of(("old", "rs", "a", "d", 100)))
+    assert state.filter(ask(waiting("new", owner="rs"), NAMES)).names == ("d",)
+    state.lose_pod("new")
+    assert state.filter(ask(waiting("other"), ("c", "d"))).names == ()
+    assert state.filter(ask(waiting("next", owner="rs"), NAMES)).names == ("d",)
+
+
+def test_steering_is_soft_where_the_target_is_not_to_be_had(clock):
+    state = state_of(tree(RACKS, rack_w=10**5), clock)
+    see(state, plan_of(("old", "rs", "a", "d", 100)))
+    assert offered(state.filter(ask(waiting("new", owner="rs"), ("a", "b"))), ("a", "b")) == ("a", "b")
+
+
+def test_a_bare_successor_of_the_same_name_is_steered_too(clock):
+    state = state_of(tree(RACKS, rack_w=10**5), clock)
+    see(state, plan_of(("web-0", "", "a", "c", 100)))
+    assert state.filter(ask(waiting("new-uid", name="web-0"), NAMES)).names == ("c",)
+
+
+def test_a_pod_of_another_owner_or_namespace_is_not_steered(clock):
+    state = state_of(tree(RACKS, rack_w=10**5), clock)
+    see(state, plan_of(("old", "rs", "a", "d", 100)))
+    assert state.filter(ask(waiting("x", owner="forged"), NAMES)).names is None
+    assert state.filter(ask(waiting("y", owner="rs", namespace="else"), NAMES)).names is None
+
+
+def test_a_plan_that_expires_or_goes_frees_what_it_held(clock):
+    state = state_of(tree(RACKS, rack_w=150), clock)
+    see(state, plan_of(("old", "rs", "a", "d", 100)), until_s=clock.now + 5)
+    clock.now += 6
+    state.lapse(in_step=False)
+    assert state.ledger.holds == {}
+    see(state, plan_of(("old", "rs", "a", "d", 100)))
+    assert state.ledger.holds
+    state.lose_plan("plan")
+    assert state.ledger.holds == {}
+    assert len(state.steering) == 0
+
+
+# -- scores, preemption, binding, waking
+
+
+def test_scores_are_within_bounds_and_follow_the_headroom_of_forty_nodes(clock):
+    racks = {f"r{i:02}": [f"n{i:02}"] for i in range(40)}
+    figures = [NodeFigures(f"n{i:02}", (i + 2) * 100 * W) for i in range(40)]
+    state = state_of(compile_tree(topology(racks, rack_w=10**5), figures), clock)
+    names = [figure.name for figure in figures]
+    found = {each["Host"]: each["Score"] for each in msgspec.json.decode(state.prioritize(ask(waiting("p"), names)))}
+    assert set(found) == set(names)
+    assert all(0 <= score <= 10 for score in found.values())
+    assert [found[name] for name in names] == sorted(found.values())
+    assert len(set(found.values())) > 4
+
+
+def test_a_proposal_that_leaves_the_rack_full_is_added_to_or_dropped(clock):
+    state = state_of(tree(RACKS, rack_w=300), clock)
+    for uid, node, watts in (("a1", "a", 100), ("a2", "a", 100), ("b1", "b", 100), ("c1", "c", 300)):
+        state.see_pod(fact(uid, node, watts))
+    pod = msgspec.structs.replace(waiting("p", 200), spec=msgspec.structs.replace(waiting("p", 200).spec, priority=9))
+    answer = state.preempt(PreemptArgs(pod, {"a": Victims(("a1",)), "b": Victims(("b1",)), "c": Victims(())}))
+    assert {node: set(victims.uids) for node, victims in answer.victims.items()} == {"a": {"a1", "a2"}, "c": {"c1"}}
+
+
+def test_binding_holds_the_node_alone_and_refuses_what_does_not_fit(clock):
+    done = []
+
+    async def bind(args):
+        done.append(args.node)
+        return ""
+
+    state = state_of(tree(RACKS, rack_w=10**5), clock, bind=bind)
+    state.filter(ask(waiting("p", 100), NAMES))
+    assert asyncio.run(state.bind(BindArgs("p", "default", "p", "b"))) == ""
+    assert state.ledger.holds["p"].nodes.tolist() == [1]
+    assert asyncio.run(state.bind(BindArgs("q", "default", "q", "b"))) != ""
+    state.see_pod(fact("q", watts=10**6))
+    assert asyncio.run(state.bind(BindArgs("q", "default", "q", "b"))) != ""
+    assert done == ["b"]
+
+
+def test_without_the_right_to_bind_it_says_so(clock):
+    assert "bindVerb" in asyncio.run(state_of(tree(RACKS), clock).bind(BindArgs("p", "default", "p", "b")))
+
+
+def test_a_refused_pod_is_woken_once_when_room_comes_and_not_for_nothing(clock):
+    state = state_of(tree(RACKS, rack_w=150), clock)
+    state.see_pod(fact("x", "a", 100))
+    state.see_pod(fact("y", "c", 100))
+    assert state.filter(ask(waiting("p", 100), NAMES)).names == ()
+    assert state.awakening() is None
+    state.lose_pod("y")
+    assert state.awakening() in ("c", "d")
+    assert state.awakening() is None
+    state.see_pod(fact("p", "c", 100))
+    state.lose_pod("x")
+    assert state.awakening() is None
+
+
+def test_a_raised_budget_wakes(clock):
+    state = state_of(tree(RACKS, rack_w=50), clock)
+    assert state.filter(ask(waiting("p", 100), NAMES)).names == ()
+    state.use_tree(tree(RACKS, rack_w=150))
+    assert state.awakening() is not None
+
+
+# -- no headroom is given twice, whatever happens in whatever order
+
+
+class Cluster(RuleBasedStateMachine):
+    """A scheduler that takes any node it is offered, and a watch that tells late, in any order, and of failures."""
+
+    @initialize(
+        node_w=st.sampled_from([None, 250, 400]),
+        rack_w=st.sampled_from([300, 500, 10**4]),
+        row_w=st.sampled_from([None, 700]),
+        feeds=st.sampled_from([(), (("f1", 900), ("f2", 650))]),
+    )
+    def begin(self, node_w, rack_w, row_w, feeds):
+        self.clock = Clock()
+        self.node_w = node_w
+        self.shape = topology(RACKS, rack_w=rack_w, row_w=row_w, feeds=feeds)
+        figures = [NodeFigures(name, (node_w or 10**9) * W) for name in NAMES]
+        self.state = state_of(compile_tree(self.shape, figures), self.clock)
+        self.counter = 0
+        self.assumed = {}
+        self.told = {}
+        self.versions = 10
+
+    def version(self):
+        self.versions += 1
+        return self.versions
+
+    @rule(watts=st.integers(1, 300), choice=st.integers(0, 3), names=st.sets(st.sampled_from(NAMES), min_size=1))
+    def schedule(self, watts, choice, names):
+        self.counter += 1
+        uid = f"p{self.counter}"
+        names = sorted(names)
+        answer = self.state.filter(ask(waiting(uid, watts, resource_version=str(self.version())), names))
+        passed = offered(answer, names)
+        assert set(passed) <= set(names)
+        if passed:
+            self.assumed[uid] = (passed[choice % len(passed)], watts)
+
+    @rule(data=st.data())
+    def tell(self, data):
+        waiting_to_be_told = sorted(set(self.assumed) - set(self.told))
+        if waiting_to_be_told:
+            uid = data.draw(st.sampled_from(waiting_to_be_told))
+            node, watts = self.assumed[uid]
+            self.told[uid] = fact(uid, node, watts, version=self.version())
+            self.state.see_pod(self.told[uid])
+
+    @rule(data=st.data())
+    def fail(self, data):
+        unbound = sorted(set(self.assumed) - set(self.told))
+        if unbound:
+            uid = data.draw(st.sampled_from(unbound))
+            _, watts = self.assumed.pop(uid)
+            self.state.see_pod(fact(uid, "", watts, refused=True, version=self.version()))
+
+    @rule(data=st.data())
+    def delete(self, data):
+        if self.told:
+            uid = data.draw(st.sampled_from(sorted(self.told)))
+            del self.told[uid], self.assumed[uid]
+            self.state.lose_pod(uid)
+
+    @rule(data=st.data())
+    def tell_again(self, data):
+        if self.told:
+            self.state.see_pod(self.told[data.draw(st.sampled_from(sorted(self.told)))])
+
+    @rule()
+    def time_passes_out_of_step(self):
+        self.clock.now += 100
+        self.state.lapse(in_step=False)
+
+    @invariant()
+    def every_budget_holds(self):
+        if not hasattr(self, "state"):
+            return
+        placed = dict.fromkeys(NAMES, 0)
+        for node, watts in self.assumed.values():
+            placed[node] += watts
+        assert broken(self.shape, placed, self.node_w) == []
+
+
+TestNoHeadroomIsGivenTwice = Cluster.TestCase
+TestNoHeadroomIsGivenTwice.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def test_the_resource_is_spelled_as_the_cluster_spells_it():
+    assert WATTS == "powerplane.dev/watts"
