@@ -47,6 +47,11 @@ class PartitionRows:
         start = np.full(len(self.wide_row), PLENTY, dtype=np.int64)
         return np.maximum(reduce(np.minimum, columns, start), 0)
 
+    def room_of(self, slack: Ints, node: int) -> int:
+        """Watts that one node may add; below 0 where a row of it is broken."""
+        rows = zip(self.wide_row[node].tolist(), self.wide_weight[node].tolist(), strict=True)
+        return min((int(slack[row]) // weight for row, weight in rows if row < len(slack)), default=PLENTY)
+
     def take(self, slack: Ints, node: int, watts: int) -> None:
         """Take watts of one node off the slack of its rows, in place."""
         for row, weight in zip(self.wide_row[node].tolist(), self.wide_weight[node].tolist(), strict=True):
