@@ -102,7 +102,7 @@ def clear(rig: Rig) -> None:
     for namespace in namespaces:
         for path in WORKLOADS:
             rig.api.call("DELETE", path.format(namespace), AT_ONCE)
-    for resource in _our_resources(rig):
+    for resource in _our_resources(rig, namespaces):
         rig.api.call("DELETE", resource, AT_ONCE)
     assert wait_for(lambda: _empty_of_pods(rig), EMPTY_S, 0.3), "pods do not go"
     for path in ("/api/v1/nodes", "/api/v1/persistentvolumes", "/apis/scheduling.k8s.io/v1/priorityclasses"):
@@ -116,11 +116,14 @@ def clear(rig: Rig) -> None:
     assert wait_for(gone, EMPTY_S, 0.3), "namespaces do not go"
 
 
-def _our_resources(rig: Rig) -> list[str]:
-    """Paths of all lists of our group that the server serves now."""
-    found = rig.api.call("GET", f"/apis/{GROUP}/v1alpha1")
-    names = [each["name"] for each in found.body.get("resources", ())] if found.ok else []
-    return [f"/apis/{GROUP}/v1alpha1/{name}" for name in names if "/" not in name]
+def _our_resources(rig: Rig, namespaces: Iterable[str]) -> list[str]:
+    """Paths of all lists of our group that the server serves now; objects of all namespaces cannot go in one call."""
+    root = f"/apis/{GROUP}/v1alpha1"
+    found = rig.api.call("GET", root)
+    kinds = [each for each in found.body.get("resources", ()) if "/" not in each["name"]] if found.ok else []
+    whole = [f"{root}/{each['name']}" for each in kinds if not each["namespaced"]]
+    apart = [f"{root}/namespaces/{one}/{each['name']}" for each in kinds if each["namespaced"] for one in namespaces]
+    return whole + apart
 
 
 def _empty_of_pods(rig: Rig) -> bool:
