@@ -229,3 +229,28 @@ def test_label_keys_that_the_carrier_lacks_are_passed_over():
 
 def test_label_keys_make_no_selector_where_there_is_none():
     assert with_label_keys(None, {"hash": "1"}, ("hash",)) is None
+
+
+NEGATIVE = st.sampled_from(["DoesNotExist", "NotIn"])
+
+
+@given(NEGATIVE)
+def test_a_wary_reader_takes_a_selector_that_holds_without_labels_for_all_namespaces(operator):
+    values = ["x"] if operator == "NotIn" else []
+    selector = {"matchExpressions": [{"key": "team", "operator": operator, "values": values}]}
+    term = msgspec.convert({"topologyKey": "zone", "namespaceSelector": selector}, PodAffinityTerm)
+    labels = {"one": {"team": "x"}, "two": {}}
+    assert term_namespaces(term, "one", labels) == {"two"}
+    assert term_namespaces(term, "one", labels, wary=True) == {"one", "two"}
+
+
+def test_a_wary_reader_takes_a_selector_that_needs_a_label_at_its_word():
+    term = msgspec.convert(
+        {"topologyKey": "zone", "namespaceSelector": {"matchLabels": {"team": "x"}}}, PodAffinityTerm
+    )
+    assert term_namespaces(term, "two", {"one": {"team": "x"}, "two": {}}, wary=True) == {"one"}
+
+
+def test_label_keys_that_a_selector_names_already_are_passed_over():
+    selector = msgspec.convert({"matchLabels": {"version": "1"}}, LabelSelector)
+    assert with_label_keys(selector, {"version": "2"}, ["version"]) == canonical(selector)

@@ -98,6 +98,11 @@ def test_a_spread_with_an_empty_selector_counts_nobody():
     assert places([A, B], *old, replace(WAITS, spec=spread({}))) == "ab"
 
 
+def test_a_pod_without_requests_fits_on_a_node_whose_cores_are_all_used():
+    assert places([A], TinyPod("old", "a", cpu=4), replace(WAITS, cpu=0, use=0.1)) == "a"
+    assert places([A], TinyPod("old", "a", cpu=4), replace(WAITS, cpu=0, use=0.1), ask="powered") == ""
+
+
 @pytest.mark.parametrize("reason", ["DaemonSet", "local storage", "do-not-disrupt"])
 def test_what_keeps_a_bound_pod_from_moving_keeps_no_new_one_out(reason):
     assert places([A, B], TinyPod("old", "a", cpu=4, unmovable=reason), replace(WAITS, unmovable=reason)) == "b"

@@ -121,21 +121,28 @@ def with_label_keys(
 
 
 def term_namespaces(
-    term: PodAffinityTerm, own: str, namespace_labels: Mapping[str, Mapping[str, str]]
+    term: PodAffinityTerm, own: str, namespace_labels: Mapping[str, Mapping[str, str]], *, wary: bool = False
 ) -> frozenset[str]:
     """Namespaces in which an affinity term looks for pods.
 
     Those listed and those whose labels the selector matches; the carrier's own where neither is given.
+
+    Parameters
+    ----------
+    wary : bool
+        Take all namespaces where the selector holds for one without labels (only NotIn and DoesNotExist):
+        kube-scheduler 1.36 does so with the terms of the pod that it places.
     """
     if not term.namespaces and term.namespace_selector is None:
         return frozenset((own,))
     chosen = set(term.namespaces or ())
     if term.namespace_selector is not None:
         requirements = canonical(term.namespace_selector)
+        all_of_them = wary and selector_matches(requirements, {})
         chosen |= {
             name
             for name, labels in namespace_labels.items()
-            if selector_matches(requirements, {NAMESPACE_NAME: name, **labels})
+            if all_of_them or selector_matches(requirements, {NAMESPACE_NAME: name, **labels})
         }
     return frozenset(chosen)
 

@@ -80,7 +80,7 @@ def terms_of(template: PodTemplate, namespace_labels: NamespaceLabels) -> tuple[
 def _anti_affinity(template: PodTemplate, namespace_labels: NamespaceLabels) -> list[RuleTerm]:
     given = template.affinity and template.affinity.pod_anti_affinity
     return [
-        RuleTerm("anti-affinity", term.topology_key, frozenset((_pods(template, term, namespace_labels),)))
+        RuleTerm("anti-affinity", term.topology_key, frozenset((_pods(template, term, namespace_labels, wary=True),)))
         for term in (given and given.required) or ()
     ]
 
@@ -92,10 +92,12 @@ def _affinity(template: PodTemplate, namespace_labels: NamespaceLabels) -> list[
     return [RuleTerm("affinity", key, targets) for key in sorted({term.topology_key for term in terms})]
 
 
-def _pods(template: PodTemplate, term: PodAffinityTerm, namespace_labels: NamespaceLabels) -> PodSet:
+def _pods(
+    template: PodTemplate, term: PodAffinityTerm, namespace_labels: NamespaceLabels, *, wary: bool = False
+) -> PodSet:
     labels = dict(template.labels)
     return PodSet(
-        term_namespaces(term, template.namespace, namespace_labels),
+        term_namespaces(term, template.namespace, namespace_labels, wary=wary),
         with_label_keys(term.label_selector, labels, term.match_label_keys, term.mismatch_label_keys),
     )
 

@@ -30,7 +30,8 @@ def targets(
     """
     which = np.arange(state.tables.problem.node_count) if nodes is None else nodes
     rise, room = state.rise(pod_class, which), state.node_room(which, ceiling)
-    return accepted(state, pod_class, which) & (rise <= room), rise, room
+    mask = accepted(state, pod_class, which) & cores_suffice(state, pod_class, which) & (rise <= room)
+    return mask, rise, room
 
 
 def accepted(state: State, pod_class: int, nodes: Ints) -> Mask:
@@ -56,10 +57,17 @@ def accepted(state: State, pod_class: int, nodes: Ints) -> Mask:
 
 def requests_fit(state: State, pod_class: int, nodes: Ints) -> Mask:
     """Ensures that what a node has left covers the pod's requests, in every resource: free ≥ request."""
-    request = state.tables.problem.requests[pod_class]
+    request = state.tables.problem.requests[pod_class, :-1]
     asked = np.flatnonzero(request)
     fits: Mask = (state.free[np.ix_(nodes, asked)] >= request[asked]).all(axis=1)
     return fits
+
+
+def cores_suffice(state: State, pod_class: int, nodes: Ints) -> Mask:
+    """Ensures that a node has the cores that the pod is predicted to use, which Kubernetes does not ask."""
+    use = state.tables.problem.requests[pod_class, -1]
+    suffice: Mask = (state.free[nodes, -1] >= use) | (use == 0)
+    return suffice
 
 
 def node_allowed(state: State, pod_class: int, nodes: Ints) -> Mask:

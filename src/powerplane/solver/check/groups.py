@@ -45,7 +45,7 @@ class Groups:
         name = template, rule, index
         if name not in self._named:
             own = self.templates[template]
-            chosen = [self._named_by_term(own, term) for term in terms]
+            chosen = [self._named_by_term(own, term, wary=rule == "anti-affinity") for term in terms]
             self._named[name] = tuple(sorted(set.intersection(*chosen)))
         return self._named[name]
 
@@ -91,11 +91,13 @@ class Groups:
             self._counted_zones[name] = frozenset(zone for row in name[0] if (zone := zones[row]) is not None)
         return self._counted_zones[name]
 
-    def _named_by_term(self, own: PodTemplate, term: PodAffinityTerm) -> set[int]:
+    def _named_by_term(self, own: PodTemplate, term: PodAffinityTerm, *, wary: bool) -> set[int]:
         namespaces = set(term.namespaces or ())
         if term.namespace_selector is not None:
             every = self._namespaces.items()
-            namespaces |= {name for name, labels in every if matches_labels(term.namespace_selector, labels)}
+            # kube-scheduler 1.36 takes a selector that holds for no labels at all for all namespaces.
+            whole = wary and matches_labels(term.namespace_selector, {})
+            namespaces |= {name for name, labels in every if whole or matches_labels(term.namespace_selector, labels)}
         elif not namespaces:
             namespaces = {own.namespace}
         selector = _narrowed(term.label_selector, own, term.match_label_keys, term.mismatch_label_keys)
