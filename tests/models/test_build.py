@@ -279,3 +279,13 @@ def test_every_pod_keeps_its_node_and_its_request(asked):
     ]
     assert found == asked
     assert len(snapshot.templates) == len({milli for _, milli in asked})
+
+
+WATTS = "powerplane.dev/watts"
+
+
+def test_watts_that_no_node_offers_are_held_against_none():
+    asking = pod(spec={"containers": [{"resources": {"requests": {WATTS: "20", "example.com/fpga": "1"}}}]})
+    assert snapshot_of(asking).resources[4:] == ("example.com/fpga",)
+    offers = {"cpu": "4", "pods": "110", WATTS: "300"}
+    assert snapshot_of(asking, nodes=[node("n1", offers), node("n2")]).resources[4:] == ("example.com/fpga", WATTS)

@@ -26,6 +26,7 @@ from powerplane.models.owners import OwnerBook
 from powerplane.models.pods import PodRows, read_pods
 from powerplane.models.quantities import LARGEST_MW, MICRO, MILLI, format_watts
 from powerplane.models.requests import FIRST_RESOURCES
+from powerplane.models.scheduler_config import WATTS_RESOURCE
 from powerplane.models.snapshot import NO_BUDGET, PodTable, PodTemplate, Snapshot
 from powerplane.models.templates import TemplateBook, extra_resources, with_requests
 from powerplane.models.topology import PowerTopology, check_nodes
@@ -125,7 +126,9 @@ def build_snapshot(
     )
     rows = read_pods(objects.pods, nodes.row_of, templates)
     drafts = templates.drafts
-    resources = FIRST_RESOURCES + extra_resources(drafts, FIRST_RESOURCES)
+    resources = FIRST_RESOURCES + tuple(
+        resource for resource in extra_resources(drafts, FIRST_RESOURCES) if _is_checked(resource, nodes)
+    )
     finished = tuple(with_requests(draft, resources) for draft in drafts)
     _check_requests(rows, finished, resources)
     units = [draft.units for draft in drafts]
@@ -156,6 +159,11 @@ def build_snapshot(
         namespace_labels=_namespace_labels(objects.namespaces, finished),
         assumptions=(*use.assumptions, *assumptions(drafts, rows.template, namespaces_listed=bool(objects.namespaces))),
     )
+
+
+def _is_checked(resource: str, nodes: NodeTable) -> bool:
+    """Whether the scheduler holds a resource against nodes: watts that none of them offers are the extender's."""
+    return resource != WATTS_RESOURCE or any(resource in offer for offer in nodes.offers)
 
 
 def _power_of(node: str, power: PowerAssignment) -> NodePower:
