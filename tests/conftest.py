@@ -23,6 +23,11 @@ def find_chromium() -> str | None:
     return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
 
 
+def find_prometheus() -> str | None:
+    """Path of Prometheus' server, None where there is none."""
+    return shutil.which("prometheus")
+
+
 def find_data() -> Path | None:
     """Directory of the recorded data sets, None where there is none."""
     named = os.environ.get(DATA_VARIABLE)
@@ -37,6 +42,7 @@ def find_rig() -> bool:
 REAL_PARTS: dict[str, tuple[Callable[[], object], str, bool]] = {
     "chromium": (find_chromium, "a Chromium browser on PATH (Debian: apt-get install chromium)", True),
     "rig": (find_rig, "a real control plane: Linux, and Go to build it with (tests/rig/tools)", True),
+    "prometheus": (find_prometheus, "Prometheus on PATH (Debian: apt-get install prometheus)", True),
     "data": (find_data, f"the recorded data sets ({DATA_VARIABLE}=DIR; not shipped with the project)", False),
 }
 """Marker: how the part is found, what to tell, and whether CI must have it."""
@@ -64,6 +70,15 @@ def data_dir() -> Path:
     """Directory of the recorded data sets; skips, by name, where it is missing."""
     real_part("data")
     found = find_data()
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def prometheus() -> str:
+    """Path of Prometheus' server; skips, by name, where it is missing."""
+    real_part("prometheus")
+    found = find_prometheus()
     assert found is not None
     return found
 
