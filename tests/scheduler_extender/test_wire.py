@@ -103,6 +103,7 @@ def test_victims_that_stand_twice_are_refused():
         (b'{"Pod":%s,"NodeNames":"a"}' % POD, "NodeNames"),
         (b'{"Pod":%s,"NodeNames":[1]}' % POD, "NodeNames"),
         (b'{"Pod":%s,"NodeNames":["\xff"]}' % POD, "NodeNames"),
+        (b'{"Pod":%s,"Nodes":{"items":[{"metadata":{"name":"a"},"x":"\xff"}]}}' % POD, "Nodes"),
         (b'{"Pod":%s,"NodeNames":["\\ud800"]}' % POD, "NodeNames|body"),
         (b'{"Pod":%s,%s}trailing' % (POD, NAMES), "trailing"),
         (b'{"Pod":{"metadata":{"uid":"u"},"x":NaN},%s}' % NAMES, "malformed"),
