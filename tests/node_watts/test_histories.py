@@ -18,7 +18,7 @@ class History(RuleBasedStateMachine):
 
     close_first = True
 
-    @initialize(limit=st.integers(50, 500), least=st.sampled_from([1, 20]))
+    @initialize(limit=st.integers(50, 300), least=st.sampled_from([1, 20]))
     def start(self, limit, least):
         self.world = feeds_world(limit)
         self.settings = ControllerSettings(
@@ -78,6 +78,37 @@ class History(RuleBasedStateMachine):
         waiting = sorted(uid for uid, pod in self.world.pods.items() if not pod.node)
         self.world.bind(data.draw(st.sampled_from(waiting)), name, scheduler_late)
         self.world.remember()
+
+    @rule(name=names, scheduler_late=late)
+    def pod_comes_and_is_bound_by_an_old_number(self, name, scheduler_late):
+        """As large as the number allows that the scheduler still believes in."""
+        node = self.world.ago(scheduler_late).nodes.get(name)
+        spare = ((node.listed or 0) if node else 0) - self.world.bound(name)
+        if spare > 0:
+            uid = f"p{self.world.next()}"
+            self.world.pods[uid] = TruePod(spare)
+            self.world.bind(uid, name, scheduler_late)
+            self.world.remember()
+
+    @rule(data=st.data(), watts=st.integers(60, 200), ticks=st.integers(2, 12), scheduler_late=late)
+    def pod_comes_and_what_others_give_is_bound_away(self, data, watts, ticks, scheduler_late):
+        """The moment between a shrink and the growth that it is for."""
+        self.pod_comes(watts, None)
+        for _ in range(ticks):
+            self.decide(0.0, 0.0, [(0.05, False)])
+            self.wait(0.2)
+            if data.draw(st.booleans()):
+                self.pod_comes_and_is_bound_by_an_old_number(data.draw(names), scheduler_late)
+
+    @rule(watts=st.integers(20, 200), part=st.floats(0.3, 1), ticks=st.integers(1, 4))
+    def controller_is_killed_with_writes_on_their_way(self, watts, part, ticks):
+        self.pod_comes(watts, None)
+        self.decide(0.0, 0.0, [(part, False)])
+        self.restart()
+        self.pod_comes(watts, None)
+        for _ in range(ticks):
+            self.decide(0.0, 0.0, [(0.05, False)])
+            self.wait(0.7)
 
     @precondition(lambda self: self.world.pods)
     @rule(data=st.data())

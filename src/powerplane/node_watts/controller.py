@@ -18,6 +18,7 @@ from powerplane.node_watts.memory import Memory
 from powerplane.node_watts.patience import Patience
 from powerplane.node_watts.seen import Decisions, Excess, Kind, Mask, Outcome, Seen, Write
 from powerplane.solver.partition import Division, Ground, divide
+from powerplane.solver.partition_exact import ExactPlacer
 from powerplane.solver.partition_fill import Change
 from powerplane.solver.partition_rows import Ints
 
@@ -45,6 +46,8 @@ class ControllerSettings:
     level_s : float
         Time between two rounds in which nodes give back what others can use better.
     change : Change
+    exact_s : float
+        Wall seconds for a mixed-integer program where greedy leaves waiting pods out; 0 for never.
     """
 
     settle_s: float = 2.0
@@ -54,6 +57,7 @@ class ControllerSettings:
     round_s: float = 20.0
     level_s: float = 60.0
     change: Change = field(default_factory=Change)
+    exact_s: float = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +88,7 @@ class Controller:
         self._patience = Patience()
         self._round: Round | None = None
         self._levelled_s = since_s
+        self._answered: tuple[object, ...] | None = None
 
     def decide(self, seen: Seen, now_s: float) -> Decisions:
         """Look at a moment and answer with writes.
@@ -125,12 +130,25 @@ class Controller:
             seen.listed,
             seen.ability,
             replace(self._settings.change, level=level),
+            self._exact(seen),
         )
         shares = divide(division)
         self._patience.watch(seen, shares, now_s)
         serving = shares.needed > seen.keep
         self._round = Round(seen.names, shares.target, serving, shares.placement.unplaced, now_s)
         return self._round
+
+    def _exact(self, seen: Seen) -> ExactPlacer | None:
+        """Return the exact step where it has not looked at the same question before."""
+        question = (
+            tuple((each.key, each.count) for each in seen.demands),
+            seen.keep.tobytes(),
+            seen.rows.limit.tobytes(),
+        )
+        if not self._settings.exact_s or question == self._answered:
+            return None
+        self._answered = question
+        return ExactPlacer(self._settings.exact_s, seed=0)
 
     def _over(self, current: Round, seen: Seen, ceiling: Ints, now_s: float) -> bool:
         keep = seen.keep

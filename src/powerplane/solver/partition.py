@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from powerplane.solver.partition_fill import Change, adjust, spread
-from powerplane.solver.partition_needs import Demand, Ground, Placement, place
+from powerplane.solver.partition_needs import Demand, ExactStep, Ground, Placement, place
 from powerplane.solver.partition_rows import Ints, PartitionRows
 
 __all__ = ["Demand", "Division", "Ground", "PartitionRows", "Shares", "divide"]
@@ -32,6 +32,8 @@ class Division:
         Watts above its floor that each node could use; the spread goes in this proportion and no further.
     change : Change
         When numbers that hold are changed all the same.
+    exact : callable or None
+        Asked for a placement of the demands where greedy leaves pods out.
     """
 
     ground: Ground
@@ -39,6 +41,7 @@ class Division:
     current: Ints
     ability: Ints
     change: Change
+    exact: ExactStep | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +74,7 @@ def divide(division: Division) -> Shares:
     division : Division
     """
     ground = division.ground
-    placement = place(ground, division.demands, division.current)
+    placement = place(ground, division.demands, division.current, division.exact)
     needed = ground.floor + placement.watts
     ideal = spread(replace(ground, floor=needed), division.ability, division.change.reserve_percent)
     target = adjust(replace(ground, floor=needed), division.current, ideal, division.change)

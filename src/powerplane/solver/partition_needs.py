@@ -108,12 +108,12 @@ def place(ground: Ground, demands: Sequence[Demand], current: Ints, exact: Exact
 
 
 def _merit(placement: Placement, demands: Sequence[Demand]) -> tuple[int, ...]:
-    """Pods left out by priority, the highest first: fewer is better."""
+    """Pods placed, those of the highest priority first, then watts: less is better, and more pods are less."""
     levels = sorted({demand.priority for demand in demands}, reverse=True)
     placed = dict.fromkeys(levels, 0)
     for row, _, count in placement.placed:
         placed[demands[row].priority] += count
-    return tuple(-placed[level] for level in levels)
+    return (*(-placed[level] for level in levels), int(placement.watts.sum()))
 
 
 def _greedy(ground: Ground, demands: Sequence[Demand], current: Ints, *, largest_first: bool) -> Placement:

@@ -1,0 +1,129 @@
+"""Nodes and pods kept in step with the watches, and added up node by node as they come and go."""
+
+import threading
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from powerplane.adapters.watch import Batch
+from powerplane.node_watts.facts import NodeFact, PodFact, SeenNode, SeenPod, node_fact, pod_fact
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+O = TypeVar("O")  # noqa: E741 - an object as the watch brings it
+
+
+class Shelf(Generic[O, K, T]):
+    """Facts of one kind by key, fed by a reflector on its thread and read by the loop.
+
+    Parameters
+    ----------
+    lock : threading.RLock
+        Shared by all shelves of a view, so that one look sees each at one moment.
+    key : callable
+        What an object is known by.
+    fact : callable
+        What is kept of it; None for what need not be kept.
+    changed : callable
+        Called under the lock with what was kept before and what is kept now; either may be None.
+    """
+
+    def __init__(
+        self,
+        lock: threading.RLock,
+        key: Callable[[O], K],
+        fact: Callable[[O], T | None],
+        changed: Callable[[T | None, T | None], None],
+    ) -> None:
+        self.kept: dict[K, T] = {}
+        self._lock = lock
+        self._key = key
+        self._fact = fact
+        self._changed = changed
+
+    def sink(self, batch: Batch[O]) -> None:
+        """Take in a batch."""
+        told = [(self._key(each), None if what == "DELETED" else self._fact(each)) for what, each in batch.changes]
+        with self._lock:
+            if batch.replace:
+                there = {key for key, _ in told}
+                for key in [key for key in self.kept if key not in there]:
+                    self._put(key, None)
+            for key, fact in told:
+                self._put(key, fact)
+
+    def _put(self, key: K, fact: T | None) -> None:
+        before = self.kept.pop(key, None)
+        if fact is not None:
+            self.kept[key] = fact
+        if before is not None or fact is not None:
+            self._changed(before, fact)
+
+
+@dataclass(slots=True)
+class NodeSums:
+    """What pods hold on one node: watts and ``ROOM`` of the bound and of the nominated, and who states no watts."""
+
+    watts: int = 0
+    nominated_watts: int = 0
+    cpu: int = 0
+    memory: int = 0
+    pods: int = 0
+    unstated_cpu: int = 0
+    unstated_pods: int = 0
+
+    def add(self, pod: PodFact, sign: int) -> None:
+        """Count a pod in (1) or out (-1)."""
+        cpu, memory, pods = pod.requests
+        self.cpu += sign * cpu
+        self.memory += sign * memory
+        self.pods += sign * pods
+        if not pod.node:
+            self.nominated_watts += sign * (pod.watts or 0)
+        elif pod.watts is None:
+            self.unstated_cpu += sign * cpu
+            self.unstated_pods += sign
+        else:
+            self.watts += sign * pod.watts
+
+
+class Books:
+    """All that the watches of nodes and pods told, under one lock."""
+
+    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+        self.lock = threading.RLock()
+        self.nodes: Shelf[SeenNode, str, NodeFact] = Shelf(
+            self.lock, lambda node: node.metadata.name, node_fact, self._node_changed
+        )
+        self.pods: Shelf[SeenPod, str, PodFact] = Shelf(
+            self.lock, lambda pod: pod.metadata.uid, pod_fact, self._pod_changed
+        )
+        self.sums: dict[str, NodeSums] = {}
+        self.refused: dict[str, PodFact] = {}
+        self.shape = 0
+        """Counts changes of what decides where pods may go, and of which nodes there are."""
+        self._tell = changed
+
+    def waiting(self) -> Iterable[PodFact]:
+        """Pods that no node took, and that are expected nowhere."""
+        return (pod for pod in self.refused.values() if not pod.nominated)
+
+    def _node_changed(self, before: NodeFact | None, now: NodeFact | None) -> None:
+        if before is None or now is None or _shape(before) != _shape(now):
+            self.shape += 1
+        if now is not None and not now.allocatable:
+            self._tell()
+
+    def _pod_changed(self, before: PodFact | None, now: PodFact | None) -> None:
+        for pod, sign in ((before, -1), (now, 1)):
+            if pod is not None and (where := pod.node or pod.nominated):
+                self.sums.setdefault(where, NodeSums()).add(pod, sign)
+        uid = (now or before).uid  # type: ignore[union-attr] # one of them is there
+        self.refused.pop(uid, None)
+        if now is not None and now.refused:
+            self.refused[uid] = now
+            self._tell()
+
+
+def _shape(node: NodeFact) -> tuple[object, ...]:
+    return (node.labels, node.foreign_taints, node.unschedulable)

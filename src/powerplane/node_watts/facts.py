@@ -1,0 +1,245 @@
+"""What is kept of a node and of a pod: a few numbers, taken from the watch and let go of the rest."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from powerplane.models.errors import InputError
+from powerplane.models.objects import Affinity, Narrow, PodSpec, RawQuantity, Toleration
+from powerplane.models.quantities import LARGEST, MILLI, parse_quantity
+from powerplane.models.requests import Amounts, pod_requests, whole_units
+from powerplane.models.scheduler_config import WATTS_RESOURCE
+
+CLOSED_TAINT = "status-taint.cluster-autoscaler.kubernetes.io/powerplane-moving-watts"
+"""Our taint on a node that is about to give watts; cluster-autoscaler does not count nodes by taints of this prefix."""
+
+FINISHED = ("Succeeded", "Failed")
+UNSCHEDULABLE = "Unschedulable"
+ROOM = ("cpu", "memory", "pods")
+"""Resources whose room decides where a waiting pod is given watts."""
+
+Taints = tuple[dict[str, Any], ...]
+
+
+class SeenMeta(Narrow, frozen=True):
+    """Who an object is."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    labels: dict[str, str] | None = None
+    deletion_timestamp: str | None = None
+
+
+class SeenNodeSpec(Narrow, frozen=True):
+    """Taints whole, since they are written back whole, and the cordon."""
+
+    unschedulable: bool = False
+    taints: Taints | None = None
+
+
+class SeenNodeStatus(Narrow, frozen=True):
+    """What a node has, and what it offers of it."""
+
+    capacity: dict[str, RawQuantity] | None = None
+    allocatable: dict[str, RawQuantity] | None = None
+
+
+class SeenNode(Narrow, frozen=True):
+    """A node as the watch brings it."""
+
+    metadata: SeenMeta
+    spec: SeenNodeSpec = SeenNodeSpec()
+    status: SeenNodeStatus = SeenNodeStatus()
+
+
+class SeenPodSpec(PodSpec, frozen=True):
+    """A pod's spec with its gates."""
+
+    scheduling_gates: tuple[dict[str, Any], ...] | None = None
+
+
+class SeenCondition(Narrow, frozen=True):
+    """A condition of a pod's status."""
+
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+
+
+class SeenPodStatus(Narrow, frozen=True):
+    """How far the pod is."""
+
+    phase: str = ""
+    nominated_node_name: str = ""
+    conditions: tuple[SeenCondition, ...] | None = None
+
+
+class SeenPod(Narrow, frozen=True):
+    """A pod as the watch brings it."""
+
+    metadata: SeenMeta
+    spec: SeenPodSpec = SeenPodSpec()
+    status: SeenPodStatus = SeenPodStatus()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFact:
+    """A node.
+
+    Parameters
+    ----------
+    name, version : str
+    labels : dict
+    taints : tuple of dict
+        All of them, ours too.
+    unschedulable : bool
+        Cordoned, or being deleted.
+    allocatable, capacity : int or None
+        Watts; None where the key is not there.
+    offers : tuple of int
+        Allocatable of ``ROOM``: milli-cores, bytes, pods.
+    """
+
+    name: str
+    version: str
+    labels: dict[str, str]
+    taints: Taints
+    unschedulable: bool
+    allocatable: int | None
+    capacity: int | None
+    offers: tuple[int, ...]
+
+    @property
+    def closed(self) -> bool:
+        """Whether our taint is on it."""
+        return any(taint.get("key") == CLOSED_TAINT for taint in self.taints)
+
+    @property
+    def foreign_taints(self) -> Taints:
+        """Taints that are not ours."""
+        return tuple(taint for taint in self.taints if taint.get("key") != CLOSED_TAINT)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a waiting pod asks of its node, alike for all pods of one kind.
+
+    Parameters
+    ----------
+    key : str
+    node_selector, affinity, tolerations
+        As in its spec.
+    """
+
+    key: str
+    node_selector: tuple[tuple[str, str], ...]
+    affinity: Affinity | None
+    tolerations: tuple[Toleration, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PodFact:
+    """A pod that holds or wants something.
+
+    Parameters
+    ----------
+    uid, namespace, name : str
+    node, nominated : str
+        Where it is bound, where it is expected; "" for nowhere.
+    watts : int or None
+        Whole watts that it requests; None where it requests none.
+    requests : tuple of int
+        Of ``ROOM``.
+    priority : int
+    refused : bool
+        Unbound, free to be scheduled, and the scheduler's last attempt found no node.
+    wish : Wish or None
+        While it is refused.
+    """
+
+    uid: str
+    namespace: str
+    name: str
+    node: str
+    nominated: str
+    watts: int | None
+    requests: tuple[int, ...]
+    priority: int
+    refused: bool
+    wish: Wish | None
+
+
+def node_fact(node: SeenNode) -> NodeFact:
+    """Reduce a node; what cannot be read of it counts as nothing."""
+    meta, allocatable, capacity = node.metadata, node.status.allocatable or {}, node.status.capacity or {}
+    return NodeFact(
+        name=meta.name,
+        version=meta.resource_version,
+        labels=meta.labels or {},
+        taints=node.spec.taints or (),
+        unschedulable=node.spec.unschedulable or meta.deletion_timestamp is not None,
+        allocatable=_listed(allocatable),
+        capacity=_listed(capacity),
+        offers=tuple(_units(resource, allocatable.get(resource, 0)) for resource in ROOM),
+    )
+
+
+def pod_fact(pod: SeenPod) -> PodFact | None:
+    """Reduce a pod; None for one that holds nothing any more."""
+    meta, spec, status = pod.metadata, pod.spec, pod.status
+    if status.phase in FINISHED:
+        return None
+    amounts = _amounts(spec)
+    watts = whole_units(WATTS_RESOURCE, amounts[WATTS_RESOURCE]) if WATTS_RESOURCE in amounts else None
+    requests = tuple(whole_units(resource, amounts[resource]) if resource in amounts else 0 for resource in ROOM)
+    free = not spec.node_name and not spec.scheduling_gates and meta.deletion_timestamp is None
+    refused = bool(free and watts and any(_refuses(each) for each in status.conditions or ()))
+    return PodFact(
+        uid=meta.uid,
+        namespace=meta.namespace,
+        name=meta.name,
+        node=spec.node_name,
+        nominated=status.nominated_node_name if not spec.node_name else "",
+        watts=watts,
+        requests=requests,
+        priority=spec.priority or 0,
+        refused=refused,
+        wish=_wish(spec, (watts or 0, *requests)) if refused else None,
+    )
+
+
+def _amounts(spec: PodSpec) -> Amounts:
+    """Requests; of a pod whose requests cannot be read, none: the API server lets no such pod through."""
+    try:
+        return pod_requests(spec)
+    except InputError:
+        return {}
+
+
+def _refuses(condition: SeenCondition) -> bool:
+    return condition.type == "PodScheduled" and condition.status == "False" and condition.reason == UNSCHEDULABLE
+
+
+def _wish(spec: PodSpec, amounts: tuple[int, ...]) -> Wish:
+    selector = tuple(sorted((spec.node_selector or {}).items()))
+    affinity = Affinity(node_affinity=spec.affinity.node_affinity) if spec.affinity else None
+    tolerations = spec.tolerations or ()
+    told = msgspec.json.encode((amounts, spec.priority or 0, selector, affinity, tolerations), order="deterministic")
+    return Wish(blake2b(told, digest_size=12).hexdigest(), selector, affinity, tolerations)
+
+
+def _listed(resources: dict[str, RawQuantity]) -> int | None:
+    return _units(WATTS_RESOURCE, resources[WATTS_RESOURCE]) if WATTS_RESOURCE in resources else None
+
+
+def _units(resource: str, text: RawQuantity) -> int:
+    """Amount rounded down; 0 for what cannot be read or is negative."""
+    try:
+        amount = parse_quantity(text) * (MILLI if resource == "cpu" else 1)
+    except InputError:
+        return 0
+    return min(max(int(amount), 0), LARGEST)
