@@ -103,8 +103,8 @@ def test_a_hold_lapses_but_not_while_the_watch_is_out_of_step(clock):
     state = state_of(tree(RACKS), clock, rules=HoldRules(lapse_s=30))
     state.filter(ask(waiting("p", 100), ("a",)))
     clock.now += 31
-    assert state.lapse(in_step=False) == 0
-    assert state.lapse(in_step=True) == 1
+    assert state.lapse(seen_until_s=clock.now - 2) == 0
+    assert state.lapse(seen_until_s=clock.now) == 1
     assert state.ledger.holds == {}
 
 
@@ -246,7 +246,7 @@ def test_a_plan_that_expires_or_goes_frees_what_it_held(clock):
     state = state_of(tree(RACKS, rack_w=150), clock)
     see(state, plan_of(("old", "rs", "a", "d", 100)), until_s=clock.now + 5)
     clock.now += 6
-    state.lapse(in_step=False)
+    state.lapse(seen_until_s=0.0)
     assert state.ledger.holds == {}
     see(state, plan_of(("old", "rs", "a", "d", 100)))
     assert state.ledger.holds
@@ -391,7 +391,7 @@ class Cluster(RuleBasedStateMachine):
     @rule()
     def time_passes_out_of_step(self):
         self.clock.now += 100
-        self.state.lapse(in_step=False)
+        self.state.lapse(seen_until_s=0.0)
 
     @invariant()
     def every_budget_holds(self):

@@ -47,6 +47,7 @@ def build_app(name: str = "powerplane") -> App:
         name="scheduler-config",
         help="Write or check a kube-scheduler configuration with the extender.",
     )
+    app.command(commands + "serve:serve", name="serve", help="Answer the scheduler: the extender.")
     app.command(commands + "demo_command:demo", name="demo", help="Watch a simulated cluster being held; needs none.")
     for what, text in {
         "move": "Say which budgets break without a move, and by how much.",

@@ -69,9 +69,17 @@ class ExtenderState:
     rules : HoldRules, optional
     bind : callable, optional
         Binds a pod off the event loop and returns "" or the error; without it the verb is refused.
+    leads : callable
+        Whether this replica may answer at this instant.
     """
 
-    def __init__(self, clock: Clock, rules: HoldRules | None = None, bind: BindCall | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        rules: HoldRules | None = None,
+        bind: BindCall | None = None,
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.clock = clock
         self.rules = rules or HoldRules()
         self.ledger = Ledger(compile_tree(None, ()))
@@ -81,6 +89,7 @@ class ExtenderState:
         self.unready = "the watches are not in step with the API server yet"
         self.tree_holds = True
         self._bind = bind
+        self._leads = leads
         self._lowest_room: Ints | None = None
         self._plan_until_s: dict[str, float] = {}
         self._use_words(self.ledger.tree)
@@ -162,21 +171,21 @@ class ExtenderState:
 
     # -- time
 
-    def lapse(self, *, in_step: bool) -> int:
+    def lapse(self, seen_until_s: float) -> int:
         """Let go of what is over; returns how many holds.
 
         Parameters
         ----------
-        in_step : bool
-            Whether the watch of pods is in step: while it is not, a pod may be bound without our seeing it, so pods'
-            holds stay.
+        seen_until_s : float
+            Until when the watch of pods is known to have told everything: a hold that was over only later stays, since
+            its pod may be bound and not seen.
         """
         now = self.clock()
         for name in [name for name, until in self._plan_until_s.items() if until <= now]:
             self.lose_plan(name)
         for uid in [uid for uid, (_, at) in self.tallies.refused.items() if at + self.rules.refused_for_s <= now]:
             del self.tallies.refused[uid]
-        over = [key for key, hold in self.ledger.holds.items() if hold.until_s <= now] if in_step else []
+        over = [key for key, hold in self.ledger.holds.items() if hold.until_s <= min(now, seen_until_s)]
         for key in over:
             self._let_go(key)
         self.tallies.lapsed += len(over)
@@ -194,6 +203,8 @@ class ExtenderState:
 
     def ready(self) -> tuple[bool, str]:
         """Whether there is enough to answer from."""
+        if not self.unready and not self._leads():
+            return False, "the Lease has run out"
         return not self.unready, self.unready
 
     def filter(self, args: FilterArgs) -> FilterAnswer:

@@ -1,0 +1,97 @@
+"""``powerplane serve``."""
+
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+
+from powerplane.adapters.cluster_access import open_cluster
+from powerplane.cli.exit_codes import OK
+from powerplane.cli.options import Context, Kubeconfig, parse_duration
+from powerplane.cli.output import warn
+from powerplane.models.errors import UsageError
+from powerplane.scheduler_extender.metrics import ExtenderMetrics
+from powerplane.scheduler_extender.run import ExtenderRun, RunSettings
+from powerplane.scheduler_extender.server import ServerSettings
+from powerplane.scheduler_extender.server import serve as serve_answers
+from powerplane.scheduler_extender.tls import SCHEDULER_NAME, TlsFiles
+
+LISTEN = Group("Listening", sort_key=3)
+REPLICAS = Group("Replicas", sort_key=4)
+
+
+def serve(
+    *,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    host: Annotated[str, Parameter(group=LISTEN, help="Address of the scheduler's questions.")] = "127.0.0.1",
+    port: Annotated[int, Parameter(group=LISTEN, help="Port of the scheduler's questions; 0 takes any.")] = 9443,
+    tls_cert: Annotated[
+        Path | None, Parameter(group=LISTEN, help="Our certificate; read again when it changes.")
+    ] = None,
+    tls_key: Annotated[Path | None, Parameter(group=LISTEN, help="Its key.")] = None,
+    client_ca: Annotated[Path | None, Parameter(group=LISTEN, help="Authority of the scheduler's certificate.")] = None,
+    client_name: Annotated[
+        list[str] | None, Parameter(group=LISTEN, help=f"Names that may ask; default {SCHEDULER_NAME}.")
+    ] = None,
+    operations_port: Annotated[
+        int | None, Parameter(group=LISTEN, help="A second, plain port for health and metrics alone.")
+    ] = None,
+    operations_host: Annotated[str, Parameter(group=LISTEN, help="Its address.")] = "127.0.0.1",
+    namespace: Annotated[str, Parameter(group=REPLICAS, help="Of the Lease.")] = "powerplane-system",
+    lease: Annotated[
+        str, Parameter(group=REPLICAS, help="Lease that says which replica answers; empty: this is the only one.")
+    ] = "powerplane",
+    identity: Annotated[str | None, Parameter(group=REPLICAS, help="This replica's name; default the host's.")] = None,
+    quiet: Annotated[
+        str, Parameter(group=REPLICAS, help="How long nobody else's pods may be bound before a replica takes over.")
+    ] = "2s",
+    bind_pods: Annotated[bool, Parameter(negative=(), help="Answer the verb bind, too; needs the right to.")] = False,
+    verbose: Annotated[bool, Parameter(negative=(), help="Log more to stderr.")] = False,
+) -> int:
+    """Answer the scheduler: filter, prioritize, preempt and bind, by the budgets of nodes, racks, rows and feeds.
+
+    It reads nodes, pods, PowerDomains, policies and PlacementPlans, and keeps every new pod under their budgets. It
+    writes the statuses of our objects, an annotation on one node when refused pods should be tried again, and its
+    Lease; nothing else. SIGTERM or Ctrl-C ends it.
+    """
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    logging.getLogger("urllib3").setLevel(logging.WARNING)
+    access = open_cluster(kubeconfig, context)
+    settings = RunSettings(
+        identity=identity or os.environ.get("POD_NAME") or socket.gethostname(),
+        namespace=namespace,
+        lease=lease,
+        quiet_s=parse_duration(quiet, "--quiet"),
+        bind=bind_pods,
+    )
+    run = ExtenderRun(access, settings)
+    listening = ServerSettings(
+        host=host,
+        port=port,
+        tls=_tls(tls_cert, tls_key, client_ca, client_name),
+        operations_host=operations_host,
+        operations_port=operations_port,
+    )
+    if not lease:
+        warn("no Lease: a second replica would give the same headroom again")
+    serve_answers(run.state, listening, ExtenderMetrics(run.reading), [run.run])
+    return OK
+
+
+def _tls(
+    certificate: Path | None, key: Path | None, client_ca: Path | None, client_names: list[str] | None
+) -> TlsFiles | None:
+    if certificate is None and key is None and client_ca is None:
+        return None
+    if certificate is None or key is None:
+        raise UsageError("--tls-cert and --tls-key go together", "give both, or neither on a loopback address")
+    return TlsFiles(certificate, key, client_ca, tuple(client_names or (SCHEDULER_NAME,)))

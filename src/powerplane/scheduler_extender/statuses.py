@@ -1,0 +1,172 @@
+"""What our objects' statuses say: conditions at once, figures when they have changed enough to matter."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain, islice
+from typing import Any
+
+import msgspec
+
+from powerplane.adapters.cluster_writes import Writer
+from powerplane.models.api.capping_policy import CappingPolicyObject, ClusterPowerCappingPolicyObject
+from powerplane.models.api.conditions import Condition, with_condition
+from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, POWER_DOMAIN
+from powerplane.models.api.policies import find_conflicts, key_of
+from powerplane.models.api.power_domain import PowerDomainObject, PowerDomainStatus
+from powerplane.models.api.standing import domain_conditions, policy_conditions
+from powerplane.models.snapshot import NO_BUDGET
+from powerplane.scheduler_extender.tree_keeper import Ground, Standing
+
+LOG = logging.getLogger(__name__)
+
+Headroom = Mapping[str, tuple[str, int, int]]
+MW = 1000
+MOST_WRITES = 100
+"""Writes in one round, so that a thousand domains do not make a storm."""
+
+ENOUGH = 0.01
+"""Part of the budget by which a draw must change to be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusWrite:
+    """One status to write: path of its object, and what it shall say."""
+
+    path: str
+    status: dict[str, Any]
+
+
+class StatusKeeper:
+    """Writes statuses, one round at a time.
+
+    Parameters
+    ----------
+    writer : Writer
+    """
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._last_s = float("-inf")
+        self._running = False
+
+    def due(
+        self, now_s: float, every_s: float, ground: Ground, standing: Standing, headroom: Callable[[], Headroom]
+    ) -> Callable[[], None] | None:
+        """The round that is due, to be run on a thread; None while there is none."""
+        if self._running or now_s - self._last_s < every_s:
+            return None
+        self._last_s, self._running = now_s, True
+        domains = dict(ground.domains)
+        policies: list[CappingPolicyObject] = [*ground.policies.values(), *ground.tenant_policies.values()]
+        namespaces, left = dict(ground.namespaces), headroom()
+
+        def run() -> None:
+            try:
+                self._write(domains, policies, namespaces, standing, left)
+            except Exception:
+                LOG.exception("a round of statuses failed; the next follows")
+            finally:
+                self._running = False
+
+        return run
+
+    def _write(
+        self,
+        domains: Mapping[str, PowerDomainObject],
+        policies: list[CappingPolicyObject],
+        namespaces: Mapping[str, Mapping[str, str]],
+        standing: Standing,
+        left: Headroom,
+    ) -> None:
+        moment = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        wanted = chain(
+            domain_writes(domains, standing, left, moment), policy_writes(policies, domains, namespaces, moment)
+        )
+        for write in islice(wanted, MOST_WRITES):
+            answer = self._writer.patch_status(write.path, write.status)
+            if not answer.ok:
+                LOG.warning("status of %s not written: %s", write.path, answer.told)
+
+
+def domain_writes(
+    domains: Mapping[str, PowerDomainObject], standing: Standing, left: Headroom, moment: str
+) -> Iterator[StatusWrite]:
+    """Statuses of domains that say something else than they should.
+
+    Parameters
+    ----------
+    domains : mapping of name to PowerDomainObject
+        As they are now, status and all.
+    standing : Standing
+    left : mapping
+        Kind, budget and headroom of each domain, in milliwatts.
+    moment : str
+        Now, as RFC 3339.
+    """
+    topology = standing.reading.topology
+    under = {d.name: topology.nodes_under(d.name) for d in topology.domains} if topology else {}
+    for name, domain in sorted(domains.items()):
+        old = domain.status or PowerDomainStatus()
+        budget, draw, headroom = _figures(left.get(name), old)
+        status = PowerDomainStatus(
+            conditions=_conditions(old.conditions, domain_conditions(domain, standing.reading), moment),
+            observed_generation=domain.metadata.generation,
+            nodes=len(under.get(name, ())),
+            budget_watts=budget,
+            draw_watts=draw,
+            headroom_watts=headroom,
+            accepted_spec=standing.reading.specs.get(name, old.accepted_spec),
+        )
+        if status != old:
+            yield StatusWrite(POWER_DOMAIN.path(name), _wire(status, PowerDomainStatus))
+
+
+def policy_writes(
+    policies: list[CappingPolicyObject],
+    domains: Mapping[str, PowerDomainObject],
+    namespaces: Mapping[str, Mapping[str, str]],
+    moment: str,
+) -> Iterator[StatusWrite]:
+    """Statuses of policies that say something else than they should."""
+    labels = {name: domain.metadata.labels or {} for name, domain in domains.items()}
+    conflicts = find_conflicts(policies, labels, namespaces)
+    for policy in policies:
+        said = policy.status.conditions if policy.status else ()
+        conditions = _conditions(said, policy_conditions(policy, conflicts.get(key_of(policy), ()), labels), moment)
+        if (
+            policy.status is None
+            or conditions != said
+            or policy.status.observed_generation != policy.metadata.generation
+        ):
+            kind = CLUSTER_CAPPING_POLICY if isinstance(policy, ClusterPowerCappingPolicyObject) else CAPPING_POLICY
+            body = {
+                "conditions": msgspec.to_builtins(conditions),
+                "observedGeneration": policy.metadata.generation,
+            }
+            yield StatusWrite(kind.path(policy.metadata.name, policy.metadata.namespace), body)
+
+
+def _figures(found: tuple[str, int, int] | None, old: PowerDomainStatus) -> tuple[int | None, int | None, int | None]:
+    """Budget, draw and headroom in watts; the old ones where they changed too little to matter."""
+    if found is None or found[1] >= NO_BUDGET:
+        return None, None, None
+    budget, headroom = found[1] // MW, found[2] // MW
+    draw = budget - headroom
+    if old.budget_watts == budget and old.draw_watts is not None and abs(draw - old.draw_watts) < ENOUGH * budget:
+        return old.budget_watts, old.draw_watts, old.headroom_watts
+    return budget, draw, headroom
+
+
+def _conditions(old: tuple[Condition, ...], new: tuple[Condition, ...], moment: str) -> tuple[Condition, ...]:
+    conditions = old
+    for each in new:
+        conditions = with_condition(conditions, each, moment)
+    return conditions
+
+
+def _wire(status: msgspec.Struct, form: type[msgspec.Struct]) -> dict[str, Any]:
+    """A status as a merge patch: what is not said any more is taken away."""
+    said: dict[str, Any] = msgspec.to_builtins(status)
+    return {field.encode_name: None for field in msgspec.structs.fields(form)} | said
