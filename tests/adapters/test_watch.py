@@ -328,6 +328,13 @@ def test_a_server_that_ends_each_watch_at_once_is_not_hammered(server, follow):
     assert 4 <= len(server.watches()) <= 14
 
 
+def test_a_server_that_forgets_each_place_at_once_is_not_hammered_with_lists(server, follow):
+    server.expect(*["http-410"] * 1000)
+    reflector = follow(WatchPatience(first_pause_s=0.05, longest_pause_s=0.2))
+    time.sleep(1.0)
+    assert 3 <= reflector.status.relists <= 14
+
+
 def test_a_server_that_comes_back_is_followed_again(server, cache, follow):
     reflector = follow()
     until(server.watches)

@@ -9,8 +9,8 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
@@ -19,7 +19,7 @@ import urllib3
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.cluster_http import TRANSPORT_ERRORS, Answer, Request, fetch, message, open_response, reason
 from powerplane.adapters.watch_kinds import Batch, ReflectorStatus, Watched, WatchPatience
-from powerplane.adapters.watch_lines import Change, Decoders, Gathered, LineError, WatchError, read_lines
+from powerplane.adapters.watch_lines import Change, Decoders, Gathered, LineError, read_lines
 
 __all__ = ["Batch", "Reflector", "ReflectorStatus", "WatchPatience", "Watched"]
 
@@ -160,7 +160,8 @@ class Reflector(Generic[T]):
             relists = self._status.relists + self._status.synced
             self._deliver(Batch(True, changes), version, relists=relists)
             self._listed = True
-            self._note(synced=True, failures=0, last_error="")
+            # Failures are not forgotten yet: where each watch fails at once, lists must not follow hard on each other.
+            self._note(synced=True, last_error="")
             self._synced.set()
             return
         raise _SetbackError(f"the list of {self._watched.kind} expires each time (410)", lost=True)
@@ -204,23 +205,29 @@ class Reflector(Generic[T]):
     def _watch(self) -> None:
         """Watch from where we are until the server ends it."""
         began = self._clock()
-        for gathered in self._gathered():
-            if self._stopping.is_set():
-                return
-            self._note_unreadable(gathered.unreadable)
-            if gathered.changes:
-                self._deliver(Batch(False, gathered.changes), gathered.resource_version)
-            else:
-                self._note(resource_version=gathered.resource_version, last_contact_s=self._clock())
-            if gathered.error is not None:
-                raise self._told_error(gathered.error)
-            if self._status.failures and self._clock() - began >= self._patience.settled_s:
-                self._note(failures=0, last_error="")
+        # Closed here and now: an exception's traceback would keep the connection open through the pause that follows.
+        with closing(self._gathered()) as everything:
+            for gathered in everything:
+                if self._stopping.is_set():
+                    return
+                self._take(gathered)
+                if self._status.failures and self._clock() - began >= self._patience.settled_s:
+                    self._note(failures=0, last_error="")
         if self._clock() - began < self._patience.settled_s and not self._stopping.is_set():
             raise _SetbackError("the server ends each watch at once")
         self._note(failures=0, last_error="", last_contact_s=self._clock(), reconnects=self._status.reconnects + 1)
 
-    def _gathered(self) -> Iterator[Gathered[T]]:
+    def _take(self, gathered: Gathered[T]) -> None:
+        """Hand on what came, and fail where it ends in an error."""
+        self._note_unreadable(gathered.unreadable)
+        if gathered.changes:
+            self._deliver(Batch(False, gathered.changes), gathered.resource_version)
+        else:
+            self._note(resource_version=gathered.resource_version, last_contact_s=self._clock())
+        if gathered.error is not None:
+            raise self._refusal(gathered.error.code, b"", None, gathered.error.message)
+
+    def _gathered(self) -> Generator[Gathered[T], None, None]:
         """What the server says, decoded."""
         patience, path = self._patience, self._watched.path
         seconds = max(1, round(patience.watch_s * self._chance.uniform(0.8, 1.2)))
@@ -259,9 +266,6 @@ class Reflector(Generic[T]):
             retry_after = response.headers.get("Retry-After", "")
             pause_s = float(retry_after) if retry_after.isdigit() else None
             raise self._refusal(response.status, response.read(1 << 16), pause_s)
-
-    def _told_error(self, error: WatchError) -> _SetbackError:
-        return self._refusal(error.code, b"", None, error.message)
 
     def _refusal(self, status: int, body: bytes, pause_s: float | None, told: str = "") -> _SetbackError:
         words = f"HTTP {status} {told or message(body)}".rstrip()
