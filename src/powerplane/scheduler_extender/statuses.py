@@ -60,11 +60,11 @@ class StatusKeeper:
         self._last_s, self._running = now_s, True
         domains = dict(ground.domains)
         policies: list[CappingPolicyObject] = [*ground.policies.values(), *ground.tenant_policies.values()]
-        namespaces, left = dict(ground.namespaces), headroom()
+        left = headroom()
 
         def run() -> None:
             try:
-                self._write(domains, policies, namespaces, standing, left)
+                self._write(domains, policies, standing, left)
             except Exception:
                 LOG.exception("a round of statuses failed; the next follows")
             finally:
@@ -76,16 +76,15 @@ class StatusKeeper:
         self,
         domains: Mapping[str, PowerDomainObject],
         policies: list[CappingPolicyObject],
-        namespaces: Mapping[str, Mapping[str, str]],
         standing: Standing,
         left: Headroom,
     ) -> None:
         moment = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        wanted = chain(
-            domain_writes(domains, standing, left, moment), policy_writes(policies, domains, namespaces, moment)
-        )
+        wanted = chain(domain_writes(domains, standing, left, moment), policy_writes(policies, domains, moment))
         for write in islice(wanted, MOST_WRITES):
-            answer = self._writer.patch_status(write.path, write.status)
+            # Whole: a merge would keep, inside acceptedSpec, what the spec has lost since.
+            whole = [{"op": "add", "path": "/status", "value": write.status}]
+            answer = self._writer.json_patch(f"{write.path}/status", whole)
             if not answer.ok:
                 LOG.warning("status of %s not written: %s", write.path, answer.told)
 
@@ -120,18 +119,17 @@ def domain_writes(
             accepted_spec=standing.reading.specs.get(name, old.accepted_spec),
         )
         if status != old:
-            yield StatusWrite(POWER_DOMAIN.path(name), _wire(status, PowerDomainStatus))
+            yield StatusWrite(POWER_DOMAIN.path(name), msgspec.to_builtins(status))
 
 
 def policy_writes(
     policies: list[CappingPolicyObject],
     domains: Mapping[str, PowerDomainObject],
-    namespaces: Mapping[str, Mapping[str, str]],
     moment: str,
 ) -> Iterator[StatusWrite]:
     """Statuses of policies that say something else than they should."""
     labels = {name: domain.metadata.labels or {} for name, domain in domains.items()}
-    conflicts = find_conflicts(policies, labels, namespaces)
+    conflicts = find_conflicts(policies, labels)
     for policy in policies:
         said = policy.status.conditions if policy.status else ()
         conditions = _conditions(said, policy_conditions(policy, conflicts.get(key_of(policy), ()), labels), moment)
@@ -164,9 +162,3 @@ def _conditions(old: tuple[Condition, ...], new: tuple[Condition, ...], moment: 
     for each in new:
         conditions = with_condition(conditions, each, moment)
     return conditions
-
-
-def _wire(status: msgspec.Struct, form: type[msgspec.Struct]) -> dict[str, Any]:
-    """A status as a merge patch: what is not said any more is taken away."""
-    said: dict[str, Any] = msgspec.to_builtins(status)
-    return {field.encode_name: None for field in msgspec.structs.fields(form)} | said

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.models.api.domains import cluster_policy, domain, policy
 
-from powerplane.models.api.policies import effective_rack_budgets, find_conflicts, key_of, with_budgets
+from powerplane.models.api.policies import (
+    MOST_CONFLICTS,
+    effective_rack_budgets,
+    find_conflicts,
+    key_of,
+    with_budgets,
+)
 from powerplane.models.api.standing import policy_conditions
 from powerplane.models.api.tree import read_tree
 from powerplane.models.errors import InputError
@@ -20,7 +26,6 @@ RACKS = [
     domain("free", nodeNames=["n3"]),
 ]
 LABELS = {one.metadata.name: one.metadata.labels or {} for one in RACKS}
-NAMESPACES = {"team": {"tier": "gold"}, "other": {}}
 CAP = {"cap": {"watts": "2kW"}}
 
 
@@ -108,7 +113,7 @@ def test_one_more_policy_never_raises_what_a_domain_may_draw(policies, more):
 
 
 def conflicts(*policies):
-    found = find_conflicts(policies, LABELS, NAMESPACES)
+    found = find_conflicts(policies, LABELS)
     return {key[1]: [(one.other[1], one.over, one.differs) for one in own] for key, own in found.items()}
 
 
@@ -177,16 +182,21 @@ def test_different_limits_for_one_domain_conflict_however_it_is_named():
     assert conflicts(one, cluster_policy("c", mode="Initial", **on("r2"))) == both("a", "c", "r2", "mode")
 
 
+def test_a_policy_that_conflicts_with_a_crowd_is_told_of_some_of_it():
+    crowd = [policy(f"p{i:02d}", cap={"watts": f"{i + 1}W"}) for i in range(20)]
+    assert {len(own) for own in conflicts(*crowd).values()} == {MOST_CONFLICTS}
+
+
 # Conditions ------------------------------------------------------------------------------------------------------
 
 
 def said(one, *others):
-    found = find_conflicts((one, *others), LABELS, NAMESPACES).get(key_of(one), ())
+    found = find_conflicts((one, *others), LABELS).get(key_of(one), ())
     return {each.type: (each.status, each.reason) for each in policy_conditions(one, found, LABELS)}
 
 
 def words(one, *others):
-    found = find_conflicts((one, *others), LABELS, NAMESPACES).get(key_of(one), ())
+    found = find_conflicts((one, *others), LABELS).get(key_of(one), ())
     return {each.type: each.message for each in policy_conditions(one, found, LABELS)}
 
 

@@ -16,6 +16,7 @@ from powerplane.models.api.capping_policy import (
     ACTING,
     CappingPolicyObject,
     ClusterPowerCappingPolicyObject,
+    ClusterPowerCappingPolicySpec,
     PowerCap,
     RackConstraint,
 )
@@ -23,7 +24,7 @@ from powerplane.models.api.overlap import can_overlap
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.api.schedule import rack_constraints_at
 from powerplane.models.errors import InputError
-from powerplane.models.matching import NAMESPACE_NAME, selector_matches
+from powerplane.models.matching import selector_matches
 from powerplane.models.objects import LabelSelector
 from powerplane.models.quantities import parse_milliwatts
 from powerplane.models.snapshot import NO_BUDGET
@@ -36,6 +37,9 @@ Labels = Mapping[str, Mapping[str, str]]
 """Labels by the name of the namespace or domain that carries them."""
 
 EVERYTHING = LabelSelector()
+
+MOST_CONFLICTS = 8
+"""Others that are named to a policy: one is enough to act on, and a status must stay small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,46 +124,62 @@ def domains_of(constraint: RackConstraint, labels: Labels) -> tuple[str, ...]:
 
 
 def find_conflicts(
-    policies: Iterable[CappingPolicyObject], domains: Labels, namespaces: Labels
+    policies: Iterable[CappingPolicyObject], domains: Labels
 ) -> dict[PolicyKey, tuple[PolicyConflict, ...]]:
-    """Return the conflicts of every policy that has one.
+    """Return the conflicts of every policy that has one, ``MOST_CONFLICTS`` of each at most.
 
     Parameters
     ----------
     policies : iterable of policies
-    domains, namespaces : mapping of name to labels
+    domains : mapping of name to labels
 
     Notes
     -----
     Two selectors reach the same pod when some set of labels meets both, whether or not such a pod is there now: a
     conflict must not wait for the pod that it would hurt.
     """
-    ordered = sorted(policies, key=key_of)
+    groups: dict[tuple[bool, int, str], list[_Asked]] = {}
+    for policy in sorted(policies, key=key_of):
+        groups.setdefault(_rank(policy), []).append(_Asked.of(policy, domains))
+    # A cluster policy and a namespaced one are never of one rank, so only their own kind is looked at.
     found: dict[PolicyKey, list[PolicyConflict]] = {}
-    for one, other in combinations(ordered, 2):
-        if _rank(one) == _rank(other):
-            for over, differs in _clashes(one, other, domains, namespaces):
-                found.setdefault(key_of(one), []).append(PolicyConflict(key_of(other), over, differs))
-                found.setdefault(key_of(other), []).append(PolicyConflict(key_of(one), over, differs))
+    for one, other in (pair for group in groups.values() for pair in combinations(group, 2)):
+        for over, differs in _clashes(one, other):
+            for mine, theirs in ((one.key, other.key), (other.key, one.key)):
+                told = found.setdefault(mine, [])
+                if len(told) < MOST_CONFLICTS:
+                    told.append(PolicyConflict(theirs, over, differs))
     return {key: tuple(own) for key, own in found.items()}
 
 
-def _rank(policy: CappingPolicyObject) -> tuple[bool, int]:
-    return isinstance(policy, ClusterPowerCappingPolicyObject), policy.spec.priority
+def _rank(policy: CappingPolicyObject) -> tuple[bool, int, str]:
+    """Policies of one rank may conflict: of one kind, one priority and, where they have one, one namespace."""
+    return isinstance(policy, ClusterPowerCappingPolicyObject), policy.spec.priority, policy.metadata.namespace
 
 
-def _clashes(
-    one: CappingPolicyObject, other: CappingPolicyObject, domains: Labels, namespaces: Labels
-) -> Iterator[tuple[str, tuple[str, ...]]]:
-    if caps_pods(one) and caps_pods(other) and _same_pods(one, other, namespaces):
-        mine, theirs = _pod_terms(one), _pod_terms(other)
-        if differs := tuple(field for field in mine if mine[field] != theirs[field]):
-            yield "pods", differs
-    mine_by_domain, theirs_by_domain = _rack_terms(one, domains), _rack_terms(other, domains)
-    for name in sorted(mine_by_domain.keys() & theirs_by_domain.keys()):
-        if mine_by_domain[name] != theirs_by_domain[name]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A policy in a form in which two are compared quickly."""
+
+    key: PolicyKey
+    policy: CappingPolicyObject
+    pods: dict[str, object] | None
+    racks: dict[str, frozenset[object]]
+
+    @classmethod
+    def of(cls, policy: CappingPolicyObject, domains: Labels) -> "_Asked":
+        pods = _pod_terms(policy) if caps_pods(policy) else None
+        return cls(key_of(policy), policy, pods, _rack_terms(policy, domains))
+
+
+def _clashes(one: _Asked, other: _Asked) -> Iterator[tuple[str, tuple[str, ...]]]:
+    mine, theirs = one.pods, other.pods
+    if mine and theirs and mine != theirs and _same_pods(one.policy, other.policy):
+        yield "pods", tuple(field for field in mine if mine[field] != theirs[field])
+    for name in sorted(one.racks.keys() & other.racks.keys()):
+        if one.racks[name] != other.racks[name]:
             yield name, ("rackConstraints",)
-        elif one.spec.mode != other.spec.mode:
+        elif one.policy.spec.mode != other.policy.spec.mode:
             yield name, ("mode",)
 
 
@@ -170,21 +190,16 @@ def caps_pods(policy: CappingPolicyObject) -> bool:
     return spec.cap is not None or spec.performance_power_ratio is not None or timed
 
 
-def _same_pods(one: CappingPolicyObject, other: CappingPolicyObject, namespaces: Labels) -> bool:
-    mine, theirs = one.spec.selector or EVERYTHING, other.spec.selector or EVERYTHING
-    return can_overlap(mine, theirs) and _same_namespace(one, other, namespaces)
+def _same_pods(one: CappingPolicyObject, other: CappingPolicyObject) -> bool:
+    """Whether two policies of one rank can reach the same pod; those of one namespace share that already."""
+    return can_overlap(one.spec.selector or EVERYTHING, other.spec.selector or EVERYTHING) and can_overlap(
+        _namespaces(one), _namespaces(other)
+    )
 
 
-def _same_namespace(one: CappingPolicyObject, other: CappingPolicyObject, namespaces: Labels) -> bool:
-    both = [policy for policy in (one, other) if isinstance(policy, ClusterPowerCappingPolicyObject)]
-    if len(both) == 2:
-        first, second = (policy.spec.namespace_selector or EVERYTHING for policy in both)
-        return can_overlap(first, second)
-    if not both:
-        return one.metadata.namespace == other.metadata.namespace
-    home = next(policy for policy in (one, other) if policy is not both[0]).metadata.namespace
-    labels = {NAMESPACE_NAME: home, **namespaces.get(home, {})}
-    return selector_matches(both[0].spec.namespace_selector or EVERYTHING, labels)
+def _namespaces(policy: CappingPolicyObject) -> LabelSelector:
+    across = policy.spec.namespace_selector if isinstance(policy.spec, ClusterPowerCappingPolicySpec) else None
+    return across or EVERYTHING
 
 
 def _pod_terms(policy: CappingPolicyObject) -> dict[str, object]:
