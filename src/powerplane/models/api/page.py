@@ -5,7 +5,15 @@ from typing import Any
 
 from powerplane.models.api.crd import CATEGORY, COLUMNS
 from powerplane.models.api.fields import PRESERVE, VALIDATIONS
-from powerplane.models.api.kinds import API_VERSION, KINDS, ApiKind
+from powerplane.models.api.kinds import (
+    API_VERSION,
+    CAPPING_POLICY,
+    CLUSTER_CAPPING_POLICY,
+    KINDS,
+    PLACEMENT_PLAN,
+    POWER_DOMAIN,
+    ApiKind,
+)
 from powerplane.models.api.structural import Schema, structural_schema
 
 HEAD = f"""\
@@ -17,6 +25,25 @@ Written by `make docs` from the structs in `powerplane.models.api`; do not edit.
 
 A field in **bold** must be given. *Rules* are held by the API server, which refuses an object with the words below.
 """
+
+NOTES = {
+    POWER_DOMAIN.name: """\
+The specs of all PowerDomains are taken together or not at all. With any defect (a cycle, an unknown parent, a node in
+two domains of one kind, a figure that cannot be read …) the last accepted specs stay in force, all of them; each
+defective domain says in its condition Accepted what is wrong. Domains that no node draws through are no defect.
+A node that is in no domain is held by no budget. Choose nodes by labels that a kubelet cannot set on itself: those
+under `node-restriction.kubernetes.io/`, or under `powerplane.dev/` with `deploy/admission-policies.yaml` applied.""",
+    CAPPING_POLICY.name: """\
+A cluster policy stands before a namespaced one, and within a kind the higher priority before the lower. Two policies
+of one kind, namespace and priority that can reach the same pod and ask for different things say Conflicted, and the
+lower figure holds.""",
+    CLUSTER_CAPPING_POLICY.name: """\
+`maxPower` of every policy in mode Initial or Enforce lowers the budget of its domains, whatever its priority; no policy
+raises one. This version holds `maxPower` for new pods, and nothing else: the condition Enforcing is False where a policy
+asks for more, and says for what.""",
+    PLACEMENT_PLAN.name: """\
+Until a plan expires, pods that come in the place of moved ones are steered to the move's target.""",
+}
 
 SELECTOR_FIELDS = ("matchLabels", "matchExpressions")
 
@@ -34,6 +61,8 @@ def _section(kind: ApiKind) -> str:
         f"## {kind.name}",
         "",
         f"{schema['description']} An object {scope}; `kubectl get {kind.plural}` or `{kind.short}` shows {shown}.",
+        "",
+        NOTES[kind.name],
         "",
         "| field | type | what |",
         "|---|---|---|",
