@@ -39,8 +39,8 @@ of one kind, namespace and priority that can reach the same pod and ask for diff
 lower figure holds.""",
     CLUSTER_CAPPING_POLICY.name: """\
 `maxPower` of every policy in mode Initial or Enforce lowers the budget of its domains, whatever its priority; no policy
-raises one. This version holds `maxPower` for new pods, and nothing else: the condition Enforcing is False where a policy
-asks for more, and says for what.""",
+raises one. This version holds `maxPower` for new pods, and nothing else: the condition Enforcing is False where a
+policy asks for more, and says for what.""",
     PLACEMENT_PLAN.name: """\
 Until a plan expires, pods that come in the place of moved ones are steered to the move's target.""",
 }
