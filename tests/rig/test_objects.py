@@ -120,7 +120,7 @@ REFUSED: list[tuple[ApiKind, dict[str, Any], str, dict[str, Any]]] = [
         "rackConstraints need a ClusterPowerCappingPolicy",
         {**CAP, "schedule": [HOURS]},
     ),
-    (N, {**CAP, "levers": ["evict", "evict"]}, "Duplicate value", {**CAP, "levers": ["throttle", "evict"]}),
+    (N, {**CAP, "levers": ["evict", "evict"]}, "must name each lever once", {**CAP, "levers": ["throttle", "evict"]}),
     (
         N,
         {**CAP, "levers": ["reboot"]},

@@ -139,6 +139,10 @@ class AlgorithmChoice(ApiStruct, frozen=True):
     parameters: dict[str, Any] | None = None
 
 
+# Not a list of type "set": two writers' sets are merged, and the order, which counts here, would be anybody's.
+LEVERS_DIFFER = Rule("self.all(one, self.exists_one(other, other == one))", "must name each lever once")
+
+
 class PowerCappingPolicySpec(ApiStruct, frozen=True):
     """Which pods a policy is for, what they may draw, and what may be done about it.
 
@@ -169,7 +173,7 @@ class PowerCappingPolicySpec(ApiStruct, frozen=True):
     rack_constraints: RackConstraints = ()
     performance_power_ratio: PerformancePowerRatio | None = None
     schedule: Annotated[tuple[ScheduledCap, ...], bounded(minItems=1, maxItems=16)] = ()
-    levers: Annotated[tuple[Lever, ...], bounded(maxItems=5, **NAME_SET)] = ()
+    levers: Annotated[tuple[Lever, ...], ruled(LEVERS_DIFFER, maxItems=5)] = ()
     priority: Annotated[int, bounded(minimum=-1_000_000, maximum=1_000_000)] = 0
     mode: Mode = "Observe"
     algorithm: AlgorithmChoice | None = None
