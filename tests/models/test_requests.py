@@ -6,12 +6,21 @@ import msgspec
 import pytest
 
 from powerplane.models.errors import InputError
-from powerplane.models.objects import PodSpec
-from powerplane.models.requests import pod_requests, whole_units
+from powerplane.models.objects import PodSpec, PodStatus
+from powerplane.models.requests import held_beyond, pod_requests, whole_units
 
 
 def requests_of(**spec):
     return pod_requests(msgspec.convert(spec, PodSpec))
+
+
+def requests_while(status, **spec):
+    read = msgspec.convert(spec, PodSpec)
+    return pod_requests(read, held_beyond(read, msgspec.convert(status, PodStatus)))
+
+
+def given(name, has, granted=None):
+    return {"name": name, "resources": {"requests": has}, "allocatedResources": has if granted is None else granted}
 
 
 def container(cpu, /, sidecar=False, **limits):
@@ -85,3 +94,33 @@ def test_a_negative_request_is_refused_by_its_text(quantity):
 def test_a_request_that_no_node_could_hold_is_refused():
     with pytest.raises(InputError, match=r"memory of .* is beyond any node"):
         whole_units("memory", Fraction(2**53 + 1))
+
+
+NAMED = [{"name": "main", **container("1")}]
+
+
+@pytest.mark.parametrize("status", [given("main", {"cpu": "3"}), given("main", {"cpu": "1"}, {"cpu": "3"})])
+def test_a_container_that_is_being_made_smaller_counts_at_what_it_holds(status):
+    assert requests_while({"containerStatuses": [status]}, containers=NAMED)["cpu"] == 3
+
+
+def test_a_container_that_is_being_made_larger_counts_at_what_it_asks_for():
+    assert requests_while({"containerStatuses": [given("main", {"cpu": "500m"})]}, containers=NAMED)["cpu"] == 1
+
+
+def test_a_sidecar_that_is_being_made_smaller_counts_at_what_it_holds_and_an_init_container_does_not():
+    inits = [{"name": "side", **container("1", sidecar=True)}, {"name": "once", **container("1")}]
+    status = {"initContainerStatuses": [given("side", {"cpu": "2"}), given("once", {"cpu": "9"})]}
+    assert requests_while(status, containers=NAMED, initContainers=inits)["cpu"] == 3
+
+
+def test_a_whole_pod_that_is_being_made_smaller_counts_at_what_it_holds():
+    status = {"resources": {"requests": {"cpu": "4"}}, "allocatedResources": {"cpu": "5"}}
+    stated = {"requests": {"cpu": "2"}}
+    assert requests_while(status, containers=NAMED, resources=stated)["cpu"] == 5
+
+
+def test_a_pod_that_holds_what_it_asks_for_holds_nothing_beyond():
+    spec = msgspec.convert({"containers": NAMED}, PodSpec)
+    status = msgspec.convert({"containerStatuses": [given("main", {"cpu": "1"})]}, PodStatus)
+    assert held_beyond(spec, status) == ()

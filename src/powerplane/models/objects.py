@@ -150,6 +150,7 @@ class ResourceRequirements(Narrow, frozen=True):
 class Container(Narrow, frozen=True):
     """A container's claim on its node."""
 
+    name: str = ""
     resources: ResourceRequirements | None = None
     ports: tuple[ContainerPort, ...] | None = None
     restart_policy: str | None = None
@@ -188,11 +189,23 @@ class PodSpec(Narrow, frozen=True):
     volumes: tuple[Volume, ...] | None = None
 
 
+class ContainerStatus(Narrow, frozen=True):
+    """What a container has been given: more than its spec asks for while it is being resized down."""
+
+    name: str = ""
+    allocated_resources: dict[str, RawQuantity] | None = None
+    resources: ResourceRequirements | None = None
+
+
 class PodStatus(Narrow, frozen=True):
-    """Where a pod is in its life."""
+    """Where a pod is in its life, and what it has been given."""
 
     phase: str = ""
     start_time: str | None = None
+    container_statuses: tuple[ContainerStatus, ...] | None = None
+    init_container_statuses: tuple[ContainerStatus, ...] | None = None
+    allocated_resources: dict[str, RawQuantity] | None = None
+    resources: ResourceRequirements | None = None
 
 
 class Pod(Narrow, frozen=True):

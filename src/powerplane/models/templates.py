@@ -20,7 +20,7 @@ from powerplane.models.objects import (
     TopologySpreadConstraint,
 )
 from powerplane.models.owners import OwnerBook
-from powerplane.models.requests import SIDECAR, pod_requests, whole_units
+from powerplane.models.requests import SIDECAR, held_beyond, pod_requests, whole_units
 from powerplane.models.snapshot import PodTemplate
 from powerplane.models.volumes import PodVolumes, VolumeBook
 
@@ -80,7 +80,8 @@ class TemplateBook:
     def _key(self, pod: Pod, owner: str, volumes: PodVolumes, unmovable: str) -> bytes:
         spec = msgspec.structs.replace(pod.spec, node_name="", volumes=None)
         going = pod.metadata.deletion_timestamp is not None
-        parts = (pod.metadata.namespace, owner, unmovable, going, volumes, pod.metadata.labels, spec)
+        held = held_beyond(pod.spec, pod.status)
+        parts = (pod.metadata.namespace, owner, unmovable, going, volumes, pod.metadata.labels, spec, held)
         return blake2b(self._encoder.encode(parts), digest_size=16).digest()
 
     def _draft(self, pod: Pod, owner: str, volumes: PodVolumes, unmovable: str) -> Draft:
@@ -102,7 +103,8 @@ class TemplateBook:
             terminating=pod.metadata.deletion_timestamp is not None,
             exclusive_claims=volumes.exclusive,
         )
-        units = {resource: whole_units(resource, amount) for resource, amount in pod_requests(spec).items()}
+        amounts = pod_requests(spec, held_beyond(spec, pod.status))
+        units = {resource: whole_units(resource, amount) for resource, amount in amounts.items()}
         return Draft(template, units, volumes.unknown, priority is None and bool(spec.priority_class_name))
 
 

@@ -65,8 +65,10 @@ def requests_fit(state: State, pod_class: int, nodes: Ints) -> Mask:
 
 def cores_suffice(state: State, pod_class: int, nodes: Ints) -> Mask:
     """Ensures that a node has the cores that the pod is predicted to use, which Kubernetes does not ask."""
-    use = state.tables.problem.requests[pod_class, -1]
-    suffice: Mask = (state.free[nodes, -1] >= use) | (use == 0)
+    use = int(state.tables.problem.requests[pod_class, -1])
+    if not use:
+        return np.ones(len(nodes), dtype=np.bool_)
+    suffice: Mask = state.free[nodes, -1] >= use
     return suffice
 
 
