@@ -83,6 +83,9 @@ class Memory:
         # A write is bound to the version in which the node was seen: any other version proves it done or dead.
         expired = node.sent_until_s is not None and now_s >= node.sent_until_s
         if node.sent is not None and (version != node.sent.version or expired):
+            if node.sent.watts > listed and not expired:
+                # Done, and undone before we saw it: by a node that registered again.
+                node.held.append((node.sent.watts, now_s + self._settle_s))
             node.sent, node.sent_until_s = None, None
 
     def shut(self, node: NodeMemory, now_s: float) -> bool:
