@@ -13,6 +13,7 @@ from powerplane.scheduler_extender.choosing import AMPLE
 from powerplane.scheduler_extender.facts import UNREADABLE_MW, WATTS
 from powerplane.scheduler_extender.state import ExtenderState, HoldRules
 from powerplane.scheduler_extender.steering import moves_of
+from powerplane.scheduler_extender.trust import TrustRules
 from powerplane.scheduler_extender.wire import BindArgs, PreemptArgs, Victims
 
 RACKS = {"r1": ["a", "b"], "r2": ["c", "d"]}
@@ -154,13 +155,32 @@ def test_a_request_that_cannot_be_read_fits_nowhere(clock):
     assert UNREADABLE_MW > 10**9
 
 
-def test_a_namespace_holds_no_more_than_its_share(clock):
-    state = state_of(tree(RACKS, rack_w=10**5), clock, rules=HoldRules(namespace_holds=3))
-    for number in range(3):
+def test_a_namespace_whose_pods_are_never_bound_holds_little(clock):
+    rules = HoldRules(lapse_s=30, trust=TrustRules(lapses=4, holds=2, within_s=300))
+    state = state_of(tree(RACKS, rack_w=10**5), clock, rules=rules)
+    for number in range(6):
         assert not state.filter(ask(waiting(f"p{number}"), NAMES)).error
-    assert state.filter(ask(waiting("p3"), NAMES)).error
+    clock.now += 31
+    state.lapse(seen_until_s=clock.now)
+    assert not state.filter(ask(waiting("p6"), NAMES)).error
+    assert not state.filter(ask(waiting("p7"), NAMES)).error
+    assert "never bound" in state.filter(ask(waiting("p8"), NAMES)).error
+    assert not state.filter(ask(waiting("p7"), NAMES)).error
     assert not state.filter(ask(waiting("other", namespace="else"), NAMES)).error
-    assert not state.filter(ask(waiting("p1"), NAMES)).error
+    clock.now += 301
+    assert not state.filter(ask(waiting("p8"), NAMES)).error
+
+
+def test_where_only_nodes_are_small_pods_on_their_way_are_offered_different_nodes(clock):
+    racks = {f"r{i}": [f"n{i}-{j}" for j in range(40)] for i in range(10)}
+    names = [name for nodes in racks.values() for name in nodes]
+    state = state_of(tree(racks, node_w=150, rack_w=10**5), clock)
+    taken = set()
+    for number in range(8):
+        offer = offered(state.filter(ask(waiting(f"p{number}", 100), names)), names)
+        assert len(offer) >= 4
+        assert not taken & set(offer)
+        taken |= set(offer)
 
 
 # -- steering
@@ -305,20 +325,20 @@ def test_a_refused_pod_is_woken_once_when_room_comes_and_not_for_nothing(clock):
     state.see_pod(fact("x", "a", 100))
     state.see_pod(fact("y", "c", 100))
     assert state.filter(ask(waiting("p", 100), NAMES)).names == ()
-    assert state.awakening() is None
+    assert state.waking.node(state.ledger) is None
     state.lose_pod("y")
-    assert state.awakening() in ("c", "d")
-    assert state.awakening() is None
+    assert state.waking.node(state.ledger) in ("c", "d")
+    assert state.waking.node(state.ledger) is None
     state.see_pod(fact("p", "c", 100))
     state.lose_pod("x")
-    assert state.awakening() is None
+    assert state.waking.node(state.ledger) is None
 
 
 def test_a_raised_budget_wakes(clock):
     state = state_of(tree(RACKS, rack_w=50), clock)
     assert state.filter(ask(waiting("p", 100), NAMES)).names == ()
     state.use_tree(tree(RACKS, rack_w=150))
-    assert state.awakening() is not None
+    assert state.waking.node(state.ledger) is not None
 
 
 # -- no headroom is given twice, whatever happens in whatever order

@@ -1,9 +1,10 @@
 """Which of the nodes with room a pod is offered, and how good each is.
 
 Every node that is offered is charged until it is known which was taken. Where there is room for many pods, all are
-offered. Where there is not, a wide offer would charge so much that the next pod is refused for want of watts that
-nobody draws: then a few nodes under the same domains are offered, so that the domains are charged exactly and only
-those nodes twice.
+offered. Where only the nodes are small, some that are on offer to nobody else are, so that several pods on their way
+do not meet. Where the domains are tight as well, a wide offer would charge so much that the next pod is refused for
+want of watts that nobody draws: then a few nodes under the same domains are offered, so that the domains are charged
+exactly.
 """
 
 from dataclasses import dataclass
@@ -11,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from powerplane.models.power_tree import Ints
+from powerplane.models.power_tree import UNLIMITED, Ints
 from powerplane.scheduler_extender.ledger import Ledger
 
 AMPLE = 32
-"""A node has ample room where this many pods of the kind would fit: more than are ever on their way at once."""
+"""There is ample room where this many pods of the kind would fit: about as many as are on their way at once."""
 
 FEW = 4
 """Nodes that are offered where room is tight."""
@@ -47,8 +48,22 @@ def choose(ledger: Ledger, candidates: Ints, demand_mw: Ints) -> Offer:
     ample = candidates[ledger.room_mw[candidates] >= AMPLE * need]
     if len(ample):
         return Offer(ample, demand_mw[ample])
-    few = _few(ledger, candidates, demand_mw)
-    return Offer(few, demand_mw[few])
+    chosen = _some(ledger, candidates, demand_mw)
+    if not len(chosen):
+        chosen = _few(ledger, candidates, demand_mw)
+    return Offer(chosen, demand_mw[chosen])
+
+
+def _some(ledger: Ledger, candidates: Ints, demand_mw: Ints) -> Ints:
+    """The best part of the nodes that are on offer to nobody, under domains with ample room; empty if too few."""
+    tree = ledger.tree
+    roomy = tree.group_room(ledger.row_free)[tree.group[candidates]] >= AMPLE * demand_mw[candidates]
+    free = candidates[roomy & (ledger.held_mw[candidates] == 0)]
+    count = len(free) // AMPLE
+    if count < FEW:
+        return np.zeros(0, dtype=np.int64)
+    best: Ints = free[np.argpartition(-values(ledger, demand_mw)[free], count - 1)[:count]]
+    return best
 
 
 def _few(ledger: Ledger, candidates: Ints, demand_mw: Ints) -> Ints:
@@ -72,7 +87,13 @@ def tightness(ledger: Ledger, nodes: Ints, demand_mw: Ints) -> NDArray[np.float6
 
 
 def scores(ledger: Ledger, demand_mw: Ints) -> NDArray[np.int64]:
-    """Score of every node for a pod, 0 to 10, shape (N,).
+    """Score of every node for a pod, 0 to 10, shape (N,); see ``values``."""
+    result: NDArray[np.int64] = np.clip(np.rint(TOP * values(ledger, demand_mw)), 0, TOP).astype(np.int64)
+    return result
+
+
+def values(ledger: Ledger, demand_mw: Ints) -> NDArray[np.float64]:
+    """How good every node is for a pod, 0 to 1, shape (N,).
 
     Parameters
     ----------
@@ -88,15 +109,16 @@ def scores(ledger: Ledger, demand_mw: Ints) -> NDArray[np.int64]:
     equal nodes score equal however many there are.
     """
     room = ledger.room_mw + np.where(ledger.held_mw > 0, demand_mw, 0)
-    left = np.maximum(room - demand_mw, 0)
+    # A node without any budget is no better than the roomiest that has one.
+    limited = room[room < UNLIMITED // 2]
+    left = np.maximum(np.minimum(room, limited.max(initial=1)) - demand_mw, 0)
     most = max(int(left.max(initial=0)), 1)
     need = np.maximum(demand_mw, 1)
     stranded = np.where(left < need, left / need, 0.0)
     dearest = max(int(demand_mw.max(initial=0)), 1)
-    value = (
+    value: NDArray[np.float64] = (
         ROOM_WEIGHT * (left / most)
         + FRAGMENT_WEIGHT * (1.0 - stranded)
         + WATTS_WEIGHT * (1.0 - (demand_mw - demand_mw.min(initial=dearest)) / dearest)
     )
-    result: NDArray[np.int64] = np.clip(np.rint(TOP * value), 0, TOP).astype(np.int64)
-    return result
+    return value

@@ -85,6 +85,7 @@ class Ledger:
         self._row_held = np.zeros(len(tree.row_free), dtype=np.int64)
         self._by_priority: dict[int, Ints] = {}
         self._holds_of: Counter[str] = Counter()
+        self._row_charges: dict[str, tuple[Ints, Ints]] = {}
         self.holds = {}
         self._room = None
         for name, load in self.loads.items():
@@ -180,25 +181,25 @@ class Ledger:
         self.release(hold.key)
         self.holds[hold.key] = hold
         self._holds_of[hold.namespace] += int(not hold.planned)
-        self._apply(hold, 1)
+        rows, amounts = self._row_charges[hold.key] = self.row_charge(hold.nodes, hold.mw)
+        self._held_mw[hold.nodes] += hold.mw
+        self._row_held[rows] += amounts
+        self._room = None
 
     def release(self, key: str) -> Hold | None:
         """Let go of what is held under a key."""
         hold = self.holds.pop(key, None)
         if hold is not None:
             self._holds_of[hold.namespace] -= int(not hold.planned)
-            self._apply(hold, -1)
+            rows, amounts = self._row_charges.pop(key)
+            self._held_mw[hold.nodes] -= hold.mw
+            self._row_held[rows] -= amounts
+            self._room = None
         return hold
 
     def holds_of(self, namespace: str) -> int:
         """How many pods of a namespace hold watts."""
         return self._holds_of[namespace]
-
-    def _apply(self, hold: Hold, sign: int) -> None:
-        self._held_mw[hold.nodes] += sign * hold.mw
-        rows, amounts = self.row_charge(hold.nodes, hold.mw)
-        self._row_held[rows] += sign * amounts
-        self._room = None
 
     def row_charge(self, nodes: Ints, mw: Ints) -> tuple[Ints, Ints]:
         """Rows above some nodes, and the most that any one of them would bring, in milliwatts times ``scale``."""
@@ -207,7 +208,10 @@ class Ledger:
             group = tree.group[nodes[0]]
             return tree.group_row[group].astype(np.int64), tree.group_weight[group] * mw[0]
         most = np.zeros(len(tree.group_row), dtype=np.int64)
-        np.maximum.at(most, tree.group[nodes], mw)
+        if mw[0] == mw.max() == mw.min():
+            most[tree.group[nodes]] = mw[0]
+        else:
+            np.maximum.at(most, tree.group[nodes], mw)
         touched = np.flatnonzero(most)
         charge = np.zeros(len(tree.row_free), dtype=np.int64)
         np.maximum.at(charge, tree.group_row[touched], tree.group_weight[touched] * most[touched, None])

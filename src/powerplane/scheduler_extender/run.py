@@ -258,7 +258,7 @@ class ExtenderRun:
     def _wake(self, now: float) -> None:
         if now - self._woke_s < self._settings.waking_s:
             return
-        node = self.state.awakening()
+        node = self.state.waking.node(self.state.ledger)
         if node is not None:
             self._woke_s = now
             stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
