@@ -57,8 +57,8 @@ def accepted(state: State, pod_class: int, nodes: Ints) -> Mask:
 
 def requests_fit(state: State, pod_class: int, nodes: Ints) -> Mask:
     """Ensures that what a node has left covers the pod's requests, in every resource: free ≥ request."""
-    request = state.tables.problem.requests[pod_class, :-1]
-    asked = np.flatnonzero(request)
+    request = state.tables.problem.requests[pod_class]
+    asked = np.flatnonzero(request[:-1])
     fits: Mask = (state.free[np.ix_(nodes, asked)] >= request[asked]).all(axis=1)
     return fits
 
