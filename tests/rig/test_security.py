@@ -20,7 +20,7 @@ from tests.rig.security import (
     wait_for_guards,
 )
 
-from powerplane.models.api.kinds import PLACEMENT_PLAN
+from powerplane.models.api.kinds import PLACEMENT_PLAN, POWER_DOMAIN
 
 pytestmark = pytest.mark.rig
 
@@ -52,7 +52,7 @@ PROBED = {
     "tokens": ("", "/api/v1/namespaces/powerplane-system/serviceaccounts/powerplane/token"),
     "deployments": ("/apis/apps/v1/namespaces/team/deployments", "d"),
     "own lease": (LEASES, "powerplane"),
-    "writer's lease": (LEASES, "powerplane-node-writer"),
+    "writer's lease": (LEASES, "powerplane-node-watts"),
     "another lease": (LEASES, "somebody-elses"),
     "clusterroles": ("/apis/rbac.authorization.k8s.io/v1/clusterroles", "powerplane:read"),
     "admission": (f"{ADMISSION}/validatingadmissionpolicies", "powerplane-plans"),
@@ -84,6 +84,7 @@ STATUSES = ("powerdomains/status", "policies/status", "clusterpolicies/status")
 
 MAY: dict[str, set[str]] = {
     SERVING: SEEN
+    | {"patch nodes"}
     | {f"patch {what}" for what in STATUSES}
     | {f"{verb} own lease" for verb in ("get", "update", "patch")},
     NODE_WRITER: SEEN
@@ -214,7 +215,7 @@ def test_binding_is_a_right_apart(guarded: Rig) -> None:
 
 
 def test_a_lease_of_ours_can_be_taken(guarded: Rig) -> None:
-    for account, name in ((SERVING, "powerplane"), (NODE_WRITER, "powerplane-node-writer")):
+    for account, name in ((SERVING, "powerplane"), (NODE_WRITER, "powerplane-node-watts")):
         lease = as_user(guarded, account, "GET", f"{LEASES}/{name}")
         body = {**lease.body, "spec": {"holderIdentity": "me", "leaseDurationSeconds": 6}}
         assert as_user(guarded, account, "PUT", f"{LEASES}/{name}", body).ok
@@ -281,6 +282,8 @@ KEY, SHIELD = "powerplane.dev/told", "powerplane.dev/do-not-disrupt"
 GATE = {"spec": {"schedulingGates": [{"name": "powerplane.dev/watts"}, {"name": "example.com/other"}]}}
 LIFTED = [{"op": "remove", "path": "/spec/schedulingGates/0"}]
 OTHER_LIFTED = [{"op": "remove", "path": "/spec/schedulingGates/1"}]
+MOVING = "status-taint.cluster-autoscaler.kubernetes.io/powerplane-moving-watts"
+WOKEN = "powerplane.dev/headroom-grew"
 READY_CONDITION = {"conditions": [{"type": "Ready", "status": "False"}]}
 W, S = NODE_WRITER, f"{NODE}/status"
 PLANS = f"{OURS}/placementplans"
@@ -301,6 +304,36 @@ GUARDS: list[tuple[str, str, Act, Act]] = [
     # policy, words of the refusal, what it refuses, the neighbour that passes
     (
         "node-writer",
+        "and powerplane only powerplane.dev/headroom-grew",
+        merges(SERVING, NODE, metadata(annotations={KEY: "1"})),
+        merges(SERVING, NODE, metadata(annotations={WOKEN: "1"})),
+    ),
+    (
+        "node-writer",
+        "and powerplane none",
+        merges(SERVING, NODE, taint(MOVING)),
+        merges(NODE_WRITER, NODE, taint(MOVING)),
+    ),
+    (
+        "node-writer",
+        "labels",
+        merges(SERVING, NODE, metadata(labels={"powerplane.dev/rack": "r2"})),
+        merges(SERVING, NODE, metadata(annotations={WOKEN: None})),
+    ),
+    (
+        "node-writer",
+        "may not be NoExecute",
+        merges(NODE_WRITER, NODE, taint(MOVING, "NoExecute")),
+        merges(NODE_WRITER, NODE, taint(MOVING, "NoSchedule")),
+    ),
+    (
+        "node-facts",
+        "taints are set by PowerPlane",
+        merges(LABELLER, NODE, taint(MOVING)),
+        merges(LABELLER, NODE, taint(f"{MOVING}-not")),
+    ),
+    (
+        "node-writer",
         "labels",
         merges(W, NODE, metadata(labels={"team": "b"})),
         merges(W, NODE, metadata(annotations={KEY: "1"})),
@@ -317,13 +350,13 @@ GUARDS: list[tuple[str, str, Act, Act]] = [
     ("node-writer", "finalizers", merges(W, NODE, metadata(finalizers=["a.b/c"])), merges(W, NODE, {})),
     (
         "node-writer",
-        "only annotations under powerplane.dev/",
+        "annotations powerplane-node-writer may change those",
         merges(W, NODE, metadata(annotations={"example.com/a": "1"})),
         merges(W, S, metadata(annotations={KEY: "1"})),
     ),
     (
         "node-writer",
-        "only taints under",
+        "taints powerplane-node-writer may change",
         merges(W, NODE, taint("example.com/a")),
         merges(W, NODE, taint("powerplane.dev/a")),
     ),
@@ -335,12 +368,22 @@ GUARDS: list[tuple[str, str, Act, Act]] = [
     ),
     (
         "node-writer",
-        "spec but for our taints",
+        "spec but for its taints",
         merges(W, NODE, {"spec": {"unschedulable": True}}),
         merges(W, NODE, {"spec": {}}),
     ),
-    ("node-writer", "no other resource", merges(W, S, offers(cpu="64")), merges(W, S, offers(watts="1001", cpu="32"))),
-    ("node-writer", "no other resource", merges(W, S, offers(pods=None)), merges(W, S, offers(watts="1"))),
+    (
+        "node-writer",
+        "resources powerplane-node-writer may change",
+        merges(W, S, offers(cpu="64")),
+        merges(W, S, offers(watts="1001", cpu="32")),
+    ),
+    (
+        "node-writer",
+        "resources powerplane-node-writer may change",
+        merges(W, S, offers(pods=None)),
+        merges(W, S, offers(watts="1")),
+    ),
     (
         "node-writer",
         "nothing in a node's status",
@@ -386,7 +429,7 @@ GUARDS: list[tuple[str, str, Act, Act]] = [
     ),
     (
         "node-facts",
-        "taints under",
+        "taints are set by PowerPlane",
         merges(LABELLER, NODE, taint("powerplane.dev/a")),
         merges(LABELLER, NODE, taint("a.b/c")),
     ),
@@ -533,3 +576,14 @@ def test_the_server_itself_refuses_a_resize_of_watts(guarded: Rig) -> None:
     refused = updates(RELEASER, {}, resized(**{WATTS: "1"}), STRATEGIC, "/resize")(guarded)
     assert refused.status == 422
     assert "only cpu and memory resources are mutable" in refused.message
+
+
+def test_the_serving_account_writes_a_status_whole(guarded: Rig) -> None:
+    path = f"{OURS}/powerdomains/whole"
+    guarded.api.post(f"{OURS}/powerdomains", written(POWER_DOMAIN, "whole", {"kind": "rack"}))
+    for accepted in ({"kind": "rack", "nodeNames": ["n1"]}, {"kind": "rack", "nodeSelector": {}}):
+        whole = [{"op": "add", "path": "/status", "value": {"nodes": 1, "acceptedSpec": accepted}}]
+        found = as_user(guarded, SERVING, "PATCH", f"{path}/status", whole, JSON_PATCH)
+        assert found.ok, found.message
+        assert found.body["status"] == {"nodes": 1, "acceptedSpec": accepted}
+    guarded.api.delete(path)
