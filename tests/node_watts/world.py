@@ -167,12 +167,15 @@ class World:
 
     def seen(self, nodes_late_s: float, pods_late_s: float) -> Seen:
         nodes, pods = self.ago(nodes_late_s).nodes, self.ago(pods_late_s).pods
-        names = [name for name in self.names if name in nodes]
+        held = {pod.node for pod in pods.values() if pod.node}
+        names = [name for name in self.names if name in nodes or name in held]
+        nodes = {name: nodes.get(name, TrueNode(0)) for name in names}
         at = [self.names.index(name) for name in names]
         listed = np.array([nodes[name].listed or 0 for name in names], dtype=np.int64)
         bound = [sum(pod.watts for pod in pods.values() if pod.node == name) for name in names]
         nominated = [sum(p.watts for p in pods.values() if p.nominated == name and not p.node) for name in names]
         waiting = [(uid, pod) for uid, pod in sorted(pods.items()) if not pod.node and not pod.nominated]
+        absent = np.array([nodes[name].version == 0 for name in names], dtype=np.bool_)
         weights = sparse.csr_array(np.array([[row[i] for i in at] for row in self.rows], dtype=np.int64))
         return Seen(
             names=tuple(names),
@@ -181,12 +184,13 @@ class World:
             upper=listed.copy(),
             untrue=np.array([nodes[name].listed == 0 for name in names], dtype=np.bool_),
             closed=np.array([nodes[name].closed for name in names], dtype=np.bool_),
+            absent=absent,
             bound=np.array(bound, dtype=np.int64),
             nominated=np.array(nominated, dtype=np.int64),
             rows=partition_rows(weights, np.array(self.limits, dtype=np.int64)),
             row_names=tuple((f"row{k}", "") for k in range(len(self.limits))),
             row_scale=self.scale,
-            cap=np.array([self.caps[i] for i in at], dtype=np.int64),
+            cap=np.where(absent, 0, np.array([self.caps[i] for i in at], dtype=np.int64)),
             ability=np.full(len(names), 100, dtype=np.int64),
             free=np.full((len(names), 1), 100, dtype=np.int64),
             demands=tuple(Demand(uid, pod.watts, (1,), 1, 0) for uid, pod in waiting),

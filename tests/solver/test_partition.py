@@ -1,14 +1,18 @@
 """Watts divided among nodes: held against plain sums in Python and against every placement of small problems."""
 
 import itertools
+import time
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.solver.partitions import division, plain_rows, two_feeds
+from tests.solver.partitions import division, large_division, plain_rows, two_feeds
 
 from powerplane.solver.partition import Division, divide
+from powerplane.solver.partition_exact import ExactPlacer
 from powerplane.solver.partition_fill import Change
 
 watts = st.integers(0, 200)
@@ -63,13 +67,13 @@ def check(problem: Division, target) -> None:
 
 
 @given(divisions())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_no_row_is_exceeded_and_no_floor_or_cap_broken(problem):
     check(problem, divide(problem).target)
 
 
 @given(divisions())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_placed_pods_have_their_watts_and_their_room_on_one_node(problem):
     shares = divide(problem)
     ground = problem.ground
@@ -117,7 +121,7 @@ def best_by_trying_all(problem: Division) -> int:
 
 
 @given(divisions(most_nodes=3, most_demands=2))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_greedy_places_no_more_than_every_placement_tried_and_never_nothing_where_something_fits(problem):
     placed = sum(count for _, _, count in divide(problem).placement.placed)
     best = best_by_trying_all(problem)
@@ -125,8 +129,28 @@ def test_greedy_places_no_more_than_every_placement_tried_and_never_nothing_wher
     assert placed >= 1 or best == 0
 
 
+@given(divisions(most_nodes=3, most_demands=2))
+@settings(max_examples=25, deadline=None)
+def test_the_exact_step_places_as_many_as_any_placement_tried(problem):
+    level = tuple(replace(demand, priority=0) for demand in problem.demands)
+    problem = replace(problem, demands=level, exact=ExactPlacer(5.0, 0))
+    shares = divide(problem)
+    check(problem, shares.target)
+    assert sum(count for _, _, count in shares.placement.placed) == best_by_trying_all(problem)
+
+
+@pytest.mark.parametrize("waiting", [0, 300])
+def test_five_thousand_nodes_are_divided_well_under_a_second(waiting):
+    problem = large_division(waiting=waiting)
+    started = time.process_time()
+    shares = divide(problem)
+    assert time.process_time() - started < 1.0
+    assert (problem.ground.rows.slack(shares.target) >= 0).all()
+    assert shares.placement.unplaced == 0
+
+
 @given(divisions())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_what_was_just_written_is_not_written_again(problem):
     first = divide(problem)
     again = Division(problem.ground, problem.demands, first.target, problem.ability, problem.change)

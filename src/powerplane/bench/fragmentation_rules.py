@@ -120,7 +120,7 @@ def all_at_once_greedy(cell: ArrivalCell) -> int:
     return _at_once(cell, lambda ground, demands: place(ground, demands, np.zeros_like(ground.floor)))
 
 
-def all_at_once_exact(cell: ArrivalCell, seconds: float = 10.0) -> int:
+def all_at_once_exact(cell: ArrivalCell, seconds: float = 3.0) -> int:
     """The same with a mixed-integer program, within a time limit: the best packing that is known."""
     demands = _demands(cell, list(range(len(cell.watts))))
     found = ExactPlacer(seconds, 0)(cell.ground, demands)

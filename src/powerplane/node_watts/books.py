@@ -2,11 +2,11 @@
 
 import threading
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from powerplane.adapters.watch import Batch
-from powerplane.node_watts.facts import NodeFact, PodFact, SeenNode, SeenPod, node_fact, pod_fact
+from powerplane.node_watts.facts import ROOM, NodeFact, PodFact, SeenNode, SeenPod, node_fact, pod_fact
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -60,6 +60,19 @@ class Shelf(Generic[O, K, T]):
             self._changed(before, fact)
 
 
+UNKNOWN = NodeFact(
+    name="",
+    version="",
+    labels={},
+    taints=(),
+    unschedulable=True,
+    allocatable=None,
+    capacity=None,
+    offers=(0,) * len(ROOM),
+)
+"""A node that is not there."""
+
+
 @dataclass(slots=True)
 class NodeSums:
     """What pods hold on one node: watts and ``ROOM`` of the bound and of the nominated, and who states no watts."""
@@ -103,6 +116,25 @@ class Books:
         self.shape = 0
         """Counts changes of what decides where pods may go, and of which nodes there are."""
         self._tell = changed
+        self._departed: dict[str, NodeFact] = {}
+        self._absent: frozenset[str] = frozenset()
+
+    def everything(self) -> tuple[dict[str, NodeFact], int]:
+        """Return all nodes, and the shape.
+
+        A node that is gone stays for as long as pods are bound to it: they draw on (a kubelet that registers anew
+        deletes its Node first; the garbage collector of pods comes 40 s later).
+        """
+        with self.lock:
+            nodes = dict(self.nodes.kept)
+            absent = frozenset(name for name, sums in self.sums.items() if sums.pods > 0 and name not in nodes)
+            if absent != self._absent:
+                self.shape += 1
+                self._absent = absent
+                self._departed = {name: fact for name, fact in self._departed.items() if name in absent}
+            for name in absent:
+                nodes[name] = replace(self._departed.get(name, UNKNOWN), name=name)
+            return nodes, self.shape
 
     def waiting(self) -> Iterable[PodFact]:
         """Pods that no node took, and that are expected nowhere."""
@@ -111,6 +143,8 @@ class Books:
     def _node_changed(self, before: NodeFact | None, now: NodeFact | None) -> None:
         if before is None or now is None or _shape(before) != _shape(now):
             self.shape += 1
+        if before is not None and now is None:
+            self._departed[before.name] = replace(UNKNOWN, labels=before.labels, offers=before.offers)
         if now is not None and not now.allocatable:
             self._tell()
 

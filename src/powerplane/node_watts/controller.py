@@ -123,7 +123,7 @@ class Controller:
         level = now_s >= self._levelled_s + self._settings.level_s
         if level:
             self._levelled_s = now_s
-        allowed = seen.allowed & ~seen.closed & self._patience.willing(seen, now_s)
+        allowed = seen.allowed & ~(seen.closed | seen.absent) & self._patience.willing(seen, now_s)
         division = Division(
             Ground(seen.rows, seen.keep, seen.cap, seen.free, allowed),
             seen.demands,
@@ -160,7 +160,8 @@ class Controller:
         if (seen.rows.load(want) > np.maximum(seen.rows.limit, seen.rows.load(keep))).any():
             return True
         # While some node still gives, others may be waiting for its watts.
-        return not ((want < ceiling) | ((want > seen.listed) & (seen.listed < ceiling))).any()
+        moving = (want < ceiling) | ((want > seen.listed) & (seen.listed < ceiling))
+        return not (moving & ~seen.absent).any()
 
 
 class _Moves:
@@ -172,8 +173,9 @@ class _Moves:
         self._seen = seen
         self._want = want
         self._now_s = now_s
-        self._busy = np.array([memory.of(name).sent is not None for name in seen.names], dtype=np.bool_)
-        self.on_their_way = int(self._busy.sum())
+        sent = np.array([memory.of(name).sent is not None for name in seen.names], dtype=np.bool_)
+        self.on_their_way = int(sent.sum())
+        self._busy = sent | seen.absent
 
     def raises(self, ceiling: Ints, serving: Mask, *, beyond: bool) -> list[Write]:
         """Raise nodes to what they should list, as far as every row holds with all ceilings.

@@ -181,8 +181,7 @@ class NodeWattsRun:
         if self.trouble():
             return
         started_s = self._clock()
-        with self._books.lock:
-            shape, nodes = self._books.shape, dict(self._books.nodes.kept)
+        nodes, shape = self._books.everything()
         lie, budgets_mw = self._tree.lie(nodes, shape, datetime.now(UTC))
         if lie.reading.in_force == "none" and lie.reading.defects:
             # No tree can be in force: whatever is listed stays as it is.

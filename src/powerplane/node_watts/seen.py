@@ -30,6 +30,8 @@ class Seen:
         Nodes that list 0, or a capacity other than the allocatable: to be written again at once.
     closed : bool array, shape (N,)
         Nodes that carry our taint.
+    absent : bool array, shape (N,)
+        Nodes that are gone while pods are still bound to them: their watts count, and nothing can be written.
     bound, nominated : int64 arrays, shape (N,)
         Watts requested by pods that are bound to each node, and by pods that are nominated to it and not yet bound.
     rows : PartitionRows
@@ -53,6 +55,7 @@ class Seen:
     upper: Ints
     untrue: Mask
     closed: Mask
+    absent: Mask
     bound: Ints
     nominated: Ints
     rows: PartitionRows

@@ -92,9 +92,10 @@ class Viewer:
         now_s : float
         """
         with self.books.lock:
-            nodes = [node for name in lie.names if (node := self.books.nodes.kept.get(name)) is not None]
-            if len(nodes) != len(lie.names):
-                raise LookupError("a node of the tree has gone since the tree was read")
+            known, _ = self.books.everything()
+            if tuple(sorted(known)) != lie.names:
+                raise LookupError("nodes have come or gone since the tree was read")
+            nodes = [known[name] for name in lie.names]
             sums = [self.books.sums.get(name, NOTHING) for name in lie.names]
             columns = [
                 (s.watts, s.nominated_watts, s.cpu, s.memory, s.pods, s.unstated_cpu, s.unstated_pods) for s in sums
@@ -109,7 +110,8 @@ class Viewer:
         closed_to_pods = np.array([node.unschedulable for node in nodes], dtype=np.bool_)
         free[closed_to_pods] = 0
         budget = np.minimum([each.budget_mw for each in allowances], MOST_WATTS * MW).astype(np.int64)
-        cap = np.maximum((budget - base) // MW, 0)
+        absent = np.array([not node.version for node in nodes], dtype=np.bool_)
+        cap = np.where(absent, 0, np.maximum((budget - base) // MW, 0))
         rows, row_names, scale = _rows(lie.incidence, len(nodes), base, budgets_mw)
         listed = np.array([node.allocatable or 0 for node in nodes], dtype=np.int64)
         capacity = np.array([node.capacity or 0 for node in nodes], dtype=np.int64)
@@ -121,6 +123,7 @@ class Viewer:
             upper=np.maximum(listed, capacity),
             untrue=zeroed | (listed != capacity),
             closed=np.array([node.closed for node in nodes], dtype=np.bool_),
+            absent=absent,
             bound=table[:, 0].copy(),
             nominated=table[:, 1].copy(),
             rows=rows,

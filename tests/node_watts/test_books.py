@@ -1,0 +1,239 @@
+"""Nodes and pods from the watch's JSON to columns, added up by hand."""
+
+import time
+
+import msgspec
+import numpy as np
+import pytest
+
+from powerplane.adapters.cluster_writes import Written
+from powerplane.adapters.watch import Batch
+from powerplane.models.api.power_domain import PowerDomainObject
+from powerplane.models.api.tree import read_tree
+from powerplane.node_watts.books import Books
+from powerplane.node_watts.drift import Sample
+from powerplane.node_watts.facts import CLOSED_TAINT, SeenNode, SeenPod, node_fact
+from powerplane.node_watts.seen import Write
+from powerplane.node_watts.view import MOST_WATTS, Viewer, lie_of
+from powerplane.node_watts.writing import carry_out, outcome_of
+
+WATTS = "powerplane.dev/watts"
+
+
+def seen_node(name, watts=None, capacity="same", version="1", taints=(), labels=None, **spec):
+    offers = {"cpu": "8", "memory": "1Ki", "pods": "10"}
+    allocatable = offers | ({} if watts is None else {WATTS: str(watts)})
+    own = offers | ({} if capacity is None else {WATTS: str(capacity)}) if capacity != "same" else allocatable
+    body = {
+        "metadata": {"name": name, "resourceVersion": version, "labels": labels or {}},
+        "spec": {"taints": list(taints), **spec},
+        "status": {"capacity": own, "allocatable": allocatable},
+    }
+    return msgspec.convert(body, SeenNode)
+
+
+def seen_pod(uid, watts=None, node="", cpu="1", phase="Running", refused=False, nominated="", **spec):
+    requests = {"cpu": cpu} | ({} if watts is None else {WATTS: str(watts)})
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    body = {
+        "metadata": {"name": uid, "namespace": "default", "uid": uid},
+        "spec": {"nodeName": node, "containers": [{"resources": {"requests": requests}}], **spec},
+        "status": {
+            "phase": phase,
+            "nominatedNodeName": nominated,
+            "conditions": [condition] if refused else [],
+        },
+    }
+    return msgspec.convert(body, SeenPod)
+
+
+def filled(nodes, pods=()):
+    books = Books()
+    books.nodes.sink(Batch(True, tuple(("ADDED", node) for node in nodes)))
+    books.pods.sink(Batch(True, tuple(("ADDED", pod) for pod in pods)))
+    return books
+
+
+def rack(watts="1000W", names=("a", "b"), **node):
+    body = {
+        "metadata": {"name": "r1"},
+        "spec": {"kind": "rack", "budget": watts, "nodeNames": list(names), "node": node},
+    }
+    return msgspec.convert(body, PowerDomainObject)
+
+
+def look(books, domains=(), samples=None, now=0.0, viewer=None, budgets=None):
+    nodes, _ = books.everything()
+    labels = [(name, node.labels) for name, node in sorted(nodes.items())]
+    lie = lie_of(read_tree(domains, labels), nodes)
+    return (viewer or Viewer(books)).look(lie, budgets or {}, samples or {}, now)
+
+
+def test_bound_nominated_and_unstated_pods_are_counted_apart():
+    pods = [
+        seen_pod("p1", 50, "a"),
+        seen_pod("p2", 30, "a"),
+        seen_pod("p3", 20, nominated="a"),
+        seen_pod("p4", None, "b", cpu="2"),
+        seen_pod("over", 99, "a", phase="Succeeded"),
+    ]
+    found = look(filled([seen_node("a", 100), seen_node("b", 60)], pods), [rack(idle="100W", peak="300W")])
+    assert found.seen.bound.tolist() == [80, 0]
+    assert found.seen.nominated.tolist() == [20, 0]
+    assert found.seen.keep.tolist() == [100, 0]
+    assert found.unstated_pods == 1
+    # A quarter of b's cores, of its 200 W above idle.
+    assert found.base_mw.tolist() == [100_000, 150_000]
+    assert found.seen.rows.limit.tolist() == [750]
+    assert found.seen.free[:, 0].tolist() == [5000, 6000]
+
+
+def test_sums_follow_changes_deletions_and_whole_lists():
+    books = filled([seen_node("a"), seen_node("b")], [seen_pod("p1", 50, "a"), seen_pod("p2", 30, "b")])
+    books.pods.sink(Batch(False, (("MODIFIED", seen_pod("p1", 70, "a")), ("DELETED", seen_pod("p2", 30, "b")))))
+    assert look(books).seen.bound.tolist() == [70, 0]
+    books.pods.sink(Batch(True, (("ADDED", seen_pod("p3", 10, "b")),)))
+    assert look(books).seen.bound.tolist() == [0, 10]
+    books.pods.sink(Batch(False, (("MODIFIED", seen_pod("p3", 10, "b", phase="Failed")),)))
+    assert look(books).seen.bound.tolist() == [0, 0]
+    assert all(sums.pods == sums.watts == sums.cpu == 0 for sums in books.sums.values())
+
+
+def test_a_node_that_is_gone_counts_for_as_long_as_pods_are_bound_to_it():
+    books = filled([seen_node("a", 100), seen_node("b", 100)], [seen_pod("p", 70, "a")])
+    shape = books.everything()[1]
+    books.nodes.sink(Batch(False, (("DELETED", seen_node("a", 100)), ("DELETED", seen_node("b", 100)))))
+    seen = look(books, [rack()]).seen
+    assert (seen.names, seen.absent.tolist(), seen.bound.tolist(), seen.listed.tolist()) == (("a",), [True], [70], [0])
+    assert seen.rows.load(seen.bound).tolist() == [70]
+    assert books.everything()[1] != shape
+    books.pods.sink(Batch(True, ()))
+    assert look(books, [rack()]).seen.names == ()
+
+
+def test_only_pods_that_the_scheduler_refused_and_may_schedule_are_waiting():
+    gate = [{"name": "powerplane.dev/power"}]
+    pods = [
+        seen_pod("new", 50),
+        seen_pod("refused", 50, refused=True),
+        seen_pod("gated", 50, refused=True, schedulingGates=gate),
+        seen_pod("expected", 50, refused=True, nominated="a"),
+        seen_pod("plain", None, refused=True),
+        seen_pod("alike", 50, refused=True),
+        seen_pod("other", 50, refused=True, nodeSelector={"zone": "x"}),
+    ]
+    books = filled([seen_node("a", labels={"zone": "x"}), seen_node("b")], pods)
+    demands = look(books).seen.demands
+    assert sorted((demand.watts, demand.count) for demand in demands) == [(50, 1), (50, 2)]
+    allowed = look(books).seen.allowed
+    single = next(demand for demand in demands if demand.count == 1)
+    assert allowed[single.allowed_row].tolist() == [True, False]
+
+
+def test_taints_keep_waiting_pods_off_but_ours_does_not_count():
+    taint = {"key": "gpu", "effect": "NoSchedule"}
+    ours = {"key": CLOSED_TAINT, "effect": "NoSchedule"}
+    books = filled(
+        [seen_node("a", taints=[taint]), seen_node("b", taints=[ours]), seen_node("c", unschedulable=True)],
+        [seen_pod("p", 50, refused=True)],
+    )
+    seen = look(books).seen
+    assert seen.allowed[0].tolist() == [False, True, False]
+    assert seen.closed.tolist() == [False, True, False]
+
+
+def test_a_zero_or_a_capacity_of_its_own_is_untrue_and_no_key_is_not():
+    nodes = [
+        seen_node("a", 0),
+        seen_node("b", 50, capacity=80),
+        seen_node("c"),
+        seen_node("d", 50),
+        seen_node("e", None, 70),
+    ]
+    seen = look(filled(nodes)).seen
+    assert seen.untrue.tolist() == [True, True, False, False, True]
+    assert seen.listed.tolist() == [0, 50, 0, 50, 0]
+    assert seen.upper.tolist() == [0, 80, 0, 50, 70]
+
+
+def test_a_node_that_no_budget_holds_may_list_what_any_server_can_draw():
+    seen = look(filled([seen_node("a")])).seen
+    assert seen.cap.tolist() == [MOST_WATTS]
+    assert seen.rows.limit.tolist() == []
+
+
+def test_budgets_of_nodes_and_policies_and_drift_lower_what_is_left():
+    books = filled([seen_node("a"), seen_node("b")], [seen_pod("p", 40, "a")])
+    domains = [rack(idle="100W", peak="500W", budget="300W")]
+    viewer = Viewer(books)
+    assert look(books, domains, viewer=viewer).seen.cap.tolist() == [200, 200]
+    found = look(books, domains, {"a": Sample(190_000, 1.0)}, 1.0, viewer, {"r1": 600_000})
+    assert found.base_mw.tolist() == [150_000, 100_000]
+    assert found.seen.cap.tolist() == [150, 200]
+    assert found.seen.rows.limit.tolist() == [350]
+    stale = look(books, domains, {"a": Sample(190_000, 1.0)}, 100.0, viewer)
+    assert stale.base_mw.tolist() == [460_000, 100_000]
+
+
+def test_halves_of_a_watt_are_rounded_against_us():
+    seen = look(filled([seen_node("a"), seen_node("b")]), [rack("1000W", idle="100.001W", budget="200W")]).seen
+    assert seen.rows.limit.tolist() == [799]
+    assert seen.cap.tolist() == [99, 99]
+
+
+class Recorder:
+    """Answers as told, and keeps what it was asked."""
+
+    def __init__(self, status=200):
+        self.status, self.asked = status, []
+
+    def patch_node_status(self, *args):
+        self.asked.append(args)
+        return Written(self.status, b"")
+
+    def merge_patch(self, *args):
+        self.asked.append(args)
+        return Written(self.status, b"")
+
+
+def test_both_numbers_are_written_for_the_version_that_was_seen_and_zero_removes_the_key():
+    recorder = Recorder()
+    assert carry_out(recorder, Write("a", "7", "watts", 120), None)[0] == "done"
+    carry_out(recorder, Write("a", "8", "watts", 0), None)
+    assert recorder.asked == [("a", {WATTS: "120"}, None, "7"), ("a", {WATTS: None}, None, "8")]
+
+
+def test_closing_and_opening_keep_the_taints_of_others():
+    other = {"key": "gpu", "effect": "NoSchedule", "timeAdded": "2026-01-01T00:00:00Z"}
+    recorder = Recorder()
+    node = node_fact(seen_node("a", version="7", taints=[other]))
+    carry_out(recorder, Write("a", "7", "close"), node)
+    body = recorder.asked[0][1]
+    assert body["metadata"] == {"resourceVersion": "7"}
+    assert body["spec"]["taints"] == [other, {"key": CLOSED_TAINT, "effect": "NoSchedule"}]
+    closed = node_fact(seen_node("a", version="8", taints=body["spec"]["taints"]))
+    assert closed.closed
+    carry_out(recorder, Write("a", "8", "open"), closed)
+    assert recorder.asked[1][1]["spec"]["taints"] == [other]
+    assert carry_out(recorder, Write("a", "9", "open"), closed) == ("refused", "the node has changed")
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [(200, "done"), (409, "refused"), (404, "refused"), (0, "unknown"), (504, "unknown")]
+)
+def test_only_what_is_sure_counts_as_refused(status, outcome):
+    assert outcome_of(Written(status, b"")) == outcome
+
+
+def test_a_look_at_five_thousand_nodes_is_quick_enough_for_a_tick():
+    nodes = [seen_node(f"n{i:04d}", 100) for i in range(5000)]
+    pods = [seen_pod(f"p{i}", 5, f"n{i % 5000:04d}") for i in range(20_000)]
+    books = filled(nodes, pods)
+    names = sorted(books.nodes.kept)
+    lie = lie_of(read_tree([rack("500000W", tuple(names[:2000]))], [(name, {}) for name in names]), books.nodes.kept)
+    viewer = Viewer(books)
+    started = time.process_time()
+    seen = viewer.look(lie, {}, {}, 0.0).seen
+    assert time.process_time() - started < 1.5
+    assert int(seen.bound.sum()) == 100_000
+    assert np.all(seen.listed == 100)
