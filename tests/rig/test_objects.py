@@ -1,9 +1,12 @@
 """Our objects on a real API server: served without a warning, refused with words, shown in columns."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import yaml
 from tests.rig.objects import DEFINITIONS, collection, install_crds, written
 from tests.rig.rig import Rig
 
@@ -21,6 +24,8 @@ from powerplane.models.api.power_domain import PowerDomainObject
 
 pytestmark = pytest.mark.rig
 
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "declare-power-domains.md"
+FENCE = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1"
 RACK: dict[str, Any] = {"kind": "rack", "budget": "12kW"}
 CAP: dict[str, Any] = {"cap": {"watts": "2kW"}}
@@ -313,3 +318,14 @@ def test_what_the_server_keeps_decodes_to_what_was_written(served: Rig) -> None:
     }
     assert (found.metadata.generation, found.metadata.labels) == (1, {"row": "one"})
     assert found.metadata.resource_version
+
+
+def test_the_examples_of_the_how_to_page_are_taken(served: Rig) -> None:
+    examples = [
+        each for block in FENCE.findall(HOW_TO.read_text(encoding="utf-8")) for each in yaml.safe_load_all(block)
+    ]
+    assert len(examples) == 4
+    paths = {kind.name: kind.list_path for kind in KINDS if not kind.namespaced}
+    for each in examples:
+        answer = served.api.call("POST", f"{paths[each['kind']]}?fieldValidation=Strict", each)
+        assert answer.status == 201, answer.message
