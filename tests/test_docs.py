@@ -90,7 +90,7 @@ def test_the_readme_is_short_and_its_pictures_are_small() -> None:
 def test_every_command_and_option_shown_exists(page: Path) -> None:
     reference = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    sections = dict(re.findall(r"^##+ powerplane ([\w ]+)\n(.*?)(?=^##|\Z)", reference, re.MULTILINE | re.DOTALL))
+    sections = dict(re.findall(r"^##+ powerplane ([\w -]+)\n(.*?)(?=^##|\Z)", reference, re.MULTILINE | re.DOTALL))
     for line in shell_lines(page):
         if line.startswith("make "):
             assert line.split()[1] in targets, line

@@ -1,10 +1,12 @@
 """Answers from a plain table of headroom by node: real, and small enough to be checked by eye."""
 
 import asyncio
+import math
 from collections.abc import Callable
 
 import msgspec
 
+from powerplane.models.quantities import parse_quantity
 from powerplane.scheduler_extender.answers import FilterAnswer, PreemptAnswer
 from powerplane.scheduler_extender.wire import BindArgs, FilterArgs, PreemptArgs
 
@@ -14,7 +16,7 @@ WATTS = "powerplane.dev/watts"
 def asked_watts(args: FilterArgs | PreemptArgs) -> int:
     """What the pod's containers ask for together."""
     requests = [c.resources.requests or {} for c in args.pod.spec.containers if c.resources]
-    return sum(int(amount) for found in requests if (amount := found.get(WATTS)) is not None)
+    return math.ceil(sum(parse_quantity(amount) for found in requests if (amount := found.get(WATTS)) is not None))
 
 
 class TableAnswers:
