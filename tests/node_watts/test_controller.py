@@ -150,7 +150,7 @@ def test_a_zeroed_node_is_written_again_at_once_and_one_without_room_lists_nothi
     assert stage.listed == {"n0": None, "n1": None}
 
 
-def test_a_refused_write_is_decided_anew_and_an_unknown_one_blocks_until_it_is_over():
+def test_a_refused_write_is_decided_anew_after_a_pause_and_an_unknown_one_once_it_is_over():
     world = rack(200)
     controller = Controller(SETTINGS, 0.0)
     first = controller.decide(world.seen(0.0, 0.0), 100.0).writes
@@ -158,9 +158,21 @@ def test_a_refused_write_is_decided_anew_and_an_unknown_one_blocks_until_it_is_o
     assert controller.decide(world.seen(0.0, 0.0), 100.1).writes == ()
     controller.note(first[0], "refused", 100.2)
     controller.note(first[1], "unknown", 100.2)
-    assert [write.node for write in controller.decide(world.seen(0.0, 0.0), 100.3).writes] == [first[0].node]
+    assert controller.decide(world.seen(0.0, 0.0), 100.3).writes == ()
+    assert [write.node for write in controller.decide(world.seen(0.0, 0.0), 102.3).writes] == [first[0].node]
     assert controller.decide(world.seen(0.0, 0.0), 105.1).writes == ()
     assert [write.node for write in controller.decide(world.seen(0.0, 0.0), 105.3).writes] == [first[1].node]
+
+
+def test_a_refused_write_is_decided_anew_at_once_when_the_node_has_changed():
+    world = rack(200)
+    controller = Controller(SETTINGS, 0.0)
+    first = controller.decide(world.seen(0.0, 0.0), 100.0).writes[0]
+    controller.note(first, "refused", 100.1)
+    world.nodes[first.node] = TrueNode(world.next())
+    world.remember()
+    again = controller.decide(world.seen(0.0, 0.0), 100.2).writes
+    assert [write.node for write in again] == [first.node]
 
 
 def test_only_so_many_writes_are_on_their_way_at_a_time():

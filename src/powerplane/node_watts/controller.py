@@ -173,7 +173,7 @@ class _Moves:
         self._seen = seen
         self._want = want
         self._now_s = now_s
-        sent = np.array([memory.of(name).sent is not None for name in seen.names], dtype=np.bool_)
+        sent = np.array([memory.busy(name) for name in seen.names], dtype=np.bool_)
         self.on_their_way = int(sent.sum())
         self._busy = sent | seen.absent
 

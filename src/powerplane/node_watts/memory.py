@@ -7,6 +7,9 @@ import numpy as np
 from powerplane.node_watts.seen import Outcome, Seen, Write
 from powerplane.solver.partition_rows import Ints
 
+REFUSED_S = 2.0
+"""Pause after a refusal, unless the node changes sooner: what was refused for one version will be again."""
+
 
 @dataclass(slots=True)
 class NodeMemory:
@@ -24,6 +27,8 @@ class NodeMemory:
         When a write whose outcome is unknown can no longer take effect; None while it must still show.
     closed_since_s : float or None
         Since when our taint has been seen on it.
+    refused : (str, float) or None
+        Version for which a write was refused, and until when it is not tried again for the same.
     """
 
     listed: int = 0
@@ -31,6 +36,7 @@ class NodeMemory:
     sent: Write | None = None
     sent_until_s: float | None = None
     closed_since_s: float | None = None
+    refused: tuple[str, float] | None = None
 
     @property
     def idle(self) -> bool:
@@ -80,6 +86,8 @@ class Memory:
         if listed < node.listed and not self.shut(node, now_s):
             node.held.append((node.listed, now_s + self._settle_s))
         node.listed = listed
+        if node.refused is not None and (version != node.refused[0] or now_s >= node.refused[1]):
+            node.refused = None
         # A write is bound to the version in which the node was seen: any other version proves it done or dead.
         expired = node.sent_until_s is not None and now_s >= node.sent_until_s
         if node.sent is not None and (version != node.sent.version or expired):
@@ -87,6 +95,11 @@ class Memory:
                 # Done, and undone before we saw it: by a node that registered again.
                 node.held.append((node.sent.watts, now_s + self._settle_s))
             node.sent, node.sent_until_s = None, None
+
+    def busy(self, name: str) -> bool:
+        """Say whether a write is on its way, or was refused a moment ago for the version that we still see."""
+        node = self.of(name)
+        return node.sent is not None or node.refused is not None
 
     def shut(self, node: NodeMemory, now_s: float) -> bool:
         """Say whether a node has been closed for so long that nothing can be bound to it any more."""
@@ -113,6 +126,6 @@ class Memory:
         if node.sent != write:
             return
         if outcome == "refused":
-            node.sent = None
+            node.sent, node.refused = None, (write.version, now_s + REFUSED_S)
         elif outcome == "unknown":
             node.sent_until_s = now_s + self._expiry_s
