@@ -29,6 +29,7 @@ def test_a_pod_without_a_controller_may_move():
         ("do-not-disrupt", {"annotations": {SAFE: "false"}}),
         ("local storage", {"spec": DISK}),
         ("local storage", {"spec": {"volumes": [{"name": "logs", "hostPath": {"path": "/var/log"}}]}}),
+        ("claims devices", {"spec": {"resourceClaims": [{"name": "gpu", "resourceClaimName": "one"}]}}),
     ],
 )
 def test_a_pod_that_must_stay_says_why(reason, changes):

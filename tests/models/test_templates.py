@@ -5,6 +5,7 @@ import pytest
 from tests.models.api_objects import pod, snapshot_of
 
 from powerplane.models.objects import Namespace, PriorityClass
+from powerplane.models.volumes import NOWHERE
 
 CLASSES = tuple(
     msgspec.convert({"metadata": {"name": name}, "value": value, "globalDefault": default}, PriorityClass)
@@ -56,3 +57,9 @@ def test_a_choice_by_labels_of_namespaces_that_are_not_listed_is_said():
     assert any(said in sentence for sentence in snapshot_of(pod(spec=BY_NAMESPACE)).assumptions)
     listed = (msgspec.convert({"metadata": {"name": "default"}}, Namespace),)
     assert not any(said in each for each in snapshot_of(pod(spec=BY_NAMESPACE), namespaces=listed).assumptions)
+
+
+def test_a_pod_that_claims_devices_is_let_in_nowhere_for_nothing_is_known_of_them():
+    claims = {"resourceClaims": [{"name": "gpu", "resourceClaimName": "one"}]}
+    (template,) = snapshot_of(pod(spec=claims)).templates
+    assert template.volume_selectors == (NOWHERE,)

@@ -39,6 +39,9 @@ def unmovable_reason(pod: Pod, *, waits_for_volume: bool = False) -> str:
         return "do-not-disrupt"
     if safe != "true" and any(is_local(volume) for volume in pod.spec.volumes or ()):
         return "local storage"
+    if pod.spec.resource_claims:
+        # Which nodes have such a device, and who holds it, stands in objects that are not read.
+        return "claims devices"
     return "waits for its volume" if waits_for_volume else ""
 
 

@@ -187,6 +187,7 @@ class PodSpec(Narrow, frozen=True):
     priority_class_name: str = ""
     topology_spread_constraints: tuple[TopologySpreadConstraint, ...] | None = None
     volumes: tuple[Volume, ...] | None = None
+    resource_claims: tuple[dict[str, Any], ...] | None = None
 
 
 class ContainerStatus(Narrow, frozen=True):

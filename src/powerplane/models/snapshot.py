@@ -39,7 +39,8 @@ class PodTemplate:
     host_ports : tuple of (protocol, ip, port)
         Sorted; ip is "0.0.0.0" for every address.
     volume_selectors : tuple of NodeSelector
-        Where each bound volume of the pod is reachable from; all must hold.
+        Where each bound volume of the pod is reachable from; all must hold. One that chooses no node stands for a
+        volume that waits, or for a claim of devices, of which nothing is known.
     unmovable : str
         Why no plan may move such a pod (for example "DaemonSet"); "" when one may.
     terminating : bool

@@ -22,7 +22,7 @@ from powerplane.models.objects import (
 from powerplane.models.owners import OwnerBook
 from powerplane.models.requests import SIDECAR, held_beyond, pod_requests, whole_units
 from powerplane.models.snapshot import PodTemplate
-from powerplane.models.volumes import PodVolumes, VolumeBook
+from powerplane.models.volumes import NOWHERE, PodVolumes, VolumeBook
 
 BUILT_IN_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 EVERY_ADDRESS = "0.0.0.0"
@@ -98,7 +98,7 @@ class TemplateBook:
             tolerations=spec.tolerations or (),
             spread=required_spread(spec),
             host_ports=host_ports(spec),
-            volume_selectors=volumes.selectors,
+            volume_selectors=volumes.selectors + ((NOWHERE,) if spec.resource_claims else ()),
             unmovable=unmovable,
             terminating=pod.metadata.deletion_timestamp is not None,
             exclusive_claims=volumes.exclusive,
