@@ -251,7 +251,7 @@ class World:
             self.act(*each)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(ACTS, min_size=4, max_size=30), st.lists(st.lists(ACTS, max_size=3), max_size=60), CLOCKS, st.booleans()
 )
@@ -262,7 +262,7 @@ def test_two_never_lead_at_one_instant_wherever_they_are_stopped(acts, interrupt
         world.act(*each)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from((0.5, 1.0, 2.5, 3.2, 3.8, 5.5, 6.5))), max_size=12))
 def test_two_never_lead_at_one_instant_however_long_they_pause_between_rounds(rounds):
     world = World([(0.0, 1.0), (1e5, 1.0)])

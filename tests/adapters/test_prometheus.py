@@ -201,6 +201,7 @@ def test_credentials_follow_no_redirect_and_no_proxy_of_the_environment(read, mo
     assert read.server.headers["Authorization"] == "Bearer secret"
 
 
+@pytest.mark.slow
 @pytest.mark.prometheus
 def test_a_real_prometheus_that_scrapes_an_exporter_answers_with_watts_and_true_ages(prometheus, tmp_path):
     watts = {"n1": 250.5, "n2": -3.0, "n3": float("nan")}

@@ -316,23 +316,23 @@ def test_a_list_whose_pages_keep_expiring_is_read_in_one_piece(server, cache, fo
 
 def test_pauses_grow_to_a_bound_and_do_not_hammer(server, follow):
     server.list_plan.extend(["http-500"] * 1000)
-    follow(WatchPatience(first_pause_s=0.05, longest_pause_s=0.2), synced=False)
-    time.sleep(1.0)
-    assert 5 <= len(server.lists()) <= 14
+    follow(WatchPatience(first_pause_s=0.02, longest_pause_s=0.1), synced=False)
+    time.sleep(0.5)
+    assert 4 <= len(server.lists()) <= 16
 
 
 def test_a_server_that_ends_each_watch_at_once_is_not_hammered(server, follow):
     server.expect(*["end"] * 1000)
-    follow(WatchPatience(first_pause_s=0.05, longest_pause_s=0.2))
-    time.sleep(1.0)
-    assert 4 <= len(server.watches()) <= 14
+    follow(WatchPatience(first_pause_s=0.02, longest_pause_s=0.1))
+    time.sleep(0.5)
+    assert 3 <= len(server.watches()) <= 16
 
 
 def test_a_server_that_forgets_each_place_at_once_is_not_hammered_with_lists(server, follow):
     server.expect(*["http-410"] * 1000)
-    reflector = follow(WatchPatience(first_pause_s=0.05, longest_pause_s=0.2))
-    time.sleep(1.0)
-    assert 3 <= reflector.status.relists <= 14
+    reflector = follow(WatchPatience(first_pause_s=0.02, longest_pause_s=0.1))
+    time.sleep(0.5)
+    assert 2 <= reflector.status.relists <= 16
 
 
 def test_a_server_that_comes_back_is_followed_again(server, cache, follow):
@@ -379,7 +379,7 @@ def test_a_storm_is_handed_on_in_batches(server, cache, follow):
     time.sleep(0.1)
     gate.set()
     assert cache.becomes(server.state())
-    assert len(cache.batches) < 40
+    assert len(cache.batches) < 120, "what the client has buffered unseen, 8 KiB, may come one by one"
 
 
 @pytest.mark.parametrize("where", ["watch", "pause", "headers"])
@@ -423,7 +423,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_whatever_happens_the_sink_ends_with_the_servers_state(tmp_path, steps):
     server, cache = WatchServer(), Cache()

@@ -24,6 +24,7 @@ class WatchServer:
         self.version = 100
         self.history: list[tuple[int, str, dict]] = []
         self.forgotten = 0
+        self.snapshots: dict[int, list[dict]] = {}
         self.plan: deque[str] = deque()
         self.list_plan: deque[str] = deque()
         self.asked: list[dict[str, str]] = []
@@ -114,21 +115,25 @@ class WatchServer:
             handler.close_connection = True
 
     def list(self, handler: BaseHTTPRequestHandler, query: dict[str, str]) -> None:
+        at, _, start = query.get("continue", "").partition(":")
         with self.changed:
             word = self.list_plan.popleft() if self.list_plan else ""
-            items = [self.objects[name] for name in sorted(self.objects)]
-            version = self.version
+            version = int(at or self.version)
+            # Pages of one list are of one instant, whatever happens meanwhile.
+            if not at:
+                self.snapshots[version] = [self.objects[name] for name in sorted(self.objects)]
+            items = self.snapshots[version]
         if word.startswith("http-"):
             return status(handler, int(word[5:]), "told to")
         if word == "garbage":
             return send(handler, 200, b"<html>")
         if word == "hang":
-            time.sleep(2)
-        start, limit = int(query.get("continue", "0")), int(query.get("limit", "0")) or len(items) or 1
+            time.sleep(1.2)
+        first, limit = int(start or 0), int(query.get("limit", "0")) or len(items) or 1
         metadata = {"resourceVersion": str(version)}
-        if start + limit < len(items):
-            metadata["continue"] = str(start + limit)
-        body = {"kind": "PodList", "metadata": metadata, "items": items[start : start + limit]}
+        if first + limit < len(items):
+            metadata["continue"] = f"{version}:{first + limit}"
+        body = {"kind": "PodList", "metadata": metadata, "items": items[first : first + limit]}
         return send(handler, 200, json.dumps(body).encode())
 
     def watch(self, handler: BaseHTTPRequestHandler, query: dict[str, str]) -> None:

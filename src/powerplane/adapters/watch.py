@@ -193,7 +193,7 @@ class Reflector(Generic[T]):
         patience = self._patience
         try:
             request = Request("GET", self._watched.path, query)
-            return fetch(self._access, request, patience.page_timeout_s, gzip=False, on_response=self._hold)
+            return fetch(self._access, request, patience.page_timeout_s, on_response=self._hold)
         except TRANSPORT_ERRORS as error:
             told = reason(error, patience.page_timeout_s)
             raise _SetbackError(f"GET {self._watched.path}: {told}", lost=True) from error
