@@ -132,6 +132,9 @@ BOMBS = {
     "many labels": b'{"Pod":{"metadata":{"uid":"u","labels":{'
     + b",".join(b'"%x":""' % at for at in range(90_000))
     + b'}}},"NodeNames":["n1"]}',
+    "many victims": b'{"Pod":{"metadata":{"uid":"u"}},"NodeNameToMetaVictims":{'
+    + b",".join(b'"%x":{}' % at for at in range(40_000))
+    + b"}}",
     "long number": b'{"Pod":{"metadata":{"uid":"u"},"x":' + b"9" * 900_000 + b'},"NodeNames":[]}',
     "far exponent": b'{"Pod":{"metadata":{"uid":"u"},"spec":{"priority":1e999999}},"NodeNames":[]}',
     "long string": b'{"Pod":{"metadata":{"uid":"' + b"\\u0041" * 170_000 + b'"}},"NodeNames":["n1"]}',

@@ -176,6 +176,10 @@ def test_sizes_are_bounded_before_they_are_read():
     nodes = b",".join([b'{"metadata":{"name":"a"}}'] * 4)
     with pytest.raises(MalformedError, match="more than 3"):
         read_filter(b'{"Pod":%s,"Nodes":{"items":[%s]}}' % (POD, nodes), small)
+    for body, told in ((b'{"a":{"Pods":null,"NumPDBViolations":0}}', "larger"), (b'{"a":{"pods":[]}}', "too large")):
+        least = Limits(victims_bytes=30, odd_body_bytes=10)
+        with pytest.raises(MalformedError, match=told):
+            read_preempt(b'{"Pod":%s,"NodeNameToMetaVictims":%s}' % (POD, body), least)
     with pytest.raises(MalformedError, match="too large"):
         read_filter(b'{"pod":%s,"nodenames":["%s"]}' % (POD, b"x" * 400), small)
 

@@ -17,6 +17,8 @@ class Limits:
         A body that is not as kube-scheduler writes it (other case, members in another order): read in full, so less.
     pod_bytes : int
         The pod in it; the API server keeps none above 1.5 MiB.
+    victims_bytes : int
+        Proposed victims: kube-scheduler tries a tenth of the nodes, so 3 MiB by UID at 5,000 nodes.
     nodes : int
         Nodes in one question; Kubernetes supports 5,000, the largest clusters have some ten thousands.
     total_bytes : int
@@ -32,8 +34,9 @@ class Limits:
     """
 
     body_bytes: int = 64 * MIB
-    odd_body_bytes: int = 4 * MIB
+    odd_body_bytes: int = 1 * MIB
     pod_bytes: int = 2 * MIB
+    victims_bytes: int = 8 * MIB
     nodes: int = 100_000
     total_bytes: int = 256 * MIB
     read_timeout_s: float = 5.0

@@ -122,6 +122,17 @@ class _Uid(msgspec.Struct, frozen=True, gc=False):
     uid: str
 
 
+class _MetaPod(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    uid: str = msgspec.field(name="UID")
+
+
+class _MetaVictims(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """Victims as kube-scheduler writes them; anything else is read the slower way."""
+
+    pods: tuple[_MetaPod, ...] | None = msgspec.field(name="Pods")
+    violations: int = msgspec.field(name="NumPDBViolations")
+
+
 class _FullVictim(msgspec.Struct, frozen=True, gc=False):
     metadata: _Uid
 
@@ -133,6 +144,7 @@ _ITEMS: Final = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
 _NAMES: Final = msgspec.json.Decoder(tuple[str, ...])
 _NODES: Final = msgspec.json.Decoder(_NodeList)
 _POD: Final = msgspec.json.Decoder(WaitingPod)
+_META: Final = msgspec.json.Decoder(dict[str, _MetaVictims])
 _UNTYPED: Final = msgspec.json.Decoder()
 _ENCODER: Final = msgspec.json.Encoder()
 
@@ -171,9 +183,9 @@ def read_preempt(body: bytes, limits: Limits = DEFAULT_LIMITS) -> PreemptArgs:
     members = _members(body, limits)
     pod = _pod(members, limits)
     if raw := members.get("NodeNameToMetaVictims"):
-        return PreemptArgs(pod, _victims(raw, "NodeNameToMetaVictims", full=False))
+        return PreemptArgs(pod, _victims(raw, "NodeNameToMetaVictims", limits, full=False))
     if raw := members.get("NodeNameToVictims"):
-        return PreemptArgs(pod, _victims(raw, "NodeNameToVictims", full=True))
+        return PreemptArgs(pod, _victims(raw, "NodeNameToVictims", limits, full=True))
     raise MalformedError("there is neither NodeNameToMetaVictims nor NodeNameToVictims")
 
 
@@ -293,11 +305,28 @@ def _node_names(raw: bytes, limits: Limits) -> tuple[str, ...]:
     return names
 
 
-def _victims(raw: bytes, what: str, *, full: bool) -> dict[str, Victims]:
+def _victims(raw: bytes, what: str, limits: Limits, *, full: bool) -> dict[str, Victims]:
     """Victims by node; their own level (Pods, UID, NumPDBViolations) in any case, pods inside as the API has them."""
+    if len(raw) > limits.victims_bytes:
+        raise MalformedError(f"{what} is larger than {limits.victims_bytes} bytes")
     _refuse_twice(raw, what)
+    if not full and (strict := _meta_victims(raw)) is not None:
+        return strict
+    if not full and len(raw) > limits.odd_body_bytes:
+        raise MalformedError(f"{what} is too large to be read in a form that kube-scheduler does not write")
     by_node = _convert(_read(_UNTYPED, raw, what), dict[str, dict[str, Any] | None], what)
     return {node: _node_victims(_folded(found or {}, what), what, full=full) for node, found in by_node.items()}
+
+
+def _meta_victims(raw: bytes) -> dict[str, Victims] | None:
+    try:
+        found = _META.decode(raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return {
+        node: Victims(tuple([pod.uid for pod in victims.pods or ()]), victims.violations)
+        for node, victims in found.items()
+    }
 
 
 def _node_victims(found: dict[str, Any], what: str, *, full: bool) -> Victims:
