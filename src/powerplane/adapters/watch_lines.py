@@ -22,6 +22,10 @@ MOST_LINES = 500
 """Lines that are gathered into one batch, so that a storm is not handed on one by one, nor waited for to end."""
 
 
+BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises: also for bytes that are no text, and for nesting without end."""
+
+
 class LineError(Exception):
     """A line that is not what the API promises."""
 
@@ -121,14 +125,14 @@ class Decoders(Generic[T]):
         """
         try:
             raw = self._page.decode(body)
-        except msgspec.DecodeError as error:
+        except BAD_JSON as error:
             raise LineError(f"not a list: {error}") from error
         objects: list[T] = []
         unreadable: list[str] = []
         for item in raw.items or ():
             try:
                 objects.append(self._item.decode(item))
-            except msgspec.DecodeError as error:
+            except BAD_JSON as error:
                 unreadable.append(_named(item, error))
         return Page(objects, tuple(unreadable), raw.metadata.continue_, raw.metadata.resource_version)
 
@@ -152,7 +156,7 @@ class Decoders(Generic[T]):
         for line in lines:
             try:
                 event = self._line.decode(line)
-            except msgspec.DecodeError as error:
+            except BAD_JSON as error:
                 unreadable.append(self._unfit(line, error))
                 last = line
                 continue
@@ -163,18 +167,21 @@ class Decoders(Generic[T]):
                 changes.append((type(event).__struct_config__.tag, event.object))
         return Gathered(tuple(changes), tuple(unreadable), self._version(last, resource_version), None)
 
-    def _unfit(self, line: bytes, error: msgspec.DecodeError) -> str:
+    def _unfit(self, line: bytes, error: Exception) -> str:
         """The name of an object that does not fit its struct, in a line that is one for all that."""
         try:
             known = self._any.decode(line)
-        except msgspec.DecodeError:
+        except BAD_JSON:
             raise LineError(f"not an event: {error}") from error
         if known.type not in {"ADDED", "MODIFIED", "DELETED"} or not known.object.metadata.name:
             raise LineError(f"not an event: {error}") from error
         return _told(known.object.metadata, error)
 
     def _version(self, line: bytes, before: str) -> str:
-        return (self._any.decode(line).object.metadata.resource_version if line else "") or before
+        try:
+            return (self._any.decode(line).object.metadata.resource_version if line else "") or before
+        except BAD_JSON as error:
+            raise LineError(f"an event without a version: {error}") from error
 
 
 def read_lines(response: urllib3.BaseHTTPResponse, longest: int) -> Iterator[list[bytes]]:
@@ -228,12 +235,12 @@ def _more(response: urllib3.BaseHTTPResponse) -> bool:
     return bool(pending and pending()) or wait_for_read(sock, timeout=0)
 
 
-def _named(item: msgspec.Raw, error: msgspec.DecodeError) -> str:
+def _named(item: msgspec.Raw, error: Exception) -> str:
     try:
         return _told(msgspec.json.decode(item, type=_Versioned).metadata, error)
-    except msgspec.DecodeError:
+    except BAD_JSON:
         return f"an object without a name: {error}"
 
 
-def _told(meta: _Meta, error: msgspec.DecodeError) -> str:
+def _told(meta: _Meta, error: Exception) -> str:
     return f"{meta.namespace}/{meta.name}: {error}" if meta.namespace else f"{meta.name}: {error}"
