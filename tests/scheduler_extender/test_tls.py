@@ -1,5 +1,7 @@
 """Who may connect, and certificates that change while the extender serves."""
 
+import contextlib
+import dataclasses
 import os
 import ssl
 import time
@@ -13,6 +15,7 @@ from tests.scheduler_extender.certificates import LOOPBACK, Authority, write_pai
 from tests.scheduler_extender.talking import PATIENCE_S, Client, Running, running
 
 from powerplane.models.errors import InputError
+from powerplane.scheduler_extender.limits import Limits
 from powerplane.scheduler_extender.server import ServerSettings
 from powerplane.scheduler_extender.tls import SCHEDULER_NAME, RotatingTls, TlsFiles, certificate_names
 
@@ -78,6 +81,14 @@ def test_a_client_without_a_server_name_is_served_too(party):
     context.check_hostname = False
     with running(TableAnswers(), party.settings()) as server:
         assert answered(server, context, None) == 200
+
+
+def test_a_handshake_that_does_not_come_is_not_waited_for(party):
+    settings = dataclasses.replace(party.settings(), limits=Limits(head_timeout_s=0.2))
+    with running(TableAnswers(), settings) as server, Client(server.port) as silent:
+        with contextlib.suppress(ConnectionError):
+            assert silent.socket.recv(1) == b""  # hung up on, within the client's patience
+        assert answered(server, party.scheduler()) == 200
 
 
 def test_alternative_names_count_as_names(party):

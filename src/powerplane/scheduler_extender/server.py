@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 
@@ -196,11 +196,30 @@ def freeze_heap() -> None:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Leaves signals to `serve`: two servers share the loop."""
+    """Leaves signals to `serve`, as two servers share the loop; and waits for no handshake longer than for a head."""
+
+    handshake_timeout_s: float
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen as uvicorn does, which has no setting for the handshake's time: 60 s for anybody who connects."""
+        loop, config = asyncio.get_running_loop(), self.config
+
+        def protocol() -> asyncio.Protocol:
+            made: Any = config.http_protocol_class
+            return cast(asyncio.Protocol, made(config=config, server_state=self.server_state, app_state={}, _loop=loop))
+
+        timeout_s = self.handshake_timeout_s if config.ssl else None
+        self.servers = [
+            await loop.create_server(
+                protocol, sock=sock, ssl=config.ssl, backlog=config.backlog, ssl_handshake_timeout=timeout_s
+            )
+            for sock in sockets or ()
+        ]
+        self.started = True
 
 
 def _uvicorn(app: Any, settings: ServerSettings, protocol: type[asyncio.Protocol], tls: RotatingTls | None) -> _Uvicorn:
@@ -222,7 +241,9 @@ def _uvicorn(app: Any, settings: ServerSettings, protocol: type[asyncio.Protocol
         timeout_graceful_shutdown=settings.grace_s,
         ssl_context_factory=None if tls is None else lambda _config, _default: tls.listening,
     )
-    return _Uvicorn(config)
+    server = _Uvicorn(config)
+    server.handshake_timeout_s = settings.limits.head_timeout_s
+    return server
 
 
 def _listen(host: str, port: int) -> socket.socket:
