@@ -159,6 +159,33 @@ def test_waiting_pods_are_scheduled_within_seconds_of_headroom(rig, budgets):
         assert time.monotonic() - start < 20
 
 
+def test_nothing_is_written_by_a_replica_that_does_not_lead(rig, budgets):
+    class Candidate:
+        token = 1
+        lead = False
+
+        def leading(self):
+            return self.lead
+
+    candidate = Candidate()
+    settings = NodeWattsSettings("second", namespace="default")
+    run = NodeWattsRun(open_cluster(rig.kubeconfig), settings, CollectorRegistry(), elector=candidate)
+    run.start()
+    try:
+        assert wait_for(lambda: not run.trouble(), 20)
+        time.sleep(9)
+        assert not any(budgets.listed().values())
+        candidate.lead = True
+        assert all_listed(budgets)
+        candidate.lead = False
+        rig.api.delete("/api/v1/nodes/n1")
+        make_nodes(rig, [node("n1")])
+        time.sleep(3)
+        assert not budgets.listed()["n1"]
+    finally:
+        run.stop()
+
+
 def test_a_budget_that_is_cut_is_followed_down_to_what_pods_request_and_up_again(rig, budgets):
     with controller(rig):
         assert all_listed(budgets)

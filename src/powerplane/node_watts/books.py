@@ -10,10 +10,10 @@ from powerplane.node_watts.facts import ROOM, NodeFact, PodFact, SeenNode, SeenP
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
-O = TypeVar("O")  # noqa: E741 - an object as the watch brings it
+S = TypeVar("S")
 
 
-class Shelf(Generic[O, K, T]):
+class Shelf(Generic[S, K, T]):
     """Facts of one kind by key, fed by a reflector on its thread and read by the loop.
 
     Parameters
@@ -31,8 +31,8 @@ class Shelf(Generic[O, K, T]):
     def __init__(
         self,
         lock: threading.RLock,
-        key: Callable[[O], K],
-        fact: Callable[[O], T | None],
+        key: Callable[[S], K],
+        fact: Callable[[S], T | None],
         changed: Callable[[T | None, T | None], None],
     ) -> None:
         self.kept: dict[K, T] = {}
@@ -41,7 +41,7 @@ class Shelf(Generic[O, K, T]):
         self._fact = fact
         self._changed = changed
 
-    def sink(self, batch: Batch[O]) -> None:
+    def sink(self, batch: Batch[S]) -> None:
         """Take in a batch."""
         told = [(self._key(each), None if what == "DELETED" else self._fact(each)) for what, each in batch.changes]
         with self._lock:
@@ -152,10 +152,12 @@ class Books:
         for pod, sign in ((before, -1), (now, 1)):
             if pod is not None and (where := pod.node or pod.nominated):
                 self.sums.setdefault(where, NodeSums()).add(pod, sign)
-        uid = (now or before).uid  # type: ignore[union-attr] # one of them is there
-        self.refused.pop(uid, None)
+                if before is not None and now is None and not self.sums[where].pods:
+                    del self.sums[where]
+        if before is not None:
+            self.refused.pop(before.uid, None)
         if now is not None and now.refused:
-            self.refused[uid] = now
+            self.refused[now.uid] = now
             self._tell()
 
 

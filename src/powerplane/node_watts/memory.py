@@ -10,6 +10,9 @@ from powerplane.solver.partition_rows import Ints
 REFUSED_S = 2.0
 """Pause after a refusal, unless the node changes sooner: what was refused for one version will be again."""
 
+SHOWS_S = 60.0
+"""What was written has shown by then: a watch that is more behind is not decided by."""
+
 
 @dataclass(slots=True)
 class NodeMemory:
@@ -127,5 +130,6 @@ class Memory:
             return
         if outcome == "refused":
             node.sent, node.refused = None, (write.version, now_s + REFUSED_S)
-        elif outcome == "unknown":
-            node.sent_until_s = now_s + self._expiry_s
+        else:
+            # What was done shows in our watch; a write that changed nothing never does.
+            node.sent_until_s = now_s + (self._expiry_s if outcome == "unknown" else SHOWS_S)

@@ -68,7 +68,7 @@ class NodeWattsSettings:
     namespace: str = "powerplane-system"
     lease: str = LEASE
     tick_s: float = 1.0
-    soonest_s: float = 0.1
+    soonest_s: float = 0.25
     write_timeout_s: float = 2.0
     writers: int = 8
     controller: ControllerSettings = field(default_factory=ControllerSettings)
@@ -106,8 +106,10 @@ class NodeWattsRun:
         self._samples = samples
         self._writer = Writer(access, settings.write_timeout_s, attempts=1)
         self._metrics = NodeWattsMetrics(registry)
-        self._lease = None if elector else LeaseElector(access, settings.namespace, settings.lease, settings.identity)
-        self._elector: Elector = elector or self._lease  # type: ignore[assignment] # one of them is there
+        self._lease: LeaseElector | None = None
+        if elector is None:
+            elector = self._lease = LeaseElector(access, settings.namespace, settings.lease, settings.identity)
+        self._elector: Elector = elector
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._books = Books(self._wake.set)
@@ -199,18 +201,20 @@ class NodeWattsRun:
             decisions = controller.decide(look.seen, self._clock())
         self._metrics.decided(decisions, self._clock() - started_s)
         for write in decisions.writes:
-            self._pool.submit(self._send, controller, token, write, nodes.get(write.node))
+            self._pool.submit(self._send, controller, write, nodes.get(write.node))
 
-    def _try(self, token: int, write: Write, node: NodeFact | None) -> tuple[Outcome, str]:
-        if not self._elector.leading() or self._elector.token != token:
-            return "refused", "another replica leads"
+    def _try(self, controller: Controller, write: Write, node: NodeFact | None) -> tuple[Outcome, str]:
+        """Write, if the controller that decided it is still the one, and leads at this instant."""
+        ours = self._controller
+        if ours is None or ours[1] is not controller or not self._elector.leading() or self._elector.token != ours[0]:
+            return "refused", "this replica does not lead any more"
         try:
             return carry_out(self._writer, write, node)
         except Exception as error:
             return "unknown", repr(error)
 
-    def _send(self, controller: Controller, token: int, write: Write, node: NodeFact | None) -> None:
-        outcome, told = self._try(token, write, node)
+    def _send(self, controller: Controller, write: Write, node: NodeFact | None) -> None:
+        outcome, told = self._try(controller, write, node)
         if told:
             LOG.warning("node %s, %s %s: %s (%s)", write.node, write.kind, write.watts, outcome, told)
         self._metrics.wrote(write, outcome)

@@ -29,7 +29,7 @@ class Change:
     """
 
     least_watts: int = 20
-    reserve_percent: int = 10
+    reserve_percent: int = 30
     level: bool = False
 
 
