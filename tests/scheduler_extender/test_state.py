@@ -11,6 +11,7 @@ from powerplane.models.api.placement_plan import PlacementPlanObject
 from powerplane.models.power_tree import NodeFigures, compile_tree
 from powerplane.scheduler_extender.choosing import AMPLE
 from powerplane.scheduler_extender.facts import UNREADABLE_MW, WATTS
+from powerplane.scheduler_extender.reasons import BEHIND
 from powerplane.scheduler_extender.state import ExtenderState, HoldRules
 from powerplane.scheduler_extender.steering import moves_of
 from powerplane.scheduler_extender.trust import TrustRules
@@ -219,12 +220,23 @@ def test_the_successor_of_a_moved_pod_is_offered_its_target_alone(clock):
     state = state_of(tree(RACKS, rack_w=10**5), clock)
     state.see_pod(fact("old", "a", 100, owner="rs"))
     see(state, plan_of(("old", "rs", "a", "d", 100)))
+    state.see_pod(fact("too-early", owner="rs"))
     assert state.filter(ask(waiting("too-early", owner="rs"), NAMES)).names is None
     state.see_pod(fact("old", "a", 100, owner="rs", leaving=True))
     assert state.filter(ask(waiting("new", owner="rs"), NAMES)).names == ("d",)
     assert state.filter(ask(waiting("more", owner="rs"), NAMES)).names is None
     state.see_pod(fact("new", "d", 100, owner="rs"))
     assert (state.tallies.steered, len(state.steering)) == (1, 0)
+
+
+def test_a_successor_that_comes_before_the_news_of_its_leaver_is_told_to_come_again(clock):
+    state = state_of(tree(RACKS, rack_w=10**5), clock)
+    state.see_pod(fact("old", "a", 100, owner="rs"))
+    see(state, plan_of(("old", "rs", "a", "d", 100)))
+    assert state.filter(ask(waiting("new", owner="rs"), NAMES)).error == BEHIND
+    assert not state.filter(ask(waiting("other", owner="else"), NAMES)).error
+    state.lose_pod("old")
+    assert state.filter(ask(waiting("new", owner="rs"), NAMES)).names == ("d",)
 
 
 def test_the_target_is_kept_free_for_the_successor(clock):

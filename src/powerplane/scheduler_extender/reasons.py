@@ -10,6 +10,7 @@ from powerplane.scheduler_extender.ledger import Ledger
 
 UNKNOWN = "node is not known to powerplane yet"
 OWN_BUDGET = "too little power left under the node's own budget"
+BEHIND = "the pod that this one may follow by a plan is not seen leaving yet"
 BROKEN_TREE = "the power domains of this cluster make no tree: see `kubectl get powerdomains`"
 
 

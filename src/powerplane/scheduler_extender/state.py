@@ -15,7 +15,7 @@ from powerplane.scheduler_extender.choosing import choose, scores
 from powerplane.scheduler_extender.facts import Demand, PodFact, demand_of, owner_of, version_of
 from powerplane.scheduler_extender.ledger import Hold, Ledger
 from powerplane.scheduler_extender.preempting import preempt
-from powerplane.scheduler_extender.reasons import BROKEN_TREE, UNKNOWN, Refusals, row_reasons
+from powerplane.scheduler_extender.reasons import BEHIND, BROKEN_TREE, UNKNOWN, Refusals, row_reasons
 from powerplane.scheduler_extender.rendering import ScoreSheet
 from powerplane.scheduler_extender.steering import Move, Steering
 from powerplane.scheduler_extender.trust import Trust, TrustRules
@@ -227,6 +227,8 @@ class ExtenderState:
         steered = self._steer(args, columns, demand_mw)
         if steered is not None:
             return steered
+        if self._comes_before_the_news(pod):
+            return FilterAnswer(error=BEHIND)
         known = columns[columns >= 0]
         fitting = known[self.ledger.room_mw[known] >= demand_mw[known]]
         if not len(fitting):
@@ -273,6 +275,18 @@ class ExtenderState:
             if leaver is None or leaver.leaving:
                 return move
         return None
+
+    def _comes_before_the_news(self, pod: WaitingPod) -> bool:
+        """Whether a pod may follow a move whose leaver only seems to be there: the watch has not shown the pod either.
+
+        The scheduler asks about a successor within milliseconds; told to come again, it does so within seconds.
+        """
+        meta = pod.metadata
+        if not len(self.steering) or meta.uid in self.pending:
+            return False
+        moves = self.steering.candidates(meta.namespace, meta.name, owner_of(meta.owner_references))
+        leavers = (self.ledger.pod(move.uid) for move in moves)
+        return any(leaver is not None and not leaver.leaving for leaver in leavers)
 
     def _refuse(
         self, pod: WaitingPod, args: FilterArgs, columns: Ints, demand: Demand, demand_mw: Ints
