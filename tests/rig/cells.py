@@ -42,6 +42,8 @@ class Cell:
     ----------
     going, done : sets of str
         Names of bound pods that are to be deleted (a finalizer holds them), and to have succeeded or failed.
+    resized : dict
+        By name of a bound pod: the status of its first container, which holds other amounts than it asks for.
     """
 
     nodes: list[Json] = field(default_factory=list)
@@ -50,6 +52,7 @@ class Cell:
     pods: list[Json] = field(default_factory=list)
     going: set[str] = field(default_factory=set)
     done: set[str] = field(default_factory=set)
+    resized: dict[str, Json] = field(default_factory=dict)
     probes: list[Probe] = field(default_factory=list)
 
 
@@ -72,6 +75,8 @@ def cell(seed: int, nodes: int, pods: int, probes: int, *, odd: bool = False) ->
             pod["metadata"]["finalizers"] = [HOLD]
         elif fate < 0.16:
             made.done.add(pod["metadata"]["name"])
+        elif fate < 0.26:
+            made.resized[pod["metadata"]["name"]] = maker.resized()
     made.probes = [maker.probe(i, made) for i in range(probes)]
     return made
 
@@ -342,6 +347,19 @@ class _Maker:
         address = self.one(*ADDRESSES)
         made = {"containerPort": number, "hostPort": number, "protocol": self.one("TCP", "TCP", "UDP")}
         return made | ({"hostIP": address} if address else {})
+
+    def resized(self) -> Json:
+        """What a kubelet says of a container in the middle of a resize."""
+        amounts = [{"cpu": self.one("100m", "1", "2"), "memory": self.one("64Mi", "2Gi")} for _ in range(2)]
+        return {
+            "name": "main",
+            "image": "none",
+            "imageID": "",
+            "ready": True,
+            "restartCount": 0,
+            "allocatedResources": amounts[0],
+            "resources": {"requests": amounts[1]},
+        }
 
     # -- pods
 

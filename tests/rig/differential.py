@@ -175,12 +175,15 @@ def _put(rig: Rig, cell: Cell) -> None:
                 cell.pods.remove(pod)
                 cell.going.discard(pod["metadata"]["name"])
                 cell.done.discard(pod["metadata"]["name"])
+                cell.resized.pop(pod["metadata"]["name"], None)
     assert wait_for(lambda: _settled(rig, cell), SETTLED_S, 0.5), "the cell does not settle"
     for pod in cell.pods:
         path, name = _path(pod), pod["metadata"]["name"]
         if name in cell.done:
             phase = "Failed" if len(name) % 2 else "Succeeded"
             rig.api.patch(f"{path}/status", {"status": {"phase": phase}})
+        if name in cell.resized:
+            rig.api.patch(f"{path}/status", {"status": {"containerStatuses": [cell.resized[name]]}})
         if name in cell.going:
             rig.api.delete(path, {"gracePeriodSeconds": 0})
     time.sleep(HEARD_S)
