@@ -13,8 +13,9 @@ from powerplane.models.api.tree import read_tree
 from powerplane.node_watts.books import Books
 from powerplane.node_watts.drift import Sample
 from powerplane.node_watts.facts import CLOSED_TAINT, SeenNode, SeenPod, node_fact
+from powerplane.node_watts.lie import EXPECTED, lie_of
 from powerplane.node_watts.seen import Write
-from powerplane.node_watts.view import MOST_WATTS, Viewer, lie_of
+from powerplane.node_watts.view import MOST_WATTS, Viewer
 from powerplane.node_watts.writing import carry_out, outcome_of
 
 WATTS = "powerplane.dev/watts"
@@ -122,12 +123,28 @@ def test_only_pods_that_the_scheduler_refused_and_may_schedule_are_waiting():
         seen_pod("alike", 50, refused=True),
         seen_pod("other", 50, refused=True, nodeSelector={"zone": "x"}),
     ]
-    books = filled([seen_node("a", labels={"zone": "x"}), seen_node("b")], pods)
+    books = filled([seen_node("a", 50, labels={"zone": "x"}), seen_node("b")], pods)
     demands = look(books).seen.demands
     assert sorted((demand.watts, demand.count) for demand in demands) == [(50, 1), (50, 2)]
     allowed = look(books).seen.allowed
     single = next(demand for demand in demands if demand.count == 1)
     assert allowed[single.allowed_row].tolist() == [True, False]
+
+
+def test_a_node_is_given_what_it_lacks_for_pods_that_are_nominated_to_it():
+    pods = [
+        seen_pod("p1", 60, "a"),
+        seen_pod("moved", 50, nominated="a", refused=True),
+        seen_pod("fits", 9, nominated="b"),
+    ]
+    seen = look(filled([seen_node("a", 80), seen_node("b", 80)], pods)).seen
+    assert seen.keep.tolist() == [80, 9]
+    assert [(each.watts, each.count, each.priority) for each in seen.demands] == [(30, 1, EXPECTED)]
+    assert seen.allowed.tolist() == [[True, False]]
+    leaving = msgspec.structs.replace(
+        pods[0], metadata=msgspec.structs.replace(pods[0].metadata, deletion_timestamp="x")
+    )
+    assert look(filled([seen_node("a", 80), seen_node("b", 80)], [leaving, *pods[1:]])).seen.demands == ()
 
 
 def test_taints_keep_waiting_pods_off_but_ours_does_not_count():

@@ -79,6 +79,7 @@ class NodeSums:
 
     watts: int = 0
     nominated_watts: int = 0
+    leaving_watts: int = 0
     cpu: int = 0
     memory: int = 0
     pods: int = 0
@@ -98,6 +99,7 @@ class NodeSums:
             self.unstated_pods += sign
         else:
             self.watts += sign * pod.watts
+            self.leaving_watts += sign * pod.watts * pod.leaving
 
 
 class Books:

@@ -155,6 +155,8 @@ class PodFact:
     requests : tuple of int
         Of ``ROOM``.
     priority : int
+    leaving : bool
+        Its deletion has begun.
     refused : bool
         Unbound, free to be scheduled, and the scheduler's last attempt found no node.
     wish : Wish or None
@@ -169,6 +171,7 @@ class PodFact:
     watts: int | None
     requests: tuple[int, ...]
     priority: int
+    leaving: bool
     refused: bool
     wish: Wish | None
 
@@ -207,6 +210,7 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
         watts=watts,
         requests=requests,
         priority=spec.priority or 0,
+        leaving=meta.deletion_timestamp is not None,
         refused=refused,
         wish=_wish(spec, (watts or 0, *requests)) if refused else None,
     )

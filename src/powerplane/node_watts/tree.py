@@ -10,7 +10,7 @@ from powerplane.models.api.policies import effective_rack_budgets
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.api.tree import Specs, read_tree
 from powerplane.node_watts.facts import NodeFact
-from powerplane.node_watts.view import Lie, lie_of
+from powerplane.node_watts.lie import Lie, lie_of
 
 
 class TreeBook:

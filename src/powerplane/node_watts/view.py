@@ -7,16 +7,13 @@ import numpy as np
 from scipy import sparse
 
 from powerplane.models.api.domain_reading import NodeAllowance
-from powerplane.models.api.tree import TreeReading
-from powerplane.models.eligibility import NodeIndex
-from powerplane.models.incidence import PowerIncidence, compile_incidence
-from powerplane.models.objects import Node, NodeSpec, ObjectMeta, Taint
+from powerplane.models.incidence import PowerIncidence
 from powerplane.models.snapshot import NO_BUDGET
 from powerplane.node_watts.books import Books, NodeSums
 from powerplane.node_watts.drift import Drift, DriftRules, Sample, effective_base_mw, follow
-from powerplane.node_watts.facts import NodeFact, PodFact
-from powerplane.node_watts.seen import Mask, Seen
-from powerplane.solver.partition import Demand
+from powerplane.node_watts.facts import NodeFact
+from powerplane.node_watts.lie import Lie, demands_of
+from powerplane.node_watts.seen import Seen
 from powerplane.solver.partition_rows import Ints, PartitionRows, partition_rows
 
 MW = 1000
@@ -25,26 +22,6 @@ MOST_WATTS = 100_000
 
 NO_DRIFT = Drift()
 NOTHING = NodeSums()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Lie:
-    """How the nodes lie in the power tree, for as long as neither changes.
-
-    Parameters
-    ----------
-    names : tuple of str
-    reading : TreeReading
-    incidence : PowerIncidence or None
-        Rows that have a budget at all; None without a tree.
-    index : NodeIndex or None
-        None without nodes.
-    """
-
-    names: tuple[str, ...]
-    reading: TreeReading
-    incidence: PowerIncidence | None
-    index: NodeIndex | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,13 +75,18 @@ class Viewer:
             nodes = [known[name] for name in lie.names]
             sums = [self.books.sums.get(name, NOTHING) for name in lie.names]
             columns = [
-                (s.watts, s.nominated_watts, s.cpu, s.memory, s.pods, s.unstated_cpu, s.unstated_pods) for s in sums
+                (s.watts, s.nominated_watts, s.cpu, s.memory, s.pods, s.unstated_cpu, s.unstated_pods, s.leaving_watts)
+                for s in sums
             ]
             waiting = list(self.books.waiting())
-        table = np.array(columns, dtype=np.int64).reshape(len(nodes), 7)
+        table = np.array(columns, dtype=np.int64).reshape(len(nodes), 8)
         allowances = [lie.reading.allowances.get(name, NodeAllowance()) for name in lie.names]
         base = self._base(nodes, allowances, table, samples, now_s)
-        demands, allowed = _demands(waiting, lie.index, len(nodes))
+        listed = np.array([node.allocatable or 0 for node in nodes], dtype=np.int64)
+        # Pods that are nominated, beside those that stay: what the node lacks for them.
+        short = table[:, 0] - table[:, 7] + table[:, 1] - np.maximum(listed, table[:, 0])
+        short[table[:, 1] == 0] = 0
+        demands, allowed = demands_of(waiting, lie, short)
         offers = np.array([node.offers for node in nodes], dtype=np.int64).reshape(len(nodes), 3)
         free = offers - table[:, 2:5]
         closed_to_pods = np.array([node.unschedulable for node in nodes], dtype=np.bool_)
@@ -113,7 +95,6 @@ class Viewer:
         absent = np.array([not node.version for node in nodes], dtype=np.bool_)
         cap = np.where(absent, 0, np.maximum((budget - base) // MW, 0))
         rows, row_names, scale = _rows(lie.incidence, len(nodes), base, budgets_mw)
-        listed = np.array([node.allocatable or 0 for node in nodes], dtype=np.int64)
         capacity = np.array([node.capacity or 0 for node in nodes], dtype=np.int64)
         zeroed = np.array([node.allocatable == 0 or node.capacity == 0 for node in nodes], dtype=np.bool_)
         seen = Seen(
@@ -166,21 +147,6 @@ class Viewer:
         return base
 
 
-def lie_of(reading: TreeReading, nodes: Mapping[str, NodeFact]) -> Lie:
-    """Compile the tree over the nodes; rows without a budget are left out."""
-    names = tuple(sorted(nodes))
-    incidence = compile_incidence(reading.topology, names) if reading.topology is not None else None
-    return Lie(names, reading, incidence, NodeIndex(tuple(_node(nodes[name]) for name in names)) if names else None)
-
-
-def _node(node: NodeFact) -> Node:
-    taints = tuple(
-        Taint(str(taint.get("key", "")), str(taint.get("effect", "")), str(taint.get("value") or ""))
-        for taint in node.foreign_taints
-    )
-    return Node(ObjectMeta(name=node.name, labels=node.labels), NodeSpec(node.unschedulable, taints))
-
-
 def _rows(
     incidence: PowerIncidence | None, nodes: int, base_mw: Ints, budgets_mw: Mapping[str, int]
 ) -> tuple[PartitionRows, tuple[tuple[str, str], ...], int]:
@@ -213,23 +179,3 @@ def _ability(allowances: list[NodeAllowance], cpu: Ints, free_cpu: Ints, cap: In
     dynamic = np.minimum(np.maximum(peak - idle, 0) // MW, cap)
     ability: Ints = -(-dynamic * np.clip(free_cpu, 0, cpu) // np.maximum(cpu, 1))
     return ability
-
-
-def _demands(waiting: list[PodFact], index: NodeIndex | None, nodes: int) -> tuple[tuple[Demand, ...], Mask]:
-    """Waiting pods by kind, and the nodes that each kind may use by selectors, affinity and taints."""
-    kinds: dict[str, list[PodFact]] = {}
-    for pod in waiting:
-        if pod.wish is not None:
-            kinds.setdefault(pod.wish.key, []).append(pod)
-    demands = tuple(
-        Demand(key, kinds[key][0].watts or 0, kinds[key][0].requests, len(kinds[key]), row, kinds[key][0].priority)
-        for row, key in enumerate(sorted(kinds))
-    )
-    allowed = np.ones((max(1, len(demands)), nodes), dtype=np.bool_)
-    for demand in demands:
-        wish = kinds[demand.key][0].wish
-        if index is not None and wish is not None:
-            affinity = wish.affinity.node_affinity if wish.affinity else None
-            chosen = index.chosen(wish.node_selector, affinity)
-            allowed[demand.allowed_row] = chosen & index.tolerated(wish.tolerations)
-    return demands, allowed
