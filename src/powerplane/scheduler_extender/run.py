@@ -17,7 +17,6 @@ from powerplane.models.api.fields import ApiStruct
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, PLACEMENT_PLAN, POWER_DOMAIN
 from powerplane.models.api.placement_plan import PlacementPlanObject
 from powerplane.models.errors import InputError
-from powerplane.models.objects import Namespace
 from powerplane.models.timestamps import parse_seconds
 from powerplane.scheduler_extender.facts import NodeFact, SeenNode, SeenPod, node_fact, pod_fact
 from powerplane.scheduler_extender.intake import Intake
@@ -133,12 +132,10 @@ class ExtenderRun:
         domains: dict[str, Any] = {}
         policies: dict[str, Any] = {}
         tenants: dict[str, Any] = {}
-        labels: dict[str, Any] = {}
-        self._ground = Ground(nodes, domains, policies, tenants, labels)
+        self._ground = Ground(nodes, domains, policies, tenants)
         intakes: dict[str, Intake[Any]] = {
             "pods": Intake(loop, _uid, pod_fact, see=state.see_pod, lose=state.lose_pod),
             "nodes": Intake(loop, _name, node_fact, see=self._note(nodes, _fact_name), lose=self._forget(nodes)),
-            "namespaces": Intake(loop, _name, _labelled, see=self._label(labels), lose=self._forget(labels)),
             "powerdomains": self._objects(loop, domains, _name),
             "clusterpowercappingpolicies": self._objects(loop, policies, _key),
             "powercappingpolicies": self._objects(loop, tenants, _key),
@@ -147,7 +144,6 @@ class ExtenderRun:
         watched: dict[str, Watched[Any]] = {
             "pods": Watched("/api/v1/pods", "Pod", SeenPod, UNFINISHED),
             "nodes": Watched("/api/v1/nodes", "Node", SeenNode),
-            "namespaces": Watched("/api/v1/namespaces", "Namespace", Namespace),
         }
         ours = (POWER_DOMAIN, CLUSTER_CAPPING_POLICY, CAPPING_POLICY, PLACEMENT_PLAN)
         watched |= {kind.plural: Watched(kind.list_path, kind.name, kind.struct) for kind in ours}
@@ -158,9 +154,6 @@ class ExtenderRun:
 
     def _objects(self, loop: asyncio.AbstractEventLoop, kept: dict[str, Any], key: Callable[[Any], str]) -> Intake[Any]:
         return Intake(loop, key, _same, see=self._note(kept, key), lose=self._forget(kept))
-
-    def _label(self, kept: dict[str, Any]) -> Callable[[tuple[str, dict[str, str]]], None]:
-        return lambda namespace: kept.__setitem__(*namespace)
 
     def _note(self, kept: dict[Any, Any], key: Callable[[Any], str]) -> Callable[[Any], None]:
         def see(found: Any) -> None:
@@ -324,7 +317,3 @@ def _asked(found: Any) -> Any:
 
 def _same(found: Any) -> Any:
     return found
-
-
-def _labelled(namespace: Namespace) -> tuple[str, dict[str, str]]:
-    return namespace.metadata.name, namespace.metadata.labels or {}

@@ -25,7 +25,6 @@ class Ground:
     domains : mapping of name to PowerDomainObject
     policies, tenant_policies : mapping of "namespace/name" to policies
         Cluster-wide ones, which may lower budgets; and those of namespaces.
-    namespaces : mapping of name to labels
     accepted : mapping
         Specs that were in force last.
     extra_mw : mapping of node name to int
@@ -36,7 +35,6 @@ class Ground:
     domains: Mapping[str, PowerDomainObject] = field(default_factory=dict)
     policies: Mapping[str, ClusterPowerCappingPolicyObject] = field(default_factory=dict)
     tenant_policies: Mapping[str, PowerCappingPolicyObject] = field(default_factory=dict)
-    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     accepted: Specs = field(default_factory=dict)
     extra_mw: Mapping[str, int] = field(default_factory=dict)
 
