@@ -10,8 +10,8 @@ from powerplane.adapters.cluster_writes import Written
 from powerplane.adapters.watch import Batch
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.api.tree import read_tree
+from powerplane.models.drift import Sample
 from powerplane.node_watts.books import Books
-from powerplane.node_watts.drift import Sample
 from powerplane.node_watts.facts import CLOSED_TAINT, SeenNode, SeenPod, node_fact
 from powerplane.node_watts.lie import EXPECTED, lie_of
 from powerplane.node_watts.seen import Write

@@ -15,9 +15,9 @@ from powerplane.adapters.cluster_writes import Writer
 from powerplane.adapters.lease import LeaseElector, uptime_s
 from powerplane.adapters.watch import Reflector, Watched, WatchPatience
 from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY, POWER_DOMAIN
+from powerplane.models.drift import DriftRules, Sample
 from powerplane.node_watts.books import Books
 from powerplane.node_watts.controller import Controller, ControllerSettings
-from powerplane.node_watts.drift import DriftRules, Sample
 from powerplane.node_watts.facts import NodeFact, SeenNode, SeenPod
 from powerplane.node_watts.metrics import NodeWattsMetrics
 from powerplane.node_watts.seen import Outcome, Write

@@ -7,10 +7,10 @@ import numpy as np
 from scipy import sparse
 
 from powerplane.models.api.domain_reading import NodeAllowance
+from powerplane.models.drift import Drift, DriftRules, Sample, effective_base_mw, follow
 from powerplane.models.incidence import PowerIncidence
 from powerplane.models.snapshot import NO_BUDGET
 from powerplane.node_watts.books import Books, NodeSums
-from powerplane.node_watts.drift import Drift, DriftRules, Sample, effective_base_mw, follow
 from powerplane.node_watts.facts import NodeFact
 from powerplane.node_watts.lie import Lie, demands_of
 from powerplane.node_watts.seen import Seen

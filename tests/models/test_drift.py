@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerplane.node_watts.drift import Drift, DriftRules, Sample, effective_base_mw, follow, is_stale
+from powerplane.models.drift import Drift, DriftRules, Sample, effective_base_mw, follow, is_stale
 
 RULES = DriftRules(scrape_s=10.0, loosen_mw_s=100.0, smooth_s=30.0, lag_s=30.0)
 BASE, BOUND = 100_000, 50_000
