@@ -16,7 +16,8 @@ from powerplane.models.scheduler_config import (
     patched,
     second_scheduler,
 )
-from powerplane.models.scheduler_config_check import Finding, check_configuration, go_seconds
+from powerplane.models.scheduler_config_check import check_configuration
+from powerplane.models.scheduler_config_extender import Finding, go_seconds
 
 Document = dict[str, Any]
 OTHER: Document = {
@@ -80,7 +81,7 @@ EXTENDER = "extenders.0."
         ("extenders", ["x"], "error", "no list"),
         (EXTENDER + "nodeCacheCapable", False, "error", "whole nodes"),
         (EXTENDER + "nodeCacheCapable", None, "error", "whole nodes"),
-        (EXTENDER + "enableHTTPS", False, "error", "not true"),
+        (EXTENDER + "enableHTTPS", False, "note", "not true"),
         (EXTENDER + "tlsConfig.caFile", None, "error", "no CA"),
         (EXTENDER + "tlsConfig.insecure", True, "error", "anybody"),
         (EXTENDER + "tlsConfig.keyFile", None, "error", "client certificate"),

@@ -12,13 +12,13 @@ from powerplane.scheduler_extender.answers import FilterAnswer
 from powerplane.scheduler_extender.limits import Limits
 from powerplane.scheduler_extender.replies import filter_reply
 from powerplane.scheduler_extender.wire import (
-    MalformedError,
     Victims,
     node_items,
     read_bind,
     read_filter,
     read_preempt,
 )
+from powerplane.scheduler_extender.wire_json import MalformedError
 
 POD = b'{"metadata":{"uid":"u"}}'
 NAMES = b'"NodeNames":["a","b"]'

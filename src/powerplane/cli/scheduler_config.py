@@ -20,7 +20,8 @@ from powerplane.models.scheduler_config import (
     patched,
     second_scheduler,
 )
-from powerplane.models.scheduler_config_check import Finding, check_configuration
+from powerplane.models.scheduler_config_check import check_configuration
+from powerplane.models.scheduler_config_extender import Finding
 
 Form = Literal["yaml", "json"]
 

@@ -1,76 +1,16 @@
 """What a scheduler's configuration must hold for PowerPlane's budgets to be held through it, and what to change.
 
-Sources: k8s.io/kube-scheduler/config/v1/types.go and its validation; pkg/scheduler/extender.go and schedule_one.go for
-what each setting does. Most of what goes wrong with an extender goes wrong here, and without a message.
+Sources: k8s.io/kube-scheduler/config/v1/types.go and its validation; pkg/scheduler/schedule_one.go. Most of what goes
+wrong with an extender goes wrong here, and without a message.
 """
 
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from collections.abc import Iterator
 
-from powerplane.models.scheduler_config import (
-    API_VERSION,
-    KIND,
-    URL_PATH,
-    WATTS_RESOURCE,
-    Document,
-    Lock,
-    is_ours,
-    nodes_shown,
-)
+from powerplane.models.scheduler_config import API_VERSION, KIND, WATTS_RESOURCE, Document, Lock, is_ours, nodes_shown
+from powerplane.models.scheduler_config_extender import EVERY_EXTENDER, OUR_EXTENDER, Extender, Finding, listed, mapping
 
-Severity = Literal["error", "warning", "note"]
-
-VERBS = {"filterVerb": "filter", "prioritizeVerb": "prioritize", "preemptVerb": "preempt", "bindVerb": "bind"}
-FIELDS = frozenset(VERBS) | {
-    "urlPrefix",
-    "weight",
-    "enableHTTPS",
-    "tlsConfig",
-    "httpTimeout",
-    "nodeCacheCapable",
-    "managedResources",
-    "ignorable",
-}
-LEAST_WEIGHT = 4
-"""Above the greatest weight of one built-in score (TaintToleration's 3)."""
-
-LONGEST_TIMEOUT_S = 2.0
-SHORTEST_TIMEOUT_S = 0.05
 DEFAULT_SCHEDULER = "default-scheduler"
 DEFAULT_LEASE = ("kube-system", "kube-scheduler")
-GO_UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_GO_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong, where, and what to write instead."""
-
-    severity: Severity
-    place: str
-    problem: str
-    next_step: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Extender:
-    """One item of `extenders`, and what it is checked against."""
-
-    place: str
-    document: Document
-    lock: Lock | None
-
-    def finding(self, severity: Severity, field: str, problem: str, next_step: str) -> Finding:
-        return Finding(severity, f"{self.place}.{field}" if field else self.place, problem, next_step)
-
-    def on(self, field: str) -> bool:
-        return self.document.get(field) is True
-
-    def has(self, field: str) -> bool:
-        return bool(self.document.get(field))
 
 
 def check_configuration(configuration: object, lock: Lock | None = None, nodes: int = 5000) -> list[Finding]:
@@ -109,7 +49,7 @@ def _check_head(configuration: Document) -> Iterator[Finding]:
 
 def _check_election(configuration: Document) -> Iterator[Finding]:
     """Ensures that a scheduler beside the default one does not wait for the default one's Lease."""
-    election = _mapping(configuration.get("leaderElection"))
+    election = mapping(configuration.get("leaderElection"))
     if election.get("leaderElect") is False or DEFAULT_SCHEDULER in _profile_names(configuration):
         return
     lease = (election.get("resourceNamespace") or DEFAULT_LEASE[0], election.get("resourceName") or DEFAULT_LEASE[1])
@@ -123,11 +63,11 @@ def _check_election(configuration: Document) -> Iterator[Finding]:
 
 
 def _check_extenders(configuration: Document, lock: Lock | None, nodes: int) -> Iterator[Finding]:
-    listed = configuration.get("extenders") or []
-    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+    there = configuration.get("extenders") or []
+    if not isinstance(there, list) or not all(isinstance(one, dict) for one in there):
         yield Finding("error", "extenders", "is no list of mappings", "write a list, an extender an item")
         return
-    extenders = [_Extender(f"extenders[{at}]", one, lock) for at, one in enumerate(listed)]
+    extenders = [Extender(f"extenders[{at}]", one, lock) for at, one in enumerate(there)]
     ours = [one for one in extenders if is_ours(one.document)]
     if not ours:
         yield Finding(
@@ -149,197 +89,7 @@ def _check_extenders(configuration: Document, lock: Lock | None, nodes: int) -> 
         yield from _check_shown(configuration, nodes)
 
 
-def _check_fields(extender: _Extender) -> Iterator[Finding]:
-    """Ensures that kube-scheduler, which decodes strictly, knows every field."""
-    for field in sorted(set(extender.document) - FIELDS, key=str):
-        yield extender.finding("error", str(field), "is unknown to kube-scheduler, which refuses the file", "remove it")
-
-
-def _check_address(extender: _Extender) -> Iterator[Finding]:
-    if not isinstance(extender.document.get("urlPrefix"), str) or not extender.has("urlPrefix"):
-        yield extender.finding("error", "urlPrefix", "is missing", "write the extender's address")
-
-
-def _check_weight(extender: _Extender) -> Iterator[Finding]:
-    """Ensures that a weight is there where scores are asked for: kube-scheduler does not start otherwise."""
-    weight = extender.document.get("weight", 0)
-    if extender.has("prioritizeVerb") and (not isinstance(weight, int) or isinstance(weight, bool) or weight <= 0):
-        yield extender.finding(
-            "error", "weight", "must be above 0 where there is a prioritizeVerb", "write `weight: 12`"
-        )
-
-
-def _check_bind_ignorable(extender: _Extender) -> Iterator[Finding]:
-    if extender.has("bindVerb") and extender.on("ignorable"):
-        yield extender.finding(
-            "error",
-            "ignorable",
-            "lets the default binder bind past the extender whenever a binding fails",
-            "write `ignorable: false`, or remove bindVerb",
-        )
-
-
-def _check_verbs(extender: _Extender) -> Iterator[Finding]:
-    """Ensures that the verbs are those that the extender has."""
-    for field, verb in VERBS.items():
-        value = extender.document.get(field)
-        if value and value != verb:
-            yield extender.finding("error", field, f"is {value!r}, which the extender does not have", f"write `{verb}`")
-    if not extender.has("filterVerb"):
-        yield extender.finding(
-            "error", "filterVerb", "is missing: scores alone hold no budget", "write `filterVerb: filter`"
-        )
-    if not extender.has("preemptVerb"):
-        yield extender.finding(
-            "warning",
-            "preemptVerb",
-            "is missing: pods may be evicted for one that no budget has room for",
-            "write `preemptVerb: preempt`",
-        )
-
-
-def _check_url_path(extender: _Extender) -> Iterator[Finding]:
-    """Ensures that a verb put behind the path is one that the extender serves."""
-    url = urlsplit(str(extender.document.get("urlPrefix", "")))
-    path = url.path.rstrip("/")
-    if path != URL_PATH:
-        address = f"{url.scheme}://{url.netloc}{URL_PATH}"
-        yield extender.finding(
-            "error",
-            "urlPrefix",
-            f"has the path {path or '/'!r}, and a verb is put behind it: every call ends in 404",
-            f"write `urlPrefix: {address}`, or give `powerplane serve` the same prefix",
-        )
-
-
-def _check_tls(extender: _Extender) -> Iterator[Finding]:
-    """Ensures that the scheduler knows whom it asks, and shows who it is."""
-    tls = _mapping(extender.document.get("tlsConfig"))
-    if urlsplit(str(extender.document.get("urlPrefix", ""))).scheme != "https":
-        yield extender.finding(
-            "error", "urlPrefix", "is not https: anybody can ask, and answer", "write an https:// address"
-        )
-    if not extender.on("enableHTTPS"):
-        yield extender.finding(
-            "error", "enableHTTPS", "is not true, so the defaults for TLS are not applied", "write `enableHTTPS: true`"
-        )
-    if tls.get("insecure") is True:
-        yield extender.finding("error", "tlsConfig.insecure", "lets anybody answer", "remove it, and write caFile")
-    elif not (tls.get("caFile") or tls.get("caData")):
-        yield extender.finding(
-            "error",
-            "tlsConfig",
-            "has no CA, which switches the check of the extender's certificate off",
-            "write `caFile:` with the path of the extender's CA",
-        )
-    if not ((tls.get("certFile") or tls.get("certData")) and (tls.get("keyFile") or tls.get("keyData"))):
-        yield extender.finding(
-            "error",
-            "tlsConfig",
-            "has no client certificate, without which the extender refuses to talk",
-            "write `certFile:` and `keyFile:`",
-        )
-
-
-def _check_influence(extender: _Extender) -> Iterator[Finding]:
-    """Ensures that a score can outweigh one of the built-in ones: at most 10 × 10 × weight against 100 × theirs."""
-    weight = extender.document.get("weight", 0)
-    if extender.has("prioritizeVerb") and isinstance(weight, int) and 0 < weight < LEAST_WEIGHT:
-        yield extender.finding(
-            "warning",
-            "weight",
-            f"of {weight} loses against a single built-in score (their weights are 1 to 3, 12 in all)",
-            "write `weight: 12`",
-        )
-
-
-def _check_node_cache(extender: _Extender) -> Iterator[Finding]:
-    if not extender.on("nodeCacheCapable"):
-        yield extender.finding(
-            "error",
-            "nodeCacheCapable",
-            "is not true: every call ships whole nodes (15 to 30 times slower at 5,000), and the built-in scores then "
-            "see every node empty",
-            "write `nodeCacheCapable: true`",
-        )
-
-
-def _check_ignorable(extender: _Extender) -> Iterator[Finding]:
-    """Ensures that a budget that only the extender holds is not given up when it does not answer."""
-    if not extender.on("ignorable"):
-        return
-    alone = extender.lock == "extender" or (extender.lock is None and _ignored(extender) is True)
-    if alone:
-        yield extender.finding(
-            "error", "ignorable", "gives every budget up when the extender does not answer", "write `ignorable: false`"
-        )
-    else:
-        yield extender.finding(
-            "warning",
-            "ignorable",
-            "leaves only the nodes' watts to hold budgets when the extender does not answer",
-            "write `ignorable: false`, unless availability comes first",
-        )
-
-
-def _check_timeout(extender: _Extender) -> Iterator[Finding]:
-    written = extender.document.get("httpTimeout")
-    if written is None:
-        yield extender.finding(
-            "warning", "httpTimeout", "is missing: a hanging extender costs every pod 5 s", "write `httpTimeout: 500ms`"
-        )
-        return
-    seconds = go_seconds(written)
-    if seconds is None or seconds <= 0:
-        yield extender.finding("error", "httpTimeout", f"{written!r} is no duration", "write `httpTimeout: 500ms`")
-    elif seconds > LONGEST_TIMEOUT_S:
-        yield extender.finding(
-            "warning", "httpTimeout", f"a hanging extender costs every pod {seconds:g} s", "write `httpTimeout: 500ms`"
-        )
-    elif seconds < SHORTEST_TIMEOUT_S:
-        yield extender.finding(
-            "warning", "httpTimeout", f"{seconds:g} s is shorter than a busy moment", "write `httpTimeout: 500ms`"
-        )
-
-
-def _check_managed(extender: _Extender) -> Iterator[Finding]:
-    """Ensures that the scheduler's own look at watts fits what holds the budgets."""
-    managed = extender.document.get("managedResources")
-    item = f"[{{name: {WATTS_RESOURCE}, ignoredByScheduler: {str(extender.lock != 'both').lower()}}}]"
-    if not managed:
-        yield extender.finding(
-            "warning",
-            "managedResources",
-            "is missing: every pod is sent, also those that ask for no watts",
-            f"write `managedResources: {item}`",
-        )
-        return
-    if not isinstance(managed, list) or not all(isinstance(one, dict) for one in managed):
-        yield extender.finding("error", "managedResources", "is no list of mappings", f"write {item}")
-        return
-    for name in (one.get("name") for one in managed):
-        if name != WATTS_RESOURCE:
-            yield extender.finding("warning", "managedResources", f"{name!r} means nothing to PowerPlane", "remove it")
-    ignored = _ignored(extender)
-    if ignored is None:
-        yield extender.finding("warning", "managedResources", f"{WATTS_RESOURCE} is not in it", f"write {item}")
-    elif extender.lock == "extender" and not ignored:
-        yield extender.finding(
-            "error",
-            "managedResources",
-            "the scheduler looks for watts that no node advertises: every pod that asks for some waits for ever",
-            "write `ignoredByScheduler: true`, or advertise watts on nodes and use --lock both",
-        )
-    elif extender.lock == "both" and ignored:
-        yield extender.finding(
-            "error",
-            "managedResources",
-            "the scheduler does not look at the nodes' watts, so they hold nothing",
-            "write `ignoredByScheduler: false`",
-        )
-
-
-def _check_order(extender: _Extender, extenders: list[_Extender]) -> Iterator[Finding]:
+def _check_order(extender: Extender, extenders: list[Extender]) -> Iterator[Finding]:
     """Ensures that what tells hopeless nodes from others is asked first (KEP-1819); ignorable ones go last anyway."""
     ahead = [one for one in extenders[: extenders.index(extender)] if not one.on("ignorable") and one.has("filterVerb")]
     if ahead:
@@ -351,7 +101,7 @@ def _check_order(extender: _Extender, extenders: list[_Extender]) -> Iterator[Fi
         )
 
 
-def _check_binders(extenders: list[_Extender]) -> Iterator[Finding]:
+def _check_binders(extenders: list[Extender]) -> Iterator[Finding]:
     binders = [one.place for one in extenders if one.has("bindVerb")]
     if len(binders) > 1:
         yield Finding(
@@ -362,12 +112,12 @@ def _check_binders(extenders: list[_Extender]) -> Iterator[Finding]:
         )
 
 
-def _check_shared_resources(extenders: list[_Extender]) -> Iterator[Finding]:
+def _check_shared_resources(extenders: list[Extender]) -> Iterator[Finding]:
     seen: dict[str, str] = {}
     for extender in extenders:
         managed = extender.document.get("managedResources")
         for one in managed if isinstance(managed, list) else ():
-            name = str(_mapping(one).get("name"))
+            name = str(mapping(one).get("name"))
             if name in seen:
                 yield extender.finding(
                     "error",
@@ -383,7 +133,7 @@ def _check_shown(configuration: Document, nodes: int) -> Iterator[Finding]:
     if nodes <= 100:
         return
     overall = configuration.get("percentageOfNodesToScore")
-    profiles = [one for one in _listed(configuration.get("profiles")) if isinstance(one, dict)]
+    profiles = [one for one in listed(configuration.get("profiles")) if isinstance(one, dict)]
     for at, profile in enumerate(profiles or [{}]):
         own = profile.get("percentageOfNodesToScore")
         percentage = overall if own is None else own
@@ -398,44 +148,6 @@ def _check_shown(configuration: Document, nodes: int) -> Iterator[Finding]:
             )
 
 
-def go_seconds(text: object) -> float | None:
-    """Return the seconds of a Go duration such as "500ms" or "1m30s"; None for what is none."""
-    if not isinstance(text, str) or not re.fullmatch(rf"(?:{_GO_PART.pattern})+", text):
-        return None
-    return sum(float(number) * GO_UNITS_S[unit] for number, unit in _GO_PART.findall(text))
-
-
-def _ignored(extender: _Extender) -> bool | None:
-    """Whether the scheduler passes over watts; None where the extender does not manage them."""
-    for one in _listed(extender.document.get("managedResources")):
-        if _mapping(one).get("name") == WATTS_RESOURCE:
-            return _mapping(one).get("ignoredByScheduler") is True
-    return None
-
-
 def _profile_names(configuration: Document) -> list[str]:
-    profiles = _listed(configuration.get("profiles")) or [{}]
-    return [str(_mapping(one).get("schedulerName") or DEFAULT_SCHEDULER) for one in profiles]
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _listed(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-Check = Callable[[_Extender], Iterator[Finding]]
-
-EVERY_EXTENDER: tuple[Check, ...] = (_check_fields, _check_address, _check_weight, _check_bind_ignorable)
-OUR_EXTENDER: tuple[Check, ...] = (
-    _check_verbs,
-    _check_url_path,
-    _check_tls,
-    _check_influence,
-    _check_node_cache,
-    _check_ignorable,
-    _check_timeout,
-    _check_managed,
-)
+    profiles = listed(configuration.get("profiles")) or [{}]
+    return [str(mapping(one).get("schedulerName") or DEFAULT_SCHEDULER) for one in profiles]

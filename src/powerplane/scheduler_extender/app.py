@@ -14,7 +14,8 @@ from powerplane.scheduler_extender.answers import Answers
 from powerplane.scheduler_extender.limits import DEFAULT_LIMITS, Limits
 from powerplane.scheduler_extender.metrics import CONTENT_TYPE, ExtenderMetrics
 from powerplane.scheduler_extender.replies import error_reply, filter_reply, preempt_reply
-from powerplane.scheduler_extender.wire import MalformedError, read_bind, read_filter, read_preempt
+from powerplane.scheduler_extender.wire import read_bind, read_filter, read_preempt
+from powerplane.scheduler_extender.wire_json import MalformedError
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
