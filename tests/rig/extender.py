@@ -21,7 +21,7 @@ from tests.rig.rig import Rig
 
 PREFIX = "/scheduler/v1"
 NAMESPACE = "powerplane-system"
-LEASES = ("powerplane", "powerplane-node-writer")
+LEASES = ("powerplane", "powerplane-node-watts")
 READY_S = 40.0
 
 

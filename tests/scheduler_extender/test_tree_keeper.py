@@ -37,10 +37,9 @@ def room_w(standing):
     return {node.name: int(mw) // 1000 for node, mw in zip(standing.tree.nodes, ledger.room_mw, strict=True)}
 
 
-def test_idle_watts_and_measured_extra_come_off_every_budget():
+def test_idle_watts_come_off_every_budget():
     rack = domain("r", budget="1kW", nodeNames=["a", "b"], node={"budget": "600W", "idle": "100W"})
     assert room_w(stand(ground([rack]), NOON)) == {"a": 500, "b": 500}
-    assert room_w(stand(ground([rack], extra_mw={"a": 350_000}), NOON)) == {"a": 150, "b": 450}
 
 
 def test_a_pod_without_watts_is_estimated_by_the_cores_of_its_node():

@@ -48,6 +48,10 @@ def build_app(name: str = "powerplane") -> App:
         help="Write or check a kube-scheduler configuration with the extender.",
     )
     app.command(commands + "serve:serve", name="serve", help="Answer the scheduler: the extender.")
+    node_watts = App(name="node-watts", help="Watts that nodes offer as a resource.", help_format="plaintext")
+    node_watts.command(commands + "node_watts:run", name="run", help="Keep what nodes offer under every budget.")
+    node_watts.command(commands + "node_watts:off", name="off", help="Take the watts off every node.")
+    app.command(node_watts)
     app.command(commands + "demo_command:demo", name="demo", help="Watch a simulated cluster being held; needs none.")
     for what, text in {
         "move": "Say which budgets break without a move, and by how much.",

@@ -10,10 +10,14 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from powerplane.adapters.cluster_access import open_cluster
+from powerplane.adapters.lease import uptime_s
+from powerplane.adapters.prometheus import NodeWatts, WattsQuery
+from powerplane.adapters.sample_feed import SampleFeed
 from powerplane.cli.exit_codes import OK
 from powerplane.cli.options import Context, Kubeconfig, parse_duration
 from powerplane.cli.output import warn
 from powerplane.models.errors import UsageError
+from powerplane.scheduler_extender.measured import Measured
 from powerplane.scheduler_extender.metrics import ExtenderMetrics
 from powerplane.scheduler_extender.run import ExtenderRun, RunSettings
 from powerplane.scheduler_extender.server import ServerSettings
@@ -22,6 +26,9 @@ from powerplane.scheduler_extender.tls import SCHEDULER_NAME, TlsFiles
 
 LISTEN = Group("Listening", sort_key=3)
 REPLICAS = Group("Replicas", sort_key=4)
+WATTS = Group("Measured watts", sort_key=5)
+
+DEFAULT_SERIES = 'kepler_node_cpu_watts{zone="package"}'
 
 
 def serve(
@@ -50,6 +57,11 @@ def serve(
     quiet: Annotated[
         str, Parameter(group=REPLICAS, help="How long nobody else's pods may be bound before a replica takes over.")
     ] = "2s",
+    prometheus: Annotated[str | None, Parameter(group=WATTS, help="Prometheus with nodes' measured watts.")] = None,
+    watts: Annotated[
+        str, Parameter(group=WATTS, help="Series to sum by node: one zone or meter only, since zones overlap.")
+    ] = DEFAULT_SERIES,
+    watts_label: Annotated[str, Parameter(group=WATTS, help="Label of the series that names the node.")] = "node",
     bind_pods: Annotated[bool, Parameter(negative=(), help="Answer the verb bind, too; needs the right to.")] = False,
     verbose: Annotated[bool, Parameter(negative=(), help="Log more to stderr.")] = False,
 ) -> int:
@@ -73,7 +85,8 @@ def serve(
         quiet_s=parse_duration(quiet, "--quiet"),
         bind=bind_pods,
     )
-    run = ExtenderRun(access, settings)
+    feed = measured_feed(prometheus, watts, watts_label)
+    run = ExtenderRun(access, settings, Measured(feed.samples) if feed else None)
     listening = ServerSettings(
         host=host,
         port=port,
@@ -83,8 +96,17 @@ def serve(
     )
     if not lease:
         warn("no Lease: a second replica would give the same headroom again")
+    if feed is not None:
+        feed.start()
     serve_answers(run.state, listening, ExtenderMetrics(run.reading), [run.run])
     return OK
+
+
+def measured_feed(url: str | None, series: str, label: str) -> SampleFeed | None:
+    """The feed of nodes' measured watts; None without a Prometheus."""
+    if url is None:
+        return None
+    return SampleFeed(NodeWatts(url, WattsQuery.of_selector(series, label), clock=uptime_s), clock=uptime_s)
 
 
 def _tls(

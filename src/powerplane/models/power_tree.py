@@ -5,10 +5,11 @@ leave is worked out once for all of its nodes, so that a question about 5,000 no
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from powerplane.models.incidence import PowerIncidence, compile_incidence
 from powerplane.models.snapshot import NO_BUDGET
@@ -33,12 +34,15 @@ class NodeFigures:
         What it draws that is no pod's: idle, and what is measured beyond the books.
     per_core_mw : int
         Estimate for a pod that states no watts, for each core that it requests; 0 where nothing is known.
+    peak_mw : int or None
+        What it draws at most; None where that is not known.
     """
 
     name: str
     budget_mw: int = NO_BUDGET
     base_mw: int = 0
     per_core_mw: int = 0
+    peak_mw: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +67,8 @@ class PowerTree:
         Rows that each group draws through, filled up with row K.
     group_weight : int64 array, shape (G, D)
         Share of a node's watts that the row carries, times ``scale``; 1 in the filling.
+    weights : int64 CSR array, shape (K, N), or None
+        The same by row; None without rows.
     """
 
     nodes: tuple[NodeFigures, ...]
@@ -78,9 +84,18 @@ class PowerTree:
     group: NDArray[np.int32]
     group_row: NDArray[np.int32]
     group_weight: Ints
+    weights: sparse.csr_array | None
 
     def __len__(self) -> int:
         return len(self.nodes)
+
+    def with_extra(self, extra_mw: Ints) -> "PowerTree":
+        """Return the tree with nodes that draw more than their base, shape (N,); everything else is shared."""
+        free = self.row_free.copy()
+        if self.weights is not None:
+            limited = free[:-1] < UNLIMITED
+            free[:-1] -= np.where(limited, self.weights @ extra_mw, 0)
+        return replace(self, node_free_mw=self.node_free_mw - extra_mw, row_free=free)
 
     def group_room(self, row_free: Ints) -> Ints:
         """Watts in milliwatts that one node of each group may still draw more, shape (G,).
@@ -140,6 +155,7 @@ def compile_tree(
         group=group,
         group_row=group_row,
         group_weight=group_weight,
+        weights=rows.weights if rows else None,
     )
 
 

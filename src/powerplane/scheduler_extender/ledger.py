@@ -71,12 +71,18 @@ class Ledger:
         self._where: dict[str, str] = {}
         self._room: Ints | None = None
         self.tree = tree
-        self.use(tree)
+        self._build(tree)
 
     # -- the tree
 
     def use(self, tree: PowerTree) -> None:
         """Carry everything over to another tree; holds on nodes that it lacks shrink to those that it has."""
+        if tree.index is self.tree.index:
+            self.tree, self._room = tree, None  # the same nodes in the same groups: only what is free has changed
+        else:
+            self._build(tree)
+
+    def _build(self, tree: PowerTree) -> None:
         before, held = self.tree, list(self.holds.values())
         self.tree = tree
         self._used_mw = np.zeros(len(tree), dtype=np.int64)

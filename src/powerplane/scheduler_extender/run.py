@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from powerplane.models.errors import InputError
 from powerplane.models.timestamps import parse_seconds
 from powerplane.scheduler_extender.facts import NodeFact, SeenNode, SeenPod, node_fact, pod_fact
 from powerplane.scheduler_extender.intake import Intake
+from powerplane.scheduler_extender.measured import Measured
 from powerplane.scheduler_extender.metrics import DomainReading, StateReading
 from powerplane.scheduler_extender.readiness import Readiness, Signs
 from powerplane.scheduler_extender.state import ExtenderState
@@ -53,6 +54,8 @@ class RunSettings:
         How often house is kept.
     tree_every_s : float
         How often the tree is made anew though nothing changed: schedules of policies go by the clock.
+    measure_s : float
+        How often drift is followed, where nodes are measured.
     waking_s : float
         The shortest time between two nodes' annotations.
     statuses_s : float
@@ -71,6 +74,7 @@ class RunSettings:
     retry_s: float = 1.0
     tick_s: float = 0.1
     tree_every_s: float = 20.0
+    measure_s: float = 5.0
     waking_s: float = 0.5
     statuses_s: float = 5.0
     quiet_s: float = 2.0
@@ -84,19 +88,19 @@ class ExtenderRun:
     ----------
     access : ClusterAccess
     settings : RunSettings
-    extra_mw : callable, optional
-        What nodes draw beyond their books, by name, as measured; asked on a thread, once a tree.
+    measured : Measured, optional
+        Follows what nodes draw beyond their books; asked on a thread.
     """
 
     def __init__(
         self,
         access: ClusterAccess,
         settings: RunSettings,
-        extra_mw: Callable[[], dict[str, int]] = dict,
+        measured: Measured | None = None,
     ) -> None:
         self._access = access
         self._settings = settings
-        self._extra_mw = extra_mw
+        self._measured = measured
         self._writer = Writer(access)
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="extender")
         self._lease = self._elector() if settings.lease else None
@@ -107,6 +111,7 @@ class ExtenderRun:
         self._dirty = True
         self._made_s = 0.0
         self._woke_s = 0.0
+        self._followed_s = 0.0
         self._statuses = StatusKeeper(self._writer)
 
     # -- the pieces
@@ -209,6 +214,8 @@ class ExtenderRun:
         now = uptime_s()
         if self._nodes_known() and (self._dirty or now - self._made_s > self._settings.tree_every_s):
             await self._make_tree(loop, now)
+        elif self._measured is not None and self._standing and now - self._followed_s > self._settings.measure_s:
+            await self._use(loop, self._standing, now)
         seen_s = self._reflectors["pods"].status.last_contact_s
         if seen_s is not None and self._intakes["pods"].idle:
             self.state.lapse(seen_until_s=seen_s)
@@ -226,12 +233,19 @@ class ExtenderRun:
         accepted = self._standing.reading.specs if self._standing else {}
         seen = self._ground
         ground = Ground(dict(seen.nodes), dict(seen.domains), dict(seen.policies), accepted=accepted)
-        standing = await loop.run_in_executor(self._pool, self._stand, ground)
+        standing = await loop.run_in_executor(self._pool, stand, ground, datetime.now(UTC))
         self._standing, self._made_s = standing, now
-        self.state.use_tree(standing.tree, holds=standing.holds)
+        await self._use(loop, standing, now)
 
-    def _stand(self, ground: Ground) -> Standing:
-        return stand(replace(ground, extra_mw=self._extra_mw()), datetime.now(UTC))
+    async def _use(self, loop: asyncio.AbstractEventLoop, standing: Standing, now: float) -> None:
+        """Let the state use a tree, with what its nodes are measured to draw beyond the books."""
+        tree = standing.tree
+        if self._measured is not None:
+            bound_mw = self.state.bound_mw(tree)
+            extra_mw = await loop.run_in_executor(self._pool, self._measured.extra_mw, tree, bound_mw, now)
+            tree = tree.with_extra(extra_mw)
+            self._followed_s = now
+        self.state.use_tree(tree, holds=standing.holds)
 
     def _signs(self, now: float) -> Signs:
         statuses = {name: self._reflectors[name].status for name in NEEDED}

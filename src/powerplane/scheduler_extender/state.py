@@ -358,6 +358,14 @@ class ExtenderState:
 
     # -- what is told
 
+    def bound_mw(self, tree: PowerTree) -> Ints:
+        """What bound pods draw on each node of a tree by the books, shape (N,)."""
+        own = self.ledger.tree.index
+        used = self.ledger.used_mw
+        if tree.index is own:
+            return used.copy()
+        return np.array([used[own[node.name]] if node.name in own else 0 for node in tree.nodes], dtype=np.int64)
+
     def headroom(self) -> Mapping[str, tuple[str, int, int]]:
         """By domain: kind, budget and what is left of it in its worst situation, in milliwatts."""
         tree, free = self.ledger.tree, self.ledger.row_free

@@ -27,8 +27,6 @@ class Ground:
         Cluster-wide ones, which may lower budgets; and those of namespaces.
     accepted : mapping
         Specs that were in force last.
-    extra_mw : mapping of node name to int
-        What a node draws beyond its idle watts and its pods' books, as measured.
     """
 
     nodes: Mapping[str, NodeFact] = field(default_factory=dict)
@@ -36,7 +34,6 @@ class Ground:
     policies: Mapping[str, ClusterPowerCappingPolicyObject] = field(default_factory=dict)
     tenant_policies: Mapping[str, PowerCappingPolicyObject] = field(default_factory=dict)
     accepted: Specs = field(default_factory=dict)
-    extra_mw: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ def stand(ground: Ground, now: datetime) -> Standing:
     nodes = sorted(ground.nodes.values(), key=lambda node: node.name)
     reading = read_tree(ground.domains.values(), [(node.name, dict(node.labels)) for node in nodes], ground.accepted)
     budgets = _budgets(ground, reading, now)
-    figures = [_figures(node, reading.allowances.get(node.name), ground.extra_mw) for node in nodes]
+    figures = [_figures(node, reading.allowances.get(node.name)) for node in nodes]
     tree = compile_tree(reading.topology, figures, budgets)
     return Standing(reading, tree, budgets, reading.in_force != "none")
 
@@ -85,8 +82,8 @@ def _budgets(ground: Ground, reading: TreeReading, now: datetime) -> dict[str, i
     return {name: budget for name, budget in lowered.items() if name in own and budget != own[name]}
 
 
-def _figures(node: NodeFact, allowance: NodeAllowance | None, extra_mw: Mapping[str, int]) -> NodeFigures:
+def _figures(node: NodeFact, allowance: NodeAllowance | None) -> NodeFigures:
     known = allowance or NodeAllowance()
     dynamic = known.peak_mw - known.idle_mw if known.peak_mw is not None else 0
     per_core = -(-dynamic * MCORES // node.mcores) if node.mcores else 0
-    return NodeFigures(node.name, known.budget_mw, known.idle_mw + extra_mw.get(node.name, 0), per_core)
+    return NodeFigures(node.name, known.budget_mw, known.idle_mw, per_core, known.peak_mw)
