@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.rig import processes
 from tests.rig.cluster import clear
 from tests.rig.rig import Rig, running_rig, scheduler_config
 
@@ -32,7 +33,8 @@ def shared_rig() -> Iterator[Rig]:
 def rig(shared_rig: Rig) -> Rig:
     """The rig, empty, with a scheduler that has no extender."""
     for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kwok"):
-        if name not in shared_rig.pids:
+        # The controller manager ends by itself where the API server is killed before it has found it.
+        if name not in shared_rig.pids or not processes.alive(shared_rig.pids[name], name):
             shared_rig.revive(name)
     clear(shared_rig)
     if "kube-scheduler" not in shared_rig.pids or shared_rig.reconfigured:
