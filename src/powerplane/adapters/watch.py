@@ -1,5 +1,9 @@
 """A kind of object, kept in step with the API server: listed in pages once, then watched for as long as it runs.
 
+The list is read in compressed pages. At ``resourceVersion=0`` the server takes no notice of ``limit`` and sends all in
+one piece, which costs three times the memory; as a stream of initial events (WatchList) it came no sooner, and older
+servers do not have it.
+
 One thread a kind. It goes on from where it was after every break, lists again where the server has forgotten that
 place (410), waits longer from failure to failure, and never dies of what it is sent. Source: Kubernetes API concepts,
 "Efficient detection of changes", "Retrieving large results sets in chunks".
