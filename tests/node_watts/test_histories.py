@@ -181,4 +181,4 @@ class Long(History):
 
 
 TestLongHistories = pytest.mark.slow(Long.TestCase)
-TestLongHistories.settings = settings(quick, max_examples=1500, stateful_step_count=80)
+TestLongHistories.settings = settings(quick, max_examples=400, stateful_step_count=60)
