@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import ssl
-import subprocess
 import sys
 import threading
 import urllib.request
@@ -16,6 +14,7 @@ from typing import Any
 
 from tests.rig import processes
 from tests.rig.cluster import WATTS
+from tests.rig.objects import install_crds
 from tests.rig.processes import free_ports, wait_for
 from tests.rig.rig import Rig
 
@@ -26,30 +25,14 @@ READY_S = 40.0
 
 
 def install_objects(rig: Rig) -> None:
-    """Install our definitions as a user would, and make the namespace and the Leases, as deploy/ does."""
-    crds = subprocess.run(
-        [sys.executable, "-m", "powerplane", "crds", "-o", "json"], capture_output=True, check=True, timeout=60
-    ).stdout
-    found = json.loads(crds)
-    documents = found["items"] if isinstance(found, dict) else found
-    for document in documents:
-        path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-        name = document["metadata"]["name"]
-        answer = rig.api.call("POST", path, document)
-        assert answer.ok or answer.status == 409, answer.message
-        one = f"{path}/{name}"
-        assert wait_for(lambda one=one: _established(rig, one), 20), f"{name} is not established"
+    """Install our definitions, and make the namespace and the Leases, as deploy/ does."""
+    install_crds(rig)
     if not rig.api.call("GET", f"/api/v1/namespaces/{NAMESPACE}").ok:
         rig.api.post("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
     leases = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
     for name in LEASES:
         answer = rig.api.call("POST", leases, {"metadata": {"name": name}, "spec": {}})
         assert answer.ok or answer.status == 409, answer.message
-
-
-def _established(rig: Rig, path: str) -> bool:
-    conditions = rig.api.get(path).get("status", {}).get("conditions") or []
-    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
 
 def power_domain(name: str, kind: str = "rack", **spec: Any) -> dict[str, Any]:
@@ -158,6 +141,17 @@ def entry(rig: Rig, port: int, **fields: Any) -> dict[str, Any]:
         "ignorable": False,
         "managedResources": [{"name": WATTS, "ignoredByScheduler": True}],
     } | fields
+
+
+@contextmanager
+def partition(rig: Rig, *flags: str) -> Iterator[int]:
+    """`powerplane node-watts run` as a process for as long as the block runs; its process id."""
+    command = [sys.executable, "-m", "powerplane", "node-watts", "run", f"--kubeconfig={rig.kubeconfig}", *flags]
+    pid = processes.spawn(command, rig.folder / "node-watts.log", outlive=False, PYTHONUNBUFFERED="1")
+    try:
+        yield pid
+    finally:
+        processes.stop(pid)
 
 
 @contextmanager

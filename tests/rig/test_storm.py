@@ -9,10 +9,11 @@ import time
 
 import pytest
 from tests.rig.cluster import make_nodes, make_pods, node, pod
-from tests.rig.extender import Front, Replica, change_domain, entry, extender, install_objects, make_domains
+from tests.rig.extender import Front, Replica, change_domain, entry, extender, install_objects, make_domains, partition
 from tests.rig.floor import Floor
 from tests.rig.processes import wait_for
 from tests.rig.rig import scheduler_config
+from tests.rig.telemetry import measured
 from tests.rig.witness import Witness
 
 pytestmark = pytest.mark.rig
@@ -58,6 +59,58 @@ def test_by_the_extender_alone_no_budget_is_broken_and_little_power_is_left(rig,
             assert witness.breaches == []
             assert used_share(witness, "feed-") > 0.97
             figure(f"{len(witness.bound)} pods in {witness.last_s - witness.first_s:.1f} s, {witness.events} events")
+
+
+def test_by_watts_on_nodes_alone_no_budget_is_broken_and_little_power_is_left(rig, figure):
+    lay(rig)
+    with partition(rig), Witness(rig, FLOOR.budgets()) as witness:
+        make_pods(rig, storm())
+        settle(witness, quiet_s=12.0)
+        assert witness.breaches == []
+        share = used_share(witness, "feed-")
+        figure(
+            f"{len(witness.bound)} pods in {witness.last_s - witness.first_s:.1f} s, {100 * share:.1f} % of the feed"
+        )
+        assert share > 0.9
+
+
+def test_with_telemetry_gone_no_budget_is_broken_and_nodes_count_at_their_worst(rig, prometheus, figure):
+    """Nodes draw half as much again as their pods said; then Prometheus is gone."""
+    floor = Floor(racks=10, per_rack=10, rows=2, node_w=430, rack_w=3000, row_w=14000, idle_w=50, peak_w=430)
+    lay(rig, floor)
+    draw = {}
+    with Witness(rig, floor.budgets()) as witness:
+
+        def watts():
+            loads = dict.fromkeys(floor.node_names, 0.0)
+            for node, own in list(witness.bound.values()):
+                loads[node] += own
+            draw.update({name: min(floor.peak_w, floor.idle_w + 1.5 * own) for name, own in loads.items()})
+            return draw
+
+        with (
+            measured(rig, prometheus, watts) as server,
+            extender(rig, "only", f"--prometheus={server.url}") as replica,
+        ):
+            rig.restart_scheduler(scheduler_config(replica.entry()))
+            make_pods(rig, storm(100))
+            settle(witness)
+            before = len(witness.bound)
+            time.sleep(12)  # the drift is measured, and followed
+            server.stop()
+            make_pods(rig, [pod(f"q{i:04}", watts=100, cpu="10m") for i in range(600)])
+            settle(witness, quiet_s=20.0)
+            time.sleep(30)  # three scrapes are missed by now: nobody else may come
+            late = len(witness.bound)
+            make_pods(rig, [pod(f"r{i:04}", watts=60, cpu="10m") for i in range(50)])
+            time.sleep(8)
+            assert witness.breaches == []
+            assert len(witness.bound) == late
+            watts()
+            for rack in range(floor.racks):
+                drawn = sum(draw[name] for name in floor.in_rack(rack))
+                assert drawn <= 1.25 * floor.rack_w
+            figure(f"{before} pods with telemetry, {late} after it had gone, none once nodes counted at their worst")
 
 
 def test_with_replicas_killed_and_started_again_in_the_middle_no_budget_is_broken(rig):

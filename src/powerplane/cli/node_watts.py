@@ -31,7 +31,7 @@ def run(
     watts: Annotated[
         str, Parameter(group=WATTS, help="Series to sum by node: one zone or meter only, since zones overlap.")
     ] = DEFAULT_SERIES,
-    watts_label: Annotated[str, Parameter(group=WATTS, help="Label of the series that names the node.")] = "node",
+    watts_label: Annotated[str, Parameter(group=WATTS, help="Label of the series that names the node.")] = "node_name",
     namespace: Annotated[str, Parameter(group=REPLICAS, help="Of the Lease.")] = "powerplane-system",
     identity: Annotated[str | None, Parameter(group=REPLICAS, help="This replica's name; default the host's.")] = None,
     settle: Annotated[

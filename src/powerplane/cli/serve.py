@@ -61,7 +61,7 @@ def serve(
     watts: Annotated[
         str, Parameter(group=WATTS, help="Series to sum by node: one zone or meter only, since zones overlap.")
     ] = DEFAULT_SERIES,
-    watts_label: Annotated[str, Parameter(group=WATTS, help="Label of the series that names the node.")] = "node",
+    watts_label: Annotated[str, Parameter(group=WATTS, help="Label of the series that names the node.")] = "node_name",
     bind_pods: Annotated[bool, Parameter(negative=(), help="Answer the verb bind, too; needs the right to.")] = False,
     verbose: Annotated[bool, Parameter(negative=(), help="Log more to stderr.")] = False,
 ) -> int:

@@ -1,0 +1,97 @@
+"""A real Prometheus that scrapes watts under Kepler's name, which follow the pods that run on the rig's nodes."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import requests
+from tests.rig import processes
+from tests.rig.processes import free_ports, wait_for
+from tests.rig.rig import Rig
+
+SCRAPE_S = 1
+UP_S = 30.0
+
+
+class Exporter:
+    """Serves ``kepler_node_cpu_watts`` of nodes, as a function says when it is asked."""
+
+    def __init__(self, watts: Callable[[], Mapping[str, float]]) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                page = "# TYPE kepler_node_cpu_watts gauge\n" + "".join(
+                    f'kepler_node_cpu_watts{{node_name="{node}",zone="package",path="rig"}} {value}\n'
+                    for node, value in watts().items()
+                )
+                self.send_response(200)
+                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.end_headers()
+                self.wfile.write(page.encode())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End it."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)
+
+
+class Prometheus:
+    """A Prometheus process that scrapes one exporter every second."""
+
+    def __init__(self, rig: Rig, program: str, exporter: Exporter) -> None:
+        (self.port,) = free_ports(1)
+        self.url = f"http://127.0.0.1:{self.port}"
+        folder = rig.folder / "prometheus"
+        folder.mkdir(exist_ok=True)
+        config = folder / "prometheus.yml"
+        config.write_text(
+            f"global: {{scrape_interval: {SCRAPE_S}s}}\n"
+            f"scrape_configs: [{{job_name: rig, static_configs: [{{targets: ['127.0.0.1:{exporter.port}']}}]}}]\n"
+        )
+        self._command = [
+            program,
+            f"--config.file={config}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{self.port}",
+        ]
+        self._log = folder / "prometheus.log"
+        self.pid = processes.spawn(self._command, self._log, outlive=False)
+        assert wait_for(self._measures, UP_S, 0.2), processes.tail(self._log)
+
+    def _measures(self) -> bool:
+        with requests.Session() as session:
+            session.trust_env = False
+            try:
+                query = {"query": "kepler_node_cpu_watts"}
+                answer = session.get(f"{self.url}/api/v1/query", params=query, timeout=2)
+                return bool(answer.json()["data"]["result"])
+            except (requests.RequestException, ValueError, KeyError):
+                return False
+
+    def stop(self) -> None:
+        """End it."""
+        processes.stop(self.pid)
+
+
+@contextmanager
+def measured(rig: Rig, program: str, watts: Callable[[], Mapping[str, float]]) -> Iterator[Prometheus]:
+    """An exporter and a Prometheus for as long as the block runs."""
+    exporter = Exporter(watts)
+    try:
+        server = Prometheus(rig, program, exporter)
+        try:
+            yield server
+        finally:
+            server.stop()
+    finally:
+        exporter.close()
