@@ -238,7 +238,7 @@ def test_a_controller_that_is_killed_between_shrink_and_growth_is_taken_over_fro
     process = start()
     try:
         assert all_listed(budgets)
-        assert wait_for(lambda: sum(budgets.listed().values()) > 800, 20)
+        assert wait_for(lambda: sum(budgets.listed().values()) > 700, 20)
         time.sleep(3)
         before = budgets.listed()
         with watched(budgets):
