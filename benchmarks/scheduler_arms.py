@@ -23,6 +23,8 @@ from tests.rig.witness import Witness
 
 ALGORITHM = "scheduler_scheduling_algorithm_duration_seconds"
 LONGEST_S = 900.0
+WITHOUT, FILTER, BOTH = "no extender", "filter", "filter and prioritize"
+ARMS = (WITHOUT, FILTER, BOTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,13 @@ def main() -> int:
         idle_w=100,
     )
     extra = {"percentageOfNodesToScore": 100} if options.all_nodes else {}
-    found: dict[str, list[Figures]] = {"without": [], "with": []}
+    found: dict[str, list[Figures]] = {arm: [] for arm in ARMS}
     with running_rig("arms") as rig:
         install_objects(rig)
         make_nodes(rig, floor.nodes())
         make_domains(rig, floor.domains())
         for turn in range(options.rounds):
-            for arm in ("without", "with") if turn % 2 == 0 else ("with", "without"):
+            for arm in ARMS if turn % 2 == 0 else ARMS[::-1]:
                 found[arm].append(_round(rig, floor, arm, options.pods, extra))
                 sys.stderr.write(f"{arm}: {found[arm][-1]}\n")
     _print(found, options)
@@ -69,11 +71,12 @@ def main() -> int:
 def _round(rig: Rig, floor: Floor, arm: str, pods: int, extra: dict[str, int]) -> Figures:
     rig.kill("kube-scheduler", hard=False)
     make_pods(rig, [pod(f"p{i:05}", watts=50 + i % 7 * 10, cpu="100m") for i in range(pods)])
-    if arm == "without":
+    if arm == WITHOUT:
         figures = _time(rig, floor, pods, scheduler_config(**extra))
     else:
         with extender(rig, "arm") as replica:
-            figures = _time(rig, floor, pods, scheduler_config(replica.entry(), **extra))
+            verbs = replica.entry() if arm == BOTH else replica.entry(prioritizeVerb="")
+            figures = _time(rig, floor, pods, scheduler_config(verbs, **extra))
     rig.api.call("DELETE", "/api/v1/namespaces/default/pods", AT_ONCE)
     wait_for(lambda: not rig.api.get("/api/v1/namespaces/default/pods?limit=1")["items"], LONGEST_S, 0.5)
     return figures
@@ -111,20 +114,19 @@ def _print(found: dict[str, list[Figures]], options: argparse.Namespace) -> None
     sys.stdout.write(
         f"{options.nodes} nodes, {options.pods} pods, {options.rounds} rounds, load {load:.1f} on "
         f"{os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}\n\n"
-        "| arm | algorithm ms per pod, median (worst) | pods per s, median (worst) | pods bound |\n|---|---|---|---|\n"
+        "| arm | algorithm ms per pod, median (worst) | ratio | pods per s, median (worst) | ratio | pods bound |\n"
+        "|---|---|---|---|---|---|\n"
     )
-    medians = {}
+    base = [
+        statistics.median(getattr(each, name) for each in found[WITHOUT]) for name in ("algorithm_ms", "pods_per_s")
+    ]
     for arm, rounds in found.items():
-        slow = [each.algorithm_ms for each in rounds]
-        fast = [each.pods_per_s for each in rounds]
-        medians[arm] = (statistics.median(slow), statistics.median(fast))
+        slow, fast = [each.algorithm_ms for each in rounds], [each.pods_per_s for each in rounds]
         sys.stdout.write(
-            f"| {arm} extender | {medians[arm][0]:.2f} ({max(slow):.2f}) | {medians[arm][1]:.0f} ({min(fast):.0f}) "
+            f"| {arm} | {statistics.median(slow):.2f} ({max(slow):.2f}) | {statistics.median(slow) / base[0]:.2f} "
+            f"| {statistics.median(fast):.0f} ({min(fast):.0f}) | {statistics.median(fast) / base[1]:.2f} "
             f"| {min(each.bound for each in rounds)} |\n"
         )
-    slower = medians["with"][0] / medians["without"][0]
-    faster = medians["with"][1] / medians["without"][1]
-    sys.stdout.write(f"| ratio | {slower:.2f} | {faster:.2f} | |\n")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,8 @@
 
 Every node that is offered is charged until it is known which was taken. Where there is room for many pods, all are
 offered. Where only the nodes are small, some that are on offer to nobody else are, so that several pods on their way
-do not meet. Where the domains are tight as well, a wide offer would charge so much that the next pod is refused for
-want of watts that nobody draws: then a few nodes under the same domains are offered, so that the domains are charged
-exactly.
+do not meet. Where the domains are tight as well, any choice would charge what nobody draws, and the next pod would be
+refused for it: then the one node that the pod fills best is offered, which is charged exactly.
 """
 
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ AMPLE = 32
 """There is ample room where this many pods of the kind would fit: about as many as are on their way at once."""
 
 FEW = 4
-"""Nodes that are offered where room is tight."""
+"""Nodes that an offer has at least, where it has more than one."""
 
 TOP = 10
 """Highest score of an extender (MaxExtenderPriority)."""
@@ -50,7 +49,7 @@ def choose(ledger: Ledger, candidates: Ints, demand_mw: Ints) -> Offer:
         return Offer(ample, demand_mw[ample])
     chosen = _some(ledger, candidates, demand_mw)
     if not len(chosen):
-        chosen = _few(ledger, candidates, demand_mw)
+        chosen = _one(ledger, candidates, demand_mw)
     return Offer(chosen, demand_mw[chosen])
 
 
@@ -66,16 +65,12 @@ def _some(ledger: Ledger, candidates: Ints, demand_mw: Ints) -> Ints:
     return best
 
 
-def _few(ledger: Ledger, candidates: Ints, demand_mw: Ints) -> Ints:
-    """The best nodes of the best node's group; those that are on offer to another pod come last."""
-    fit = tightness(ledger, candidates, demand_mw) - 2.0 * (ledger.held_mw[candidates] > 0)
-    group = ledger.tree.group
-    own = group[candidates] == group[candidates[int(fit.argmax())]]
-    beside, beside_fit = candidates[own], fit[own]
-    best: Ints = beside[np.argsort(-beside_fit, kind="stable")[:FEW]]
-    # A node on offer already is added only where there is nothing else: it would be charged twice for one pod.
-    free = best[ledger.held_mw[best] == 0]
-    return free if len(free) else best[:1]
+def _one(ledger: Ledger, candidates: Ints, demand_mw: Ints) -> Ints:
+    """The node that the pod fills best, of those that are on offer to nobody if there are any."""
+    free = candidates[ledger.held_mw[candidates] == 0]
+    nodes = free if len(free) else candidates
+    best = int(tightness(ledger, nodes, demand_mw).argmax())
+    return nodes[best : best + 1]
 
 
 def tightness(ledger: Ledger, nodes: Ints, demand_mw: Ints) -> NDArray[np.float64]:

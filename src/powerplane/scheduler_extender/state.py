@@ -90,6 +90,7 @@ class ExtenderState:
         self.tree_holds = True
         self._bind = bind
         self._leads = leads
+        self._tried: dict[str, Ints] = {}
         self.waking = Waking(self.rules.refused_for_s)
         self._trust = Trust(self.rules.trust)
         self._plan_until_s: dict[str, float] = {}
@@ -99,6 +100,8 @@ class ExtenderState:
 
     def use_tree(self, tree: PowerTree, *, holds: bool = True) -> None:
         """Take another tree; ``holds`` is false where the cluster's domains make none and nothing may be let in."""
+        if tree.index is not self.ledger.tree.index:
+            self._tried = {}
         self.ledger.use(tree)
         self.waking.use(len(tree))
         self.tree_holds = holds
@@ -115,6 +118,7 @@ class ExtenderState:
             self.lose_pod(pod.uid)
         elif pod.node:
             self.pending.pop(pod.uid, None)
+            self._tried.pop(pod.uid, None)
             self.waking.forget(pod.uid)
             self._confirm(pod)
         else:
@@ -136,6 +140,7 @@ class ExtenderState:
     def lose_pod(self, uid: str) -> None:
         """Take note that a pod is gone."""
         self.pending.pop(uid, None)
+        self._tried.pop(uid, None)
         self.waking.forget(uid)
         self.ledger.remove(uid)
         self._let_go(uid)
@@ -233,12 +238,21 @@ class ExtenderState:
         fitting = known[self.ledger.room_mw[known] >= demand_mw[known]]
         if not len(fitting):
             return self._refuse(pod, args, columns, demand, demand_mw)
-        offer = choose(self.ledger, fitting, demand_mw)
+        offer = choose(self.ledger, self._untried(pod.metadata.uid, fitting), demand_mw)
         self._offer(pod, offer.nodes, offer.mw)
+        self._tried[pod.metadata.uid] = offer.nodes
         if len(offer.nodes) == len(columns):
             return FilterAnswer()
         names = self.ledger.tree.nodes
         return FilterAnswer(names=tuple([names[column].name for column in offer.nodes.tolist()]))
+
+    def _untried(self, uid: str, fitting: Ints) -> Ints:
+        """Nodes that a pod was not offered the last time, when it did not get there; all where there are no others."""
+        tried = self._tried.get(uid)
+        if tried is None:
+            return fitting
+        others = fitting[~np.isin(fitting, tried)]
+        return others if len(others) else fitting
 
     def _offer(self, pod: WaitingPod, nodes: Ints, mw: Ints) -> None:
         meta = pod.metadata
