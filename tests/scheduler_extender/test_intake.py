@@ -16,13 +16,12 @@ def take_all(batches):
         loop = asyncio.get_running_loop()
 
         def see(fact):
-            kept[fact[0]] = fact[1]
-            order.append(fact[0])
+            kept[fact.key] = fact.value
+            order.append(fact.key)
 
         intake = Intake(
             loop,
             lambda each: each.key,
-            lambda each: (each.key, each.value),
             see=see,
             lose=lambda key: kept.pop(key, None),
         )

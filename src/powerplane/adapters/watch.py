@@ -80,7 +80,7 @@ class Reflector(Generic[T]):
         self._patience = patience or WatchPatience()
         self._clock = clock
         self._chance = chance or random.Random()
-        self._decoders = Decoders(watched.decode)
+        self._decoders = Decoders(watched.decode, watched.reduce)
         self._status = ReflectorStatus()
         self._listed = False
         self._stopping = threading.Event()

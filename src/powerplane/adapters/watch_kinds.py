@@ -1,7 +1,8 @@
 """What is watched, what comes of it, how patiently, and how it does."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from powerplane.adapters.watch_lines import Change
 
@@ -22,6 +23,9 @@ class Watched(Generic[T]):
         A msgspec struct with the fields that are wanted: everything else is skipped unread.
     field_selector, label_selector : str
         As the API takes them.
+    reduce : callable, optional
+        What is kept of each object, and handed on in its place: made as soon as it is read, so that a long list never
+        stands whole in memory.
     """
 
     path: str
@@ -29,6 +33,7 @@ class Watched(Generic[T]):
     decode: type[T]
     field_selector: str = ""
     label_selector: str = ""
+    reduce: Callable[[Any], Any] | None = None
 
     @property
     def selectors(self) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ The forms are those of the Kubernetes API concepts, "Efficient detection of chan
 object a line with ``type`` and ``object``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -105,11 +105,14 @@ class Decoders(Generic[T]):
     ----------
     kind : type
         A msgspec struct with the fields that are wanted.
+    reduce : callable, optional
+        What is kept of each object, made as soon as it is read.
     """
 
-    def __init__(self, kind: type[T]) -> None:
+    def __init__(self, kind: type[T], reduce: Callable[[Any], Any] | None = None) -> None:
         # Types made at run time: what the type checker calls a variable, msgspec takes as it comes.
         generic: Any = kind
+        self._reduce: Callable[[Any], Any] = reduce or _whole
         self._item: msgspec.json.Decoder[T] = msgspec.json.Decoder(kind)
         self._line = msgspec.json.Decoder(_Added[generic] | _Modified[generic] | _Deleted[generic] | _Bookmark | _Error)
         self._any = msgspec.json.Decoder(_AnyLine)
@@ -131,7 +134,7 @@ class Decoders(Generic[T]):
         unreadable: list[str] = []
         for item in raw.items or ():
             try:
-                objects.append(self._item.decode(item))
+                objects.append(self._reduce(self._item.decode(item)))
             except BAD_JSON as error:
                 unreadable.append(_named(item, error))
         return Page(objects, tuple(unreadable), raw.metadata.continue_, raw.metadata.resource_version)
@@ -164,7 +167,7 @@ class Decoders(Generic[T]):
                 return Gathered(tuple(changes), tuple(unreadable), self._version(last, resource_version), event.object)
             last = line
             if not isinstance(event, _Bookmark):
-                changes.append((type(event).__struct_config__.tag, event.object))
+                changes.append((type(event).__struct_config__.tag, self._reduce(event.object)))
         return Gathered(tuple(changes), tuple(unreadable), self._version(last, resource_version), None)
 
     def _unfit(self, line: bytes, error: Exception) -> str:
@@ -182,6 +185,10 @@ class Decoders(Generic[T]):
             return (self._any.decode(line).object.metadata.resource_version if line else "") or before
         except BAD_JSON as error:
             raise LineError(f"an event without a version: {error}") from error
+
+
+def _whole(found: Any) -> Any:
+    return found
 
 
 def read_lines(response: urllib3.BaseHTTPResponse, longest: int) -> Iterator[list[bytes]]:

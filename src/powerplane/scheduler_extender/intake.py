@@ -1,4 +1,4 @@
-"""From the watches' threads to the event loop: facts are made on the threads, and taken a few at a time."""
+"""From the watches' threads to the event loop, a few changes at a time."""
 
 import asyncio
 from collections import deque
@@ -21,8 +21,6 @@ class Intake(Generic[T]):
     loop : asyncio.AbstractEventLoop
     key : callable
         What an object is known by.
-    reduce : callable
-        What is kept of it; called on the watch's thread.
     see, lose : callables
         Called on the loop for what is there, and with the key of what is gone.
 
@@ -36,14 +34,12 @@ class Intake(Generic[T]):
         self,
         loop: asyncio.AbstractEventLoop,
         key: Callable[[Any], str],
-        reduce: Callable[[Any], T],
         *,
         see: Callable[[T], None],
         lose: Callable[[str], None],
     ) -> None:
         self._loop = loop
         self._key = key
-        self._reduce = reduce
         self._see = see
         self._lose = lose
         self._queue: deque[tuple[str, T | None]] = deque()
@@ -53,7 +49,7 @@ class Intake(Generic[T]):
 
     def sink(self, batch: Batch[Any]) -> None:
         """Take a batch, on the watch's thread."""
-        there = [(self._key(each), None if what == "DELETED" else self._reduce(each)) for what, each in batch.changes]
+        there = [(self._key(each), None if what == "DELETED" else each) for what, each in batch.changes]
         if batch.replace:
             # What was known and is not listed is gone; told last, so that until then too much is held, not too little.
             listed = {key for key, fact in there if fact is not None}
