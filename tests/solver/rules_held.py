@@ -5,10 +5,17 @@ import numpy as np
 
 def rules_held(case, counts, pod_class, node):
     """Say whether all rules accept a pod of a class on a node, itself being part of the counts already."""
-    return all(_holds(rule, counts, pod_class, node) for rule in case.rules)
+    carried = [rule for rule in case.rules if rule.kind == "affinity" and pod_class in rule.carriers]
+    alone = not any(_others(rule, counts, pod_class) for rule in carried)
+    return all(_holds(rule, counts, pod_class, node, alone) for rule in case.rules)
 
 
-def _holds(rule, counts, pod_class, node):
+def _others(rule, counts, pod_class):
+    """Pods that an affinity names, the newcomer left out; as the scheduler counts, only on nodes with the key."""
+    return counts[np.ix_(rule.targets, np.flatnonzero(rule.zone >= 0))].sum() - (pod_class in rule.targets)
+
+
+def _holds(rule, counts, pod_class, node, alone):
     zone = rule.zone[node]
     carries, counts_for = pod_class in rule.carriers, pod_class in rule.targets
     if rule.kind == "anti-affinity":
@@ -23,10 +30,9 @@ def _holds(rule, counts, pod_class, node):
     if zone < 0:
         return False
     if rule.kind == "affinity":
-        # As the scheduler counts: pods on nodes without the topology key are no company, nor are they the first.
-        others = counts[np.ix_(rule.targets, np.flatnonzero(rule.zone >= 0))].sum() - counts_for
+        # The first of its own may come anywhere, but only where no affinity of it finds a pod under any key.
         here = counts[np.ix_(rule.targets, np.flatnonzero(rule.zone == zone))].sum() - counts_for
-        return bool(here > 0 or (counts_for and others == 0))
+        return bool(here > 0 or (counts_for and alone))
     seen = rule.counted & (rule.zone >= 0)
     totals = {z: int(counts[np.ix_(rule.targets, np.flatnonzero(seen & (rule.zone == z)))].sum()) for z in {*rule.zone}}
     zones = {*rule.zone[seen]}
