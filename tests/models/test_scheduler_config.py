@@ -9,13 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from powerplane.models.errors import InputError
-from powerplane.models.scheduler_config import (
-    WATTS_RESOURCE,
-    ExtenderEntry,
-    nodes_shown,
-    patched,
-    second_scheduler,
-)
+from powerplane.models.requests import WATTS_RESOURCE
+from powerplane.models.scheduler_config import ExtenderEntry, nodes_shown, patched, second_scheduler
 from powerplane.models.scheduler_config_check import check_configuration
 from powerplane.models.scheduler_config_extender import Finding, go_seconds
 

@@ -4,9 +4,10 @@ import msgspec
 
 from powerplane.models.objects import Container, ObjectMeta, OwnerReference, PodSpec, ResourceRequirements
 from powerplane.models.power_tree import NodeFigures, compile_tree
+from powerplane.models.requests import WATTS_RESOURCE
 from powerplane.models.snapshot import NO_BUDGET
 from powerplane.models.topology import PowerDomain, PowerTopology
-from powerplane.scheduler_extender.facts import WATTS, Demand, PodFact
+from powerplane.scheduler_extender.facts import Demand, PodFact
 from powerplane.scheduler_extender.wire import FilterArgs, WaitingPod
 
 W = 1000
@@ -61,7 +62,7 @@ def fact(uid, node="", watts=100, **changes):
 
 def waiting(uid, watts=100, *, cpu="1", owner="", **meta):
     """A pod as the scheduler asks about it."""
-    requests = {"cpu": cpu} | ({WATTS: str(watts)} if watts is not None else {})
+    requests = {"cpu": cpu} | ({WATTS_RESOURCE: str(watts)} if watts is not None else {})
     owners = (OwnerReference(kind="ReplicaSet", name=owner, uid=owner, controller=True),) if owner else None
     spec = PodSpec(containers=(Container(resources=ResourceRequirements(requests=requests)),))
     known = {"name": uid, "namespace": "default", "uid": uid, "resource_version": "1", "owner_references": owners}

@@ -9,8 +9,9 @@ from tests.scheduler_extender.small import W, ask, broken, fact, offered, topolo
 
 from powerplane.models.api.placement_plan import PlacementPlanObject
 from powerplane.models.power_tree import NodeFigures, compile_tree
+from powerplane.models.requests import WATTS_RESOURCE
 from powerplane.scheduler_extender.choosing import AMPLE
-from powerplane.scheduler_extender.facts import UNREADABLE_MW, WATTS
+from powerplane.scheduler_extender.facts import UNREADABLE_MW
 from powerplane.scheduler_extender.reasons import BEHIND
 from powerplane.scheduler_extender.state import ExtenderState, HoldRules
 from powerplane.scheduler_extender.steering import moves_of
@@ -452,4 +453,4 @@ TestNoHeadroomIsGivenTwice.settings = settings(max_examples=60, stateful_step_co
 
 
 def test_the_resource_is_spelled_as_the_cluster_spells_it():
-    assert WATTS == "powerplane.dev/watts"
+    assert WATTS_RESOURCE == "powerplane.dev/watts"

@@ -25,8 +25,7 @@ from powerplane.models.objects import (
 from powerplane.models.owners import OwnerBook
 from powerplane.models.pods import PodRows, read_pods
 from powerplane.models.quantities import LARGEST_MW, MICRO, MILLI, format_watts
-from powerplane.models.requests import FIRST_RESOURCES
-from powerplane.models.scheduler_config import WATTS_RESOURCE
+from powerplane.models.requests import FIRST_RESOURCES, WATTS_RESOURCE
 from powerplane.models.snapshot import NO_BUDGET, PodTable, PodTemplate, Snapshot
 from powerplane.models.templates import TemplateBook, extra_resources, with_requests
 from powerplane.models.topology import PowerTopology, check_nodes

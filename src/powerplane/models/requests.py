@@ -26,6 +26,9 @@ Amounts = dict[str, Fraction]
 FIRST_RESOURCES = ("cpu", "memory", "ephemeral-storage", "pods")
 """The resources that every snapshot has, in this order."""
 
+WATTS_RESOURCE = "powerplane.dev/watts"
+"""The extended resource: whole watts."""
+
 SIDECAR = "Always"
 ONE_POD: Amounts = {"pods": Fraction(1)}
 WHOLE_POD = "(pod)"

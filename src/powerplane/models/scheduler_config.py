@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from powerplane.models.errors import InputError
+from powerplane.models.requests import WATTS_RESOURCE
 
 API_VERSION = "kubescheduler.config.k8s.io/v1"
 KIND = "KubeSchedulerConfiguration"
-WATTS_RESOURCE = "powerplane.dev/watts"
 URL_PATH = "/scheduler/v1"
 """Where the extender's verbs are, as `powerplane serve` has them."""
 

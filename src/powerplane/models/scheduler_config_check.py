@@ -6,7 +6,8 @@ wrong with an extender goes wrong here, and without a message.
 
 from collections.abc import Iterator
 
-from powerplane.models.scheduler_config import API_VERSION, KIND, WATTS_RESOURCE, Document, Lock, is_ours, nodes_shown
+from powerplane.models.requests import WATTS_RESOURCE
+from powerplane.models.scheduler_config import API_VERSION, KIND, Document, Lock, is_ours, nodes_shown
 from powerplane.models.scheduler_config_extender import EVERY_EXTENDER, OUR_EXTENDER, Extender, Finding, listed, mapping
 
 DEFAULT_SCHEDULER = "default-scheduler"

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from powerplane.models.scheduler_config import URL_PATH, WATTS_RESOURCE, Document, Lock
+from powerplane.models.requests import WATTS_RESOURCE
+from powerplane.models.scheduler_config import URL_PATH, Document, Lock
 
 Severity = Literal["error", "warning", "note"]
 

@@ -9,8 +9,7 @@ import msgspec
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Affinity, Narrow, PodSpec, RawQuantity, Toleration
 from powerplane.models.quantities import LARGEST, MILLI, parse_quantity
-from powerplane.models.requests import Amounts, pod_requests, whole_units
-from powerplane.models.scheduler_config import WATTS_RESOURCE
+from powerplane.models.requests import WATTS_RESOURCE, Amounts, pod_requests, whole_units
 
 CLOSED_TAINT = "status-taint.cluster-autoscaler.kubernetes.io/powerplane-moving-watts"
 """Our taint on a node that is about to give watts; cluster-autoscaler does not count nodes by taints of this prefix."""

@@ -3,7 +3,7 @@
 from typing import Any, Protocol
 
 from powerplane.adapters.cluster_writes import Written, node_path
-from powerplane.models.scheduler_config import WATTS_RESOURCE
+from powerplane.models.requests import WATTS_RESOURCE
 from powerplane.node_watts.facts import CLOSED_TAINT, NodeFact
 from powerplane.node_watts.seen import Outcome, Write
 

@@ -6,10 +6,7 @@ from sys import intern
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Container, Narrow, OwnerReference, PodSpec, RawQuantity, ResourceRequirements
 from powerplane.models.quantities import parse_quantity
-from powerplane.models.requests import pod_requests, whole_units
-
-WATTS = "powerplane.dev/watts"
-"""The extended resource: whole watts."""
+from powerplane.models.requests import WATTS_RESOURCE, pod_requests, whole_units
 
 MW = 1000
 FINISHED = ("Succeeded", "Failed")
@@ -186,7 +183,7 @@ def demand_of(spec: PodSpec | SlimPodSpec) -> Demand:
         return Demand(stated * MW)
     try:
         amounts = pod_requests(_as_spec(spec))
-        watts = whole_units(WATTS, amounts[WATTS]) * MW if WATTS in amounts else None
+        watts = whole_units(WATTS_RESOURCE, amounts[WATTS_RESOURCE]) * MW if WATTS_RESOURCE in amounts else None
         return Demand(watts, whole_units("cpu", amounts["cpu"]) if "cpu" in amounts else 0)
     except InputError:
         return Demand(UNREADABLE_MW)
@@ -209,9 +206,9 @@ def _plain_watts(spec: PodSpec | SlimPodSpec) -> int | None:
     total, found = 0, False
     for container in spec.containers:
         requests = container.resources.requests if container.resources else None
-        text = requests.get(WATTS) if requests else None
+        text = requests.get(WATTS_RESOURCE) if requests else None
         if text is None:
-            if container.resources and WATTS in (container.resources.limits or {}):
+            if container.resources and WATTS_RESOURCE in (container.resources.limits or {}):
                 return None
             continue
         if not isinstance(text, str) or not (text.isascii() and text.isdigit() and len(text) <= 9):

@@ -232,7 +232,9 @@ class ExtenderState:
         steered = self._steer(args, columns, demand_mw)
         if steered is not None:
             return steered
-        if self._comes_before_the_news(pod):
+        owner = owner_of(pod.metadata.owner_references)
+        unseen = pod.metadata.uid not in self.pending
+        if unseen and self.steering.awaits_news(namespace, pod.metadata.name, owner, self.ledger.pod):
             return FilterAnswer(error=BEHIND)
         known = columns[columns >= 0]
         fitting = known[self.ledger.room_mw[known] >= demand_mw[known]]
@@ -269,7 +271,7 @@ class ExtenderState:
         if not len(self.steering):
             return None
         meta = args.pod.metadata
-        move = self._move_for(meta.namespace, meta.name, owner_of(meta.owner_references))
+        move = self.steering.move_for(meta.namespace, meta.name, owner_of(meta.owner_references), self.ledger.pod)
         column = self.ledger.tree.index.get(move.target) if move else None
         if move is None or column is None or column not in columns:
             return None
@@ -282,25 +284,6 @@ class ExtenderState:
         target = np.array([column], dtype=np.int64)
         self._offer(args.pod, target, demand_mw[target])
         return FilterAnswer(names=(move.target,))
-
-    def _move_for(self, namespace: str, name: str, owner: str) -> Move | None:
-        for move in self.steering.candidates(namespace, name, owner):
-            leaver = self.ledger.pod(move.uid)
-            if leaver is None or leaver.leaving:
-                return move
-        return None
-
-    def _comes_before_the_news(self, pod: WaitingPod) -> bool:
-        """Whether a pod may follow a move whose leaver only seems to be there: the watch has not shown the pod either.
-
-        The scheduler asks about a successor within milliseconds; told to come again, it does so within seconds.
-        """
-        meta = pod.metadata
-        if not len(self.steering) or meta.uid in self.pending:
-            return False
-        moves = self.steering.candidates(meta.namespace, meta.name, owner_of(meta.owner_references))
-        leavers = (self.ledger.pod(move.uid) for move in moves)
-        return any(leaver is not None and not leaver.leaving for leaver in leavers)
 
     def _refuse(
         self, pod: WaitingPod, args: FilterArgs, columns: Ints, demand: Demand, demand_mw: Ints

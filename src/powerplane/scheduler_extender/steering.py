@@ -5,11 +5,14 @@ by its controller (a StatefulSet's also by its name), once the pod that it follo
 where the target cannot take the successor any more, it goes where any pod may.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from powerplane.models.api.placement_plan import PlacementPlanObject
-from powerplane.scheduler_extender.facts import MW
+from powerplane.scheduler_extender.facts import MW, PodFact
+
+SeenPods = Callable[[str], PodFact | None]
+"""The bound pod of a UID, as the watch showed it last."""
 
 OVER = ("Done", "Failed", "Expired")
 """Phases of a plan that steers nothing any more."""
@@ -88,6 +91,22 @@ class Steering:
         for key in keys:
             if key not in self._successor:
                 yield self._moves[key]
+
+    def move_for(self, namespace: str, name: str, owner: str, seen: SeenPods) -> Move | None:
+        """The move that a new pod follows: the first whose leaver is on its way out."""
+        for move in self.candidates(namespace, name, owner):
+            leaver = seen(move.uid)
+            if leaver is None or leaver.leaving:
+                return move
+        return None
+
+    def awaits_news(self, namespace: str, name: str, owner: str, seen: SeenPods) -> bool:
+        """Whether a pod that the watch has not shown yet may follow a move whose leaver only seems to be there.
+
+        The scheduler asks about a successor within milliseconds; told to come again, it does so within seconds.
+        """
+        leavers = (seen(move.uid) for move in self.candidates(namespace, name, owner))
+        return any(leaver is not None and not leaver.leaving for leaver in leavers)
 
     def follow(self, uid: str, move: Move) -> None:
         """Let a pod follow a move."""
