@@ -3,7 +3,8 @@
     python -m benchmarks.watch_cache --nodes 5000 --pods 100000
 
 Starts a control plane of tests/rig, keeps only etcd and kube-apiserver of it, fills it with nodes and bound pods, and
-reads them with two reflectors in a process of their own, keeping what the extender keeps. Prints one JSON document.
+reads them with two reflectors in a process of their own, keeping what the extender keeps; then starts the extender
+itself and times it to its first readiness. Prints one JSON document.
 """
 
 import argparse
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.rig.cluster import node, pod
+from tests.rig.extender import Replica, install_objects
+from tests.rig.processes import wait_for
 from tests.rig.rig import Rig, running_rig
 
 NAMESPACES = 50
@@ -41,6 +44,7 @@ def main() -> None:
     with running_rig("watch-cache") as rig:
         for part in ("kwok", "kube-scheduler", "kube-controller-manager"):
             rig.kill(part, hard=False)
+        install_objects(rig)
         began = time.monotonic()
         fill(rig, asked.nodes, asked.pods)
         filled_s = time.monotonic() - began
@@ -51,8 +55,29 @@ def main() -> None:
                 [*command, "--measure", str(rig.kubeconfig)], stdout=subprocess.PIPE, check=True, timeout=300
             )
             runs.append(json.loads(child.stdout))
-        found = {"nodes": asked.nodes, "pods": asked.pods, "filled_s": round(filled_s, 1), "runs": runs}
+        serving = [serve(rig) for _ in range(asked.repeats)]
+        found = {
+            "nodes": asked.nodes,
+            "pods": asked.pods,
+            "filled_s": round(filled_s, 1),
+            "runs": runs,
+            "serve": serving,
+        }
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
+
+
+def serve(rig: Rig) -> dict[str, Any]:
+    """Start the extender, and wait until it answers; the last of its seconds is the quiet that it waits for."""
+    began = time.monotonic()
+    replica = Replica(rig, "cache", "--lease=", "--quiet=2s").start()
+    try:
+        ready = wait_for(replica.ready, 120, 0.05)
+        return {
+            "ready_s": round(time.monotonic() - began, 2) if ready else None,
+            "resident_mb": _resident_mb(replica.pid),
+        }
+    finally:
+        replica.stop()
 
 
 def fill(rig: Rig, nodes: int, pods: int) -> None:
@@ -175,8 +200,8 @@ class Pulse:
             last = now
 
 
-def _resident_mb() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+def _resident_mb(pid: int | str = "self") -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") // (1 << 20)
 
 

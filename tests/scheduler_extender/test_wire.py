@@ -12,6 +12,7 @@ from powerplane.scheduler_extender.answers import FilterAnswer
 from powerplane.scheduler_extender.limits import Limits
 from powerplane.scheduler_extender.replies import filter_reply
 from powerplane.scheduler_extender.wire import (
+    NameReader,
     Victims,
     node_items,
     read_bind,
@@ -214,3 +215,14 @@ def test_a_reply_always_has_every_member(names, data):
         "FailedAndUnresolvableNodes": {},
         "Error": "",
     }
+
+
+def test_a_list_that_comes_again_is_known_and_another_is_read():
+    names = NameReader()
+    first = read_filter(filter_body(["n1", "n2"]), names=names).node_names
+    assert read_filter(filter_body(["n1", "n2"]), names=names).node_names is first
+    assert read_filter(filter_body(["n2"]), names=names).node_names == ("n2",)
+    assert read_filter(filter_body([]), names=names).node_names == ()
+    with pytest.raises(MalformedError):
+        names.read(b'["n1"')
+    assert read_filter(filter_body(["n3"]), names=names).node_names == ("n3",)

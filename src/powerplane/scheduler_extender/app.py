@@ -14,7 +14,7 @@ from powerplane.scheduler_extender.answers import Answers
 from powerplane.scheduler_extender.limits import DEFAULT_LIMITS, Limits
 from powerplane.scheduler_extender.metrics import CONTENT_TYPE, ExtenderMetrics
 from powerplane.scheduler_extender.replies import error_reply, filter_reply, preempt_reply
-from powerplane.scheduler_extender.wire import read_bind, read_filter, read_preempt
+from powerplane.scheduler_extender.wire import NameReader, read_bind, read_filter, read_preempt
 from powerplane.scheduler_extender.wire_json import MalformedError
 
 Message = MutableMapping[str, Any]
@@ -72,6 +72,7 @@ class ExtenderApp:
         self._limits = limits
         self._clock = clock
         self._held_bytes = 0
+        self._names = NameReader()
         base = "/" + prefix.strip("/") if prefix.strip("/") else ""
         self._verbs: dict[str, tuple[str, Callable[[bytes], Awaitable[tuple[str, bytes]]]]] = {
             f"{base}/filter": ("filter", self._filter),
@@ -151,7 +152,7 @@ class ExtenderApp:
         return reply
 
     async def _filter(self, body: bytes) -> tuple[str, bytes]:
-        args = read_filter(body, self._limits)
+        args = read_filter(body, self._limits, self._names)
         answer = self._answers.filter(args)
         if answer.error:
             return "error", filter_reply(args, answer)
@@ -160,7 +161,7 @@ class ExtenderApp:
         return "ok" if passed else "no_node", filter_reply(args, answer)
 
     async def _prioritize(self, body: bytes) -> tuple[str, bytes]:
-        return "ok", self._answers.prioritize(read_filter(body, self._limits))
+        return "ok", self._answers.prioritize(read_filter(body, self._limits, self._names))
 
     async def _preempt(self, body: bytes) -> tuple[str, bytes]:
         answer = self._answers.preempt(read_preempt(body, self._limits))

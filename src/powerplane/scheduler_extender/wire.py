@@ -128,8 +128,28 @@ _POD: Final = msgspec.json.Decoder(WaitingPod)
 _META: Final = msgspec.json.Decoder(dict[str, _MetaVictims])
 
 
-def read_filter(body: bytes, limits: Limits = DEFAULT_LIMITS) -> FilterArgs:
+class NameReader:
+    """Reads lists of node names, and knows the last one again: prioritize mostly asks about what filter let through."""
+
+    def __init__(self) -> None:
+        self._last: tuple[bytes, tuple[str, ...]] = (b"[]", ())
+
+    def read(self, raw: bytes) -> tuple[str, ...]:
+        """Return the names; the same object for the same bytes as the last time."""
+        if raw != self._last[0]:
+            self._last = (raw, read(_NAMES, raw, "NodeNames"))
+        return self._last[1]
+
+
+def read_filter(body: bytes, limits: Limits = DEFAULT_LIMITS, names: NameReader | None = None) -> FilterArgs:
     """Read the body of filter or prioritize.
+
+    Parameters
+    ----------
+    body : bytes
+    limits : Limits
+    names : NameReader, optional
+        Kept from question to question.
 
     Raises
     ------
@@ -138,11 +158,11 @@ def read_filter(body: bytes, limits: Limits = DEFAULT_LIMITS) -> FilterArgs:
     """
     members = read_members(body, limits)
     pod = _pod(members, limits)
-    names, nodes = members.get("NodeNames", b""), members.get("Nodes", b"")
-    if names:
-        if len(names) > SHORTEST_NAME * limits.nodes and names.count(b",") >= limits.nodes:
+    raw, nodes = members.get("NodeNames", b""), members.get("Nodes", b"")
+    if raw:
+        if len(raw) > SHORTEST_NAME * limits.nodes and raw.count(b",") >= limits.nodes:
             raise MalformedError(f"NodeNames holds more than {limits.nodes} names")
-        return FilterArgs(pod, read(_NAMES, names, "NodeNames"), raw_names=names)
+        return FilterArgs(pod, (names or NameReader()).read(raw), raw_names=raw)
     if nodes:
         return FilterArgs(pod, _node_names(nodes, limits), raw_nodes=nodes)
     raise MalformedError("there is neither NodeNames nor Nodes")
