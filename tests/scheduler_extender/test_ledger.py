@@ -66,6 +66,9 @@ def test_a_pod_without_watts_counts_by_its_cores():
     ledger = Ledger(tree(RACKS, per_core_w=7))
     ledger.place(fact("p1", "a", None))
     assert room_w(ledger)["a"] == 993
+    assert ledger.silent_pods == 1
+    ledger.remove("p1")
+    assert ledger.silent_pods == 0
 
 
 def test_a_pod_on_a_node_that_is_not_known_counts_once_it_is():

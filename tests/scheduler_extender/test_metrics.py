@@ -60,3 +60,24 @@ def test_two_extenders_in_one_process_keep_their_own_figures():
     first.stranger()
     assert read(first)["powerplane_extender_clients_refused_total", ()] == 1
     assert read(second)["powerplane_extender_clients_refused_total", ()] == 0
+
+
+def test_what_happened_is_counted_by_event_watch_and_write():
+    reading = StateReading(
+        silent_pods=4,
+        nodes_outside=2,
+        refused_pods=1,
+        events={"lapsed": 3},
+        watch_events={("pods", "relists"): 5},
+        writes={("merge_patch", "ok"): 6},
+    )
+    page = ExtenderMetrics(lambda: reading).render().decode()
+    for line in (
+        "powerplane_extender_silent_pods 4.0",
+        "powerplane_extender_nodes_outside 2.0",
+        "powerplane_extender_refused_pods 1.0",
+        'powerplane_extender_events_total{event="lapsed"} 3.0',
+        'powerplane_extender_watch_events_total{resource="pods",event="relists"} 5.0',
+        'powerplane_extender_writes_total{verb="merge_patch",outcome="ok"} 6.0',
+    ):
+        assert line in page, line

@@ -66,6 +66,8 @@ class Ledger:
     """
 
     def __init__(self, tree: PowerTree) -> None:
+        self.silent_pods = 0
+        """Bound pods that state no watts."""
         self.loads: dict[str, NodeLoad] = {}
         self.holds: dict[str, Hold] = {}
         self._where: dict[str, str] = {}
@@ -154,6 +156,7 @@ class Ledger:
         before = 0 if column is None else self._drawn(column, load.stated_mw, load.silent_mcores)
         if stated is None:
             load.silent_mcores += sign * pod.demand.mcores
+            self.silent_pods += sign
         else:
             load.stated_mw += sign * stated
             load.by_priority[pod.priority] = load.by_priority.get(pod.priority, 0) + sign * stated

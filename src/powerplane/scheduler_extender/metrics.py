@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -41,12 +41,30 @@ class StateReading:
         What those hold together.
     watch_ages_s : mapping of str to float
         By kind, seconds since the API server was last heard of.
+    silent_pods : int
+        Bound pods that state no watts and count by their cores.
+    nodes_outside : int
+        Nodes in no power domain, which no domain's budget holds.
+    refused_pods : int
+        Pods that wait for power, as far as is remembered.
+    events : mapping of str to int
+        What happened, counted from the start.
+    watch_events : mapping of (resource, event) to int
+        Lists, reconnects and unreadable objects of the watches, counted from the start.
+    writes : mapping of (verb, outcome) to int
+        Writes to the API server, counted from the start.
     """
 
     domains: tuple[DomainReading, ...] = ()
     reservations: int = 0
     reserved_watts: float = 0.0
     watch_ages_s: Mapping[str, float] = field(default_factory=dict)
+    silent_pods: int = 0
+    nodes_outside: int = 0
+    refused_pods: int = 0
+    events: Mapping[str, int] = field(default_factory=dict)
+    watch_events: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    writes: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 class _StateCollector(Collector):
@@ -79,7 +97,29 @@ class _StateCollector(Collector):
         pods.add_metric((), reading.reservations)
         watts = GaugeMetricFamily(f"{PREFIX}reserved_watts", "Watts that pods not yet seen bound hold.")
         watts.add_metric((), reading.reserved_watts)
-        return (budget, headroom, ages, pods, watts)
+        return (budget, headroom, ages, pods, watts, *_figures(reading), *_counters(reading))
+
+
+def _figures(reading: StateReading) -> Iterable[Metric]:
+    for name, told, value in (
+        ("silent_pods", "Bound pods that state no watts and count by their cores.", reading.silent_pods),
+        ("nodes_outside", "Nodes in no power domain.", reading.nodes_outside),
+        ("refused_pods", "Pods that were refused and still wait.", reading.refused_pods),
+    ):
+        yield GaugeMetricFamily(f"{PREFIX}{name}", told, value=value)
+
+
+def _counters(reading: StateReading) -> Iterable[Metric]:
+    events = CounterMetricFamily(f"{PREFIX}events", "What happened to pods' holds and moves.", labels=("event",))
+    for event, count in reading.events.items():
+        events.add_metric((event,), count)
+    watches = CounterMetricFamily(f"{PREFIX}watch_events", "What happened to watches.", labels=("resource", "event"))
+    for pair, count in reading.watch_events.items():
+        watches.add_metric(pair, count)
+    writes = CounterMetricFamily(f"{PREFIX}writes", "Writes to the API server.", labels=("verb", "outcome"))
+    for pair, count in reading.writes.items():
+        writes.add_metric(pair, count)
+    return (events, watches, writes)
 
 
 class ExtenderMetrics:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,6 +35,7 @@ HEADROOM_ANNOTATION = "powerplane.dev/headroom-grew"
 PATIENCE = WatchPatience(page_size=1000)
 """A list in fewer pages is ready sooner; each is decoded in ten milliseconds."""
 
+WATCH_EVENTS = ("relists", "reconnects", "malformed", "unreadable", "sink_failures")
 NEEDED = ("pods", "nodes", "powerdomains", "clusterpowercappingpolicies", "placementplans")
 """Watches without which nothing is answered; the others serve the statuses only."""
 
@@ -111,6 +112,8 @@ class ExtenderRun:
         self.readiness = Readiness(settings.quiet_s)
         self._ground = Ground()
         self._standing: Standing | None = None
+        self._reflectors: dict[str, Reflector[Any]] = {}
+        self._intakes: dict[str, Intake[Any]] = {}
         self._dirty = True
         self._made_s = 0.0
         self._woke_s = 0.0
@@ -301,15 +304,26 @@ class ExtenderRun:
                 for name, (kind, budget, left) in self.state.headroom().items()
             )
         holds = list(self.state.ledger.holds.values())
+        reflectors = dict(self._reflectors)
         return StateReading(
             domains=domains,
             reservations=len(holds),
             reserved_watts=sum(int(hold.mw.max(initial=0)) for hold in holds) / 1000,
             watch_ages_s={
                 name: now - reflector.status.last_contact_s
-                for name, reflector in getattr(self, "_reflectors", {}).items()
+                for name, reflector in reflectors.items()
                 if reflector.status.last_contact_s is not None
             },
+            silent_pods=self.state.ledger.silent_pods,
+            nodes_outside=len(self._standing.reading.outside) if self._standing else 0,
+            refused_pods=len(self.state.waking),
+            events=asdict(self.state.tallies),
+            watch_events={
+                (name, event): getattr(reflector.status, event)
+                for name, reflector in reflectors.items()
+                for event in WATCH_EVENTS
+            },
+            writes=self._writer.counts(),
         )
 
 
