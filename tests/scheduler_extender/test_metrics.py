@@ -77,7 +77,7 @@ def test_what_happened_is_counted_by_event_watch_and_write():
         "powerplane_extender_nodes_outside 2.0",
         "powerplane_extender_refused_pods 1.0",
         'powerplane_extender_events_total{event="lapsed"} 3.0',
-        'powerplane_extender_watch_events_total{resource="pods",event="relists"} 5.0',
-        'powerplane_extender_writes_total{verb="merge_patch",outcome="ok"} 6.0',
+        'powerplane_extender_watch_events_total{event="relists",resource="pods"} 5.0',
+        'powerplane_extender_writes_total{outcome="ok",verb="merge_patch"} 6.0',
     ):
         assert line in page, line
