@@ -208,7 +208,8 @@ class Reflector(Generic[T]):
 
     def _watch(self) -> None:
         """Watch from where we are until the server ends it."""
-        began = self._clock()
+        began = rested_s = self._clock()
+        rest_s = self._patience.rest_s
         # Closed here and now: an exception's traceback would keep the connection open through the pause that follows.
         with closing(self._gathered()) as everything:
             for gathered in everything:
@@ -217,6 +218,9 @@ class Reflector(Generic[T]):
                 self._take(gathered)
                 if self._status.failures and self._clock() - began >= self._patience.settled_s:
                     self._note(failures=0, last_error="")
+                if rest_s and self._clock() - rested_s >= rest_s:
+                    self._stopping.wait(rest_s)
+                    rested_s = self._clock()
         if self._clock() - began < self._patience.settled_s and not self._stopping.is_set():
             raise _SetbackError("the server ends each watch at once")
         self._note(failures=0, last_error="", last_contact_s=self._clock(), reconnects=self._status.reconnects + 1)

@@ -85,6 +85,9 @@ class WatchPatience:
         Failures in a row after which the list is read again.
     longest_line : int
         Bytes.
+    rest_s : float
+        After what came is handed on, how long more may gather before it is read; never more than half of the time.
+        0: read at once. In a storm a thread that wakes for every line holds up the others of its process.
     """
 
     page_size: int = 500
@@ -98,6 +101,7 @@ class WatchPatience:
     settled_s: float = 1.0
     futile: int = 4
     longest_line: int = 1 << 24
+    rest_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
