@@ -81,7 +81,7 @@ def books(nodes: int) -> Answers:
 
 def bound_pod(at: int, node: str) -> PodFact:
     """A pod that runs."""
-    return PodFact(f"bound-{at}", "d", f"bound-{at}", node, "", Demand(POD_MW), 0, False, False, False, at, "")
+    return PodFact(f"bound-{at}", "d", f"bound-{at}", node, "", Demand(POD_MW), 0, False, False, "", at, "")
 
 
 class Nothing:

@@ -7,8 +7,8 @@ from powerplane.models.power_tree import NodeFigures, compile_tree
 from powerplane.models.requests import WATTS_RESOURCE
 from powerplane.models.snapshot import NO_BUDGET
 from powerplane.models.topology import PowerDomain, PowerTopology
-from powerplane.scheduler_extender.facts import Demand, PodFact
-from powerplane.scheduler_extender.wire import FilterArgs, WaitingPod
+from powerplane.scheduler_extender.facts import Demand, PodCondition, PodFact
+from powerplane.scheduler_extender.wire import FilterArgs, WaitingPod, WaitingPodStatus
 
 W = 1000
 
@@ -53,20 +53,21 @@ def fact(uid, node="", watts=100, **changes):
         "priority": 0,
         "finished": False,
         "leaving": False,
-        "refused": False,
+        "refusal": "",
         "version": 2,
         "owner": "",
     }
     return PodFact(**(known | changes))
 
 
-def waiting(uid, watts=100, *, cpu="1", owner="", **meta):
+def waiting(uid, watts=100, *, cpu="1", owner="", refusal="", nominated="", **meta):
     """A pod as the scheduler asks about it."""
     requests = {"cpu": cpu} | ({WATTS_RESOURCE: str(watts)} if watts is not None else {})
     owners = (OwnerReference(kind="ReplicaSet", name=owner, uid=owner, controller=True),) if owner else None
     spec = PodSpec(containers=(Container(resources=ResourceRequirements(requests=requests)),))
     known = {"name": uid, "namespace": "default", "uid": uid, "resource_version": "1", "owner_references": owners}
-    return WaitingPod(metadata=ObjectMeta(**(known | meta)), spec=spec)
+    said = (PodCondition("PodScheduled", "False", "Unschedulable", refusal),) if refusal else None
+    return WaitingPod(ObjectMeta(**(known | meta)), spec, WaitingPodStatus(nominated, said))
 
 
 def ask(pod, names):

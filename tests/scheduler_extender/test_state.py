@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.scheduler_extender.small import W, ask, broken, fact, offered, topology, tree, waiting
 
 from powerplane.models.api.placement_plan import PlacementPlanObject
@@ -66,7 +66,7 @@ def test_a_pod_that_did_not_get_where_it_was_let_is_let_elsewhere_next(clock):
         (name,) = offered(state.filter(ask(waiting("p", 100, resource_version=str(2 * version)), NAMES)), NAMES)
         assert name not in seen[-1:]
         seen.append(name)
-        state.see_pod(fact("p", refused=True, version=2 * version + 1))
+        state.see_pod(fact("p", refusal=f"no node: {version}", version=2 * version + 1))
     assert offered(state.filter(ask(waiting("p", 100), ("a",))), ("a",)) == ("a",)
     assert offered(state.filter(ask(waiting("p", 100), ("a",))), ("a",)) == ("a",)
 
@@ -103,15 +103,33 @@ def test_a_hold_ends_when_its_pod_will_not_be_bound(clock, ends):
     if ends == "gone":
         state.lose_pod("p")
     else:
-        state.see_pod(fact("p", "", 100, **{ends: True}))
+        state.see_pod(fact("p", "", 100, **({"refusal": "no node"} if ends == "refused" else {ends: True})))
     assert state.ledger.holds == {}
 
 
 def test_a_refusal_from_before_the_filter_lets_nothing_go(clock):
     state = state_of(tree(RACKS, rack_w=150), clock)
     state.filter(ask(waiting("p", 100, resource_version="7"), ("a",)))
-    state.see_pod(fact("p", refused=True, version=7))
+    state.see_pod(fact("p", refusal="no node", version=7))
     assert "p" in state.ledger.holds
+
+
+def test_a_refusal_that_stood_there_already_lets_nothing_go_and_another_does(clock):
+    state = state_of(tree(RACKS, rack_w=150), clock)
+    state.filter(ask(waiting("p", 100, resource_version="7", refusal="0/4 nodes"), ("a",)))
+    state.see_pod(fact("p", refusal="0/4 nodes", version=8))
+    assert "p" in state.ledger.holds
+    state.see_pod(fact("p", refusal="0/5 nodes", version=9))
+    assert "p" not in state.ledger.holds
+
+
+def test_a_nomination_that_stood_there_already_narrows_nothing_and_a_new_one_does(clock):
+    state = state_of(tree(RACKS, rack_w=10**5), clock)
+    state.filter(ask(waiting("p", 100, resource_version="7", nominated="a"), NAMES))
+    state.see_pod(fact("p", nominated="a", version=8))
+    assert len(state.ledger.holds["p"].nodes) == 4
+    state.see_pod(fact("p", nominated="c", version=9))
+    assert state.ledger.holds["p"].nodes.tolist() == [2]
 
 
 def test_a_hold_lapses_but_not_while_the_watch_is_out_of_step(clock):
@@ -126,7 +144,7 @@ def test_a_hold_lapses_but_not_while_the_watch_is_out_of_step(clock):
 def test_a_nominated_pod_counts_on_its_node_alone(clock):
     state = state_of(tree(RACKS, rack_w=150), clock)
     state.filter(ask(waiting("p", 100), NAMES))
-    state.see_pod(fact("p", nominated="c", refused=True, version=9))
+    state.see_pod(fact("p", nominated="c", refusal="no node", version=9))
     assert state.ledger.holds["p"].nodes.tolist() == [2]
 
 
@@ -374,7 +392,7 @@ class Cluster(RuleBasedStateMachine):
 
     @initialize(
         node_w=st.sampled_from([None, 250, 400]),
-        rack_w=st.sampled_from([300, 500, 10**4]),
+        rack_w=st.sampled_from([300, 400, 10**4]),
         row_w=st.sampled_from([None, 700]),
         feeds=st.sampled_from([(), (("f1", 900), ("f2", 650))]),
     )
@@ -387,51 +405,81 @@ class Cluster(RuleBasedStateMachine):
         self.counter = 0
         self.assumed = {}
         self.told = {}
+        self.failed = {}
+        self.status = {}
         self.versions = 10
 
     def version(self):
         self.versions += 1
         return self.versions
 
-    @rule(watts=st.integers(1, 300), choice=st.integers(0, 3), names=st.sets(st.sampled_from(NAMES), min_size=1))
+    @rule(watts=st.integers(100, 300), choice=st.integers(0, 3), names=st.sets(st.sampled_from(NAMES), min_size=1))
     def schedule(self, watts, choice, names):
         self.counter += 1
-        uid = f"p{self.counter}"
+        self.attempt(f"p{self.counter}", watts, choice, names)
+
+    @precondition(lambda self: self.failed)
+    @rule(data=st.data(), choice=st.integers(0, 3), names=st.sets(st.sampled_from(NAMES), min_size=1))
+    def schedule_again(self, data, choice, names):
+        uid = data.draw(st.sampled_from(sorted(self.failed)))
+        self.attempt(uid, self.failed.pop(uid), choice, names)
+        if uid in self.assumed and data.draw(st.booleans()):
+            self.change(uid)
+
+    def attempt(self, uid, watts, choice, names):
         names = sorted(names)
-        answer = self.state.filter(ask(waiting(uid, watts, resource_version=str(self.version())), names))
+        pod = waiting(uid, watts, resource_version=str(self.version()), **self.status.get(uid, {}))
+        answer = self.state.filter(ask(pod, names))
         passed = offered(answer, names)
         assert set(passed) <= set(names)
         if passed:
             self.assumed[uid] = (passed[choice % len(passed)], watts)
+        else:
+            self.failed[uid] = watts
 
+    def unbound(self):
+        return sorted(set(self.assumed) - set(self.told))
+
+    @precondition(lambda self: self.unbound())
+    @rule(data=st.data())
+    def touch(self, data):
+        """Somebody changes a pod that is on its way; its status is still that of the attempt before."""
+        self.change(data.draw(st.sampled_from(self.unbound())))
+
+    def change(self, uid):
+        watts = self.assumed[uid][1]
+        self.state.see_pod(fact(uid, "", watts, version=self.version(), **self.status.get(uid, {})))
+
+    @precondition(lambda self: self.unbound())
     @rule(data=st.data())
     def tell(self, data):
-        waiting_to_be_told = sorted(set(self.assumed) - set(self.told))
-        if waiting_to_be_told:
-            uid = data.draw(st.sampled_from(waiting_to_be_told))
-            node, watts = self.assumed[uid]
-            self.told[uid] = fact(uid, node, watts, version=self.version())
-            self.state.see_pod(self.told[uid])
+        uid = data.draw(st.sampled_from(self.unbound()))
+        node, watts = self.assumed[uid]
+        self.told[uid] = fact(uid, node, watts, version=self.version())
+        self.state.see_pod(self.told[uid])
 
+    @precondition(lambda self: self.unbound())
     @rule(data=st.data())
     def fail(self, data):
-        unbound = sorted(set(self.assumed) - set(self.told))
-        if unbound:
-            uid = data.draw(st.sampled_from(unbound))
-            _, watts = self.assumed.pop(uid)
-            self.state.see_pod(fact(uid, "", watts, refused=True, version=self.version()))
+        uid = data.draw(st.sampled_from(self.unbound()))
+        _, watts = self.assumed.pop(uid)
+        self.failed[uid] = watts
+        version = self.version()
+        nominated = data.draw(st.sampled_from(("", *NAMES)))
+        self.status[uid] = {"refusal": f"attempt {version}", "nominated": nominated}
+        self.state.see_pod(fact(uid, "", watts, version=version, **self.status[uid]))
 
+    @precondition(lambda self: self.told)
     @rule(data=st.data())
     def delete(self, data):
-        if self.told:
-            uid = data.draw(st.sampled_from(sorted(self.told)))
-            del self.told[uid], self.assumed[uid]
-            self.state.lose_pod(uid)
+        uid = data.draw(st.sampled_from(sorted(self.told)))
+        del self.told[uid], self.assumed[uid]
+        self.state.lose_pod(uid)
 
+    @precondition(lambda self: self.told)
     @rule(data=st.data())
     def tell_again(self, data):
-        if self.told:
-            self.state.see_pod(self.told[data.draw(st.sampled_from(sorted(self.told)))])
+        self.state.see_pod(self.told[data.draw(st.sampled_from(sorted(self.told)))])
 
     @rule()
     def time_passes_out_of_step(self):
@@ -449,7 +497,7 @@ class Cluster(RuleBasedStateMachine):
 
 
 TestNoHeadroomIsGivenTwice = Cluster.TestCase
-TestNoHeadroomIsGivenTwice.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestNoHeadroomIsGivenTwice.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
 
 
 def test_the_resource_is_spelled_as_the_cluster_spells_it():

@@ -32,6 +32,7 @@ class PodCondition(Narrow, frozen=True):
     type: str
     status: str = ""
     reason: str = ""
+    message: str = ""
 
 
 class SeenPodStatus(Narrow, frozen=True):
@@ -114,8 +115,8 @@ class PodFact:
         It holds nothing any more.
     leaving : bool
         Its deletion has begun.
-    refused : bool
-        The scheduler's last attempt found no node.
+    refusal : str
+        What the scheduler said when it last found no node; "" where it has not. It stands there through later attempts.
     version : int
         Its resourceVersion; larger is newer.
     owner : str
@@ -131,7 +132,7 @@ class PodFact:
     priority: int
     finished: bool
     leaving: bool
-    refused: bool
+    refusal: str
     version: int
     owner: str
 
@@ -159,7 +160,7 @@ def pod_fact(pod: SeenPod) -> PodFact:
         priority=spec.priority or 0,
         finished=status.phase in FINISHED,
         leaving=meta.deletion_timestamp is not None,
-        refused=_refused(status),
+        refusal=refusal_of(status.conditions),
         version=version_of(meta.resource_version),
         owner=intern(owner_of(meta.owner_references)),
     )
@@ -228,8 +229,9 @@ def _as_spec(spec: PodSpec | SlimPodSpec) -> PodSpec:
     )
 
 
-def _refused(status: SeenPodStatus) -> bool:
-    return any(
-        each.type == "PodScheduled" and each.status == "False" and each.reason == UNSCHEDULABLE
-        for each in status.conditions or ()
-    )
+def refusal_of(conditions: tuple[PodCondition, ...] | None) -> str:
+    """What the scheduler said when it last found no node for a pod; "" where it has not."""
+    for each in conditions or ():
+        if each.type == "PodScheduled" and each.status == "False" and each.reason == UNSCHEDULABLE:
+            return each.message or UNSCHEDULABLE
+    return ""

@@ -44,6 +44,8 @@ class Hold:
         When it lapses, on the state's clock.
     version : int
         The pod's resourceVersion when it was held.
+    refusal, nominated : str
+        What its status said then, of an earlier attempt.
     planned : bool
         Whether it is a planned move's, for a pod that is still to come.
     """
@@ -54,6 +56,8 @@ class Hold:
     mw: Ints
     until_s: float
     version: int = 0
+    refusal: str = ""
+    nominated: str = ""
     planned: bool = False
 
 

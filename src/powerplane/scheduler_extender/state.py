@@ -12,7 +12,7 @@ import numpy as np
 from powerplane.models.power_tree import Ints, PowerTree, compile_tree
 from powerplane.scheduler_extender.answers import FilterAnswer, PreemptAnswer
 from powerplane.scheduler_extender.choosing import choose, scores
-from powerplane.scheduler_extender.facts import Demand, PodFact, demand_of, owner_of, version_of
+from powerplane.scheduler_extender.facts import Demand, PodFact, demand_of, owner_of, refusal_of, version_of
 from powerplane.scheduler_extender.ledger import Hold, Ledger
 from powerplane.scheduler_extender.preempting import preempt
 from powerplane.scheduler_extender.reasons import BEHIND, BROKEN_TREE, UNKNOWN, Refusals, row_reasons
@@ -127,15 +127,27 @@ class ExtenderState:
 
     def _see_waiting(self, pod: PodFact) -> None:
         hold = self.ledger.holds.get(pod.uid)
-        column = self.ledger.tree.index.get(pod.nominated)
         if pod.leaving:
             self._let_go(pod.uid)
-        elif column is not None:
-            # By preemption, or because the scheduler binds its volumes first: it will be there, and counts only there.
+        elif hold is None:
+            self._hold_nominated(pod)
+        elif pod.version > hold.version:
+            # A status of an earlier attempt stands there through this one, so only what is new in it says anything.
+            failed = pod.refusal not in ("", hold.refusal)
+            column = self.ledger.tree.index.get(pod.nominated) if pod.nominated != hold.nominated else None
+            if failed:
+                self._let_go(pod.uid)
+                self._hold_nominated(pod)
+            elif column is not None and column in hold.nodes:
+                self._hold_nominated(pod)
+
+    def _hold_nominated(self, pod: PodFact) -> None:
+        """Hold a pod's watts where it is nominated: by preemption, or because its volumes are bound first."""
+        column = self.ledger.tree.index.get(pod.nominated)
+        if column is not None:
             mw = int(self.ledger.demand_mw(pod.demand)[column])
-            self.ledger.hold(_on_one(pod.uid, pod.namespace, column, mw, self._until_s(), version=pod.version))
-        elif hold is not None and pod.refused and pod.version > hold.version:
-            self._let_go(pod.uid)
+            hold = _on_one(pod.uid, pod.namespace, column, mw, self._until_s(), version=pod.version)
+            self.ledger.hold(replace(hold, refusal=pod.refusal, nominated=pod.nominated))
 
     def lose_pod(self, uid: str) -> None:
         """Take note that a pod is gone."""
@@ -260,7 +272,9 @@ class ExtenderState:
         meta = pod.metadata
         claims = any(volume.persistent_volume_claim or volume.ephemeral for volume in pod.spec.volumes or ())
         until_s = self._until_s(self.rules.volume_lapse_s if claims else None)
-        self.ledger.hold(Hold(meta.uid, meta.namespace, nodes, mw, until_s, version_of(meta.resource_version)))
+        version, status = version_of(meta.resource_version), pod.status
+        refusal, nominated = refusal_of(status.conditions), status.nominated_node_name
+        self.ledger.hold(Hold(meta.uid, meta.namespace, nodes, mw, until_s, version, refusal, nominated))
         self.waking.forget(meta.uid)
 
     def _until_s(self, lapse_s: float | None = None) -> float:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from powerplane.models.objects import Narrow, ObjectMeta, PodSpec
+from powerplane.scheduler_extender.facts import PodCondition
 from powerplane.scheduler_extender.limits import DEFAULT_LIMITS, Limits
 from powerplane.scheduler_extender.wire_json import (
     MEMBERS,
@@ -33,9 +34,10 @@ SHORTEST_NAME: Final = 3
 
 
 class WaitingPodStatus(Narrow, frozen=True):
-    """The node that preemption or a plan has named for the pod."""
+    """The node that preemption or a plan has named for the pod, and how earlier attempts ended."""
 
     nominated_node_name: str = ""
+    conditions: tuple[PodCondition, ...] | None = None
 
 
 class WaitingPod(Narrow, frozen=True):
