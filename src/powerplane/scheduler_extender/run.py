@@ -36,6 +36,7 @@ PATIENCE = WatchPatience(page_size=1000, rest_s=0.005)
 """A list in fewer pages is ready sooner; each is decoded in ten milliseconds. What changes is seen some milliseconds
 later for the rests, during which answers have the interpreter to themselves."""
 
+FAILURE_PAUSE_S = 1.0
 WATCH_EVENTS = ("relists", "reconnects", "malformed", "unreadable", "sink_failures")
 NEEDED = ("pods", "nodes", "powerdomains", "clusterpowercappingpolicies", "placementplans")
 """Watches without which nothing is answered; the others serve the statuses only."""
@@ -205,7 +206,7 @@ class ExtenderRun:
             self._lease.start()
         try:
             while True:
-                await self._keep_house(loop)
+                await self._try_to_keep_house(loop)
                 await asyncio.sleep(self._settings.tick_s)
         finally:
             self.state.unready = "this replica is stopping"
@@ -217,6 +218,16 @@ class ExtenderRun:
         for reflector in self._reflectors.values():
             reflector.stop()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _try_to_keep_house(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            await self._keep_house(loop)
+        except Exception:
+            # Whatever one object brought about: what is known stays in force, is answered from, and is tried again.
+            LOG.exception("keeping house failed; it is tried again")
+            self.state.tallies.house_failures += 1
+            self._dirty = True
+            await asyncio.sleep(FAILURE_PAUSE_S)
 
     async def _keep_house(self, loop: asyncio.AbstractEventLoop) -> None:
         now = uptime_s()
@@ -260,7 +271,7 @@ class ExtenderRun:
         return Signs(
             now_s=now,
             unsynced=tuple(
-                f"{name} ({status.last_error or 'being listed'})"
+                f"{name} ({_told(status.last_error)})"
                 for name, status in statuses.items()
                 if not status.synced or (self._standing is None and not self._intakes[name].idle)
             ),
@@ -326,6 +337,15 @@ class ExtenderRun:
             },
             writes=self._writer.counts(),
         )
+
+
+def _told(error: str) -> str:
+    """Why something is not listed yet, and what to do where that is known."""
+    if "HTTP 404" in error:
+        return f"{error}; next: powerplane crds | kubectl apply --server-side -f -"
+    if "HTTP 403" in error:
+        return f"{error}; next: kubectl apply -f deploy/rbac.yaml"
+    return error or "being listed"
 
 
 def _uid(found: PodFact) -> str:

@@ -57,6 +57,7 @@ class Tallies:
     lapsed: int = 0
     crowded: int = 0
     foreign_binds: int = 0
+    house_failures: int = 0
 
 
 class ExtenderState:
