@@ -10,7 +10,7 @@ from tests.scheduler_extender.small import W, ask, broken, fact, offered, topolo
 from powerplane.models.api.placement_plan import PlacementPlanObject
 from powerplane.models.power_tree import NodeFigures, compile_tree
 from powerplane.models.requests import WATTS_RESOURCE
-from powerplane.scheduler_extender.choosing import AMPLE
+from powerplane.scheduler_extender.choosing import AMPLE, CROWD
 from powerplane.scheduler_extender.facts import UNREADABLE_MW
 from powerplane.scheduler_extender.reasons import BEHIND
 from powerplane.scheduler_extender.state import ExtenderState, HoldRules
@@ -213,6 +213,17 @@ def test_where_only_nodes_are_small_pods_on_their_way_are_offered_different_node
         assert len(offer) >= 4
         assert not taken & set(offer)
         taken |= set(offer)
+
+
+def test_once_many_pods_are_on_their_way_each_is_offered_a_node_of_its_own_across_the_racks(clock):
+    racks = {f"r{i}": [f"n{i}-{j}" for j in range(40)] for i in range(10)}
+    names = [name for nodes in racks.values() for name in nodes]
+    state = state_of(tree(racks, node_w=150, rack_w=10**5), clock)
+    offers = [offered(state.filter(ask(waiting(f"p{number}", 100), names)), names) for number in range(48)]
+    single = [offer[0] for offer in offers[CROWD:]]
+    assert all(len(offer) == 1 for offer in offers[CROWD:])
+    assert len(set(single)) == len(single)
+    assert len({name.partition("-")[0] for name in single}) >= 7
 
 
 # -- steering

@@ -2,8 +2,9 @@
 
 Every node that is offered is charged until it is known which was taken. Where there is room for many pods, all are
 offered. Where only the nodes are small, some that are on offer to nobody else are, so that several pods on their way
-do not meet. Where the domains are tight as well, any choice would charge what nobody draws, and the next pod would be
-refused for it: then the one node that the pod fills best is offered, which is charged exactly.
+do not meet; one of them, once so many are on their way that each must be quick. Where the domains are tight as well,
+any choice would charge what nobody draws, and the next pod would be refused for it: then the one node that the pod
+fills best is offered, which is charged exactly.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,12 @@ AMPLE = 32
 FEW = 4
 """Nodes that an offer has at least, where it has more than one."""
 
+CROWD = 8
+"""With so many pods on their way an offer has one node: the scheduler then need not score, and asks us once a pod."""
+
+FAR = 2_654_435_761
+"""Knuth's multiplier (The Art of Computer Programming 3, 6.4): steps of it spread over any number of places."""
+
 TOP = 10
 """Highest score of an extender (MaxExtenderPriority)."""
 
@@ -34,7 +41,7 @@ class Offer:
     mw: Ints
 
 
-def choose(ledger: Ledger, candidates: Ints, demand_mw: Ints) -> Offer:
+def choose(ledger: Ledger, candidates: Ints, demand_mw: Ints, turn: int = 0) -> Offer:
     """Choose what to offer of some nodes that all have room.
 
     Parameters
@@ -42,18 +49,20 @@ def choose(ledger: Ledger, candidates: Ints, demand_mw: Ints) -> Offer:
     ledger : Ledger
     candidates : int64 array, shape (C,), not empty
     demand_mw : int64 array, shape (N,)
+    turn : int
+        Differs from question to question, so that equal nodes come in turn.
     """
     need = demand_mw[candidates]
     ample = candidates[ledger.room_mw[candidates] >= AMPLE * need]
     if len(ample):
         return Offer(ample, demand_mw[ample])
-    chosen = _some(ledger, candidates, demand_mw)
+    chosen = _some(ledger, candidates, demand_mw, turn)
     if not len(chosen):
         chosen = _one(ledger, candidates, demand_mw)
     return Offer(chosen, demand_mw[chosen])
 
 
-def _some(ledger: Ledger, candidates: Ints, demand_mw: Ints) -> Ints:
+def _some(ledger: Ledger, candidates: Ints, demand_mw: Ints, turn: int) -> Ints:
     """The best part of the nodes that are on offer to nobody, under domains with ample room; empty if too few."""
     tree = ledger.tree
     roomy = tree.group_room(ledger.row_free)[tree.group[candidates]] >= AMPLE * demand_mw[candidates]
@@ -61,8 +70,18 @@ def _some(ledger: Ledger, candidates: Ints, demand_mw: Ints) -> Ints:
     count = len(free) // AMPLE
     if count < FEW:
         return np.zeros(0, dtype=np.int64)
-    best: Ints = free[np.argpartition(-values(ledger, demand_mw)[free], count - 1)[:count]]
+    worth = values(ledger, free, demand_mw[free])
+    if len(ledger.holds) >= CROWD:
+        return _in_turn(free[worth == worth.max()], turn)
+    best: Ints = free[np.argpartition(-worth, count - 1)[:count]]
     return best
+
+
+def _in_turn(equal: Ints, turn: int) -> Ints:
+    """One of some nodes that are equally good: in turn, and far from the last, so that racks fill alike."""
+    at = turn * FAR % len(equal)
+    one: Ints = equal[at : at + 1]
+    return one
 
 
 def _one(ledger: Ledger, candidates: Ints, demand_mw: Ints) -> Ints:
@@ -81,20 +100,22 @@ def tightness(ledger: Ledger, nodes: Ints, demand_mw: Ints) -> NDArray[np.float6
     return fit
 
 
-def scores(ledger: Ledger, demand_mw: Ints) -> NDArray[np.int64]:
-    """Score of every node for a pod, 0 to 10, shape (N,); see ``values``."""
-    result: NDArray[np.int64] = np.clip(np.rint(TOP * values(ledger, demand_mw)), 0, TOP).astype(np.int64)
+def scores(ledger: Ledger, nodes: Ints, need_mw: Ints) -> NDArray[np.int64]:
+    """Score of some nodes for a pod, 0 to 10, shape (C,); see ``values``."""
+    result: NDArray[np.int64] = np.clip(np.rint(TOP * values(ledger, nodes, need_mw)), 0, TOP).astype(np.int64)
     return result
 
 
-def values(ledger: Ledger, demand_mw: Ints) -> NDArray[np.float64]:
-    """How good every node is for a pod, 0 to 1, shape (N,).
+def values(ledger: Ledger, nodes: Ints, need_mw: Ints) -> NDArray[np.float64]:
+    """How good some nodes are for a pod, beside each other, 0 to 1, shape (C,).
 
     Parameters
     ----------
     ledger : Ledger
-        The pod's own hold is on it; that is the same on each node that it was offered.
-    demand_mw : int64 array, shape (N,)
+        The pod's own hold may be on it; that is the same on each node that it was offered.
+    nodes : int64 array, shape (C,)
+    need_mw : int64 array, shape (C,)
+        The pod's draw on each.
 
     Notes
     -----
@@ -103,17 +124,17 @@ def values(ledger: Ledger, demand_mw: Ints) -> NDArray[np.float64]:
     how few watts the pod brings there beside the other nodes (node types differ). Proportional, not by rank, so that
     equal nodes score equal however many there are.
     """
-    room = ledger.room_mw + np.where(ledger.held_mw > 0, demand_mw, 0)
+    if not len(nodes):
+        return np.zeros(0, dtype=np.float64)
+    room = ledger.room_mw[nodes] + np.where(ledger.held_mw[nodes] > 0, need_mw, 0)
     # A node without any budget is no better than the roomiest that has one.
     limited = room[room < UNLIMITED // 2]
-    left = np.maximum(np.minimum(room, limited.max(initial=1)) - demand_mw, 0)
-    most = max(int(left.max(initial=0)), 1)
-    need = np.maximum(demand_mw, 1)
-    stranded = np.where(left < need, left / need, 0.0)
-    dearest = max(int(demand_mw.max(initial=0)), 1)
+    left = np.maximum(np.minimum(room, limited.max(initial=1)) - need_mw, 0)
+    stranded = np.where(left < need_mw, left / np.maximum(need_mw, 1), 0.0)
+    dearest = max(int(need_mw.max()), 1)
     value: NDArray[np.float64] = (
-        ROOM_WEIGHT * (left / most)
+        ROOM_WEIGHT * (left / max(int(left.max()), 1))
         + FRAGMENT_WEIGHT * (1.0 - stranded)
-        + WATTS_WEIGHT * (1.0 - (demand_mw - demand_mw.min(initial=dearest)) / dearest)
+        + WATTS_WEIGHT * (1.0 - (need_mw - need_mw.min()) / dearest)
     )
     return value

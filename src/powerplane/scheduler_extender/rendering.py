@@ -30,12 +30,13 @@ class ScoreSheet:
         ----------
         columns : int64 array, shape (C,)
             −1 for a node that is not in the tree; it scores 0.
-        scores : int64 array, shape (N,)
+        scores : int64 array
+            Of those in the tree, in their order.
         names : sequence of str, shape (C,)
         """
         known = columns >= 0
         chosen = columns[known]
-        pieces = self._pieces[scores[chosen] * self._count + chosen].tolist()
+        pieces = self._pieces[scores * self._count + chosen].tolist()
         if not known.all():
             strangers = (name for name, is_known in zip(names, known.tolist(), strict=True) if not is_known)
             pieces += [msgspec.json.encode({"Host": name, "Score": 0}) for name in strangers]

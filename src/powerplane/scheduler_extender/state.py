@@ -92,6 +92,7 @@ class ExtenderState:
         self._bind = bind
         self._leads = leads
         self._tried: dict[str, Ints] = {}
+        self._turn = 0
         self.waking = Waking(self.rules.refused_for_s)
         self._trust = Trust(self.rules.trust)
         self._plan_until_s: dict[str, float] = {}
@@ -253,7 +254,8 @@ class ExtenderState:
         fitting = known[self.ledger.room_mw[known] >= demand_mw[known]]
         if not len(fitting):
             return self._refuse(pod, args, columns, demand, demand_mw)
-        offer = choose(self.ledger, self._untried(pod.metadata.uid, fitting), demand_mw)
+        self._turn += 1
+        offer = choose(self.ledger, self._untried(pod.metadata.uid, fitting), demand_mw, self._turn)
         self._offer(pod, offer.nodes, offer.mw)
         self._tried[pod.metadata.uid] = offer.nodes
         if len(offer.nodes) == len(columns):
@@ -320,7 +322,9 @@ class ExtenderState:
     def prioritize(self, args: FilterArgs) -> bytes:
         """Score the nodes, 0 to 10."""
         demand_mw = self.ledger.demand_mw(demand_of(args.pod.spec))
-        return self._sheet.render(self._columns(args), scores(self.ledger, demand_mw), args.node_names)
+        columns = self._columns(args)
+        known = columns[columns >= 0]
+        return self._sheet.render(columns, scores(self.ledger, known, demand_mw[known]), args.node_names)
 
     def preempt(self, args: PreemptArgs) -> PreemptAnswer:
         """Say which proposals make room."""
