@@ -32,7 +32,7 @@ from powerplane.scheduler_extender.wire import BindArgs
 LOG = logging.getLogger(__name__)
 
 HEADROOM_ANNOTATION = "powerplane.dev/headroom-grew"
-PATIENCE = WatchPatience(page_size=1000, rest_s=0.005)
+PATIENCE = WatchPatience(page_size=1000, rest_s=0.02)
 """A list in fewer pages is ready sooner; each is decoded in ten milliseconds. What changes is seen some milliseconds
 later for the rests, during which answers have the interpreter to themselves."""
 
