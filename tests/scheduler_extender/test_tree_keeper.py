@@ -77,6 +77,9 @@ def test_statuses_say_what_is_in_force_once():
     assert list(domain_writes({"r": said}, standing, again, MOMENT)) == []
     moved = {"r": ("rack", 1_000_000, 400_000)}
     assert len(list(domain_writes({"r": said}, standing, moved, MOMENT))) == 1
+    assert list(domain_writes({"r": said}, standing, moved, MOMENT, figures=False)) == []
+    over = {"r": ("rack", 1_000_000, -400_000)}
+    assert len(list(domain_writes({"r": said}, standing, over, MOMENT, figures=False))) == 1
 
 
 def test_policies_that_conflict_say_so_of_each_other():

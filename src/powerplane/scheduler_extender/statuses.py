@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from powerplane.adapters.cluster_writes import Writer
 from powerplane.models.api.capping_policy import CappingPolicyObject, ClusterPowerCappingPolicyObject
@@ -16,6 +17,7 @@ from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, 
 from powerplane.models.api.policies import find_conflicts, key_of
 from powerplane.models.api.power_domain import PowerDomainObject, PowerDomainStatus
 from powerplane.models.api.standing import domain_conditions, policy_conditions
+from powerplane.models.power_tree import PowerTree
 from powerplane.models.snapshot import NO_BUDGET
 from powerplane.scheduler_extender.tree_keeper import Ground, Standing
 
@@ -23,8 +25,11 @@ LOG = logging.getLogger(__name__)
 
 Headroom = Mapping[str, tuple[str, int, int]]
 MW = 1000
-MOST_WRITES = 100
-"""Writes in one round, so that a thousand domains do not make a storm."""
+MOST_WRITES = 1000
+"""Writes in one round; they follow one another, which paces them."""
+
+FIGURES_S = 30.0
+"""How often draws are written, which change with every pod; the metrics have them at once."""
 
 ENOUGH = 0.01
 """Part of the budget by which a draw must change to be written."""
@@ -48,7 +53,7 @@ class StatusKeeper:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._last_s = float("-inf")
+        self._last_s = self._figures_s = float("-inf")
         self._running = False
 
     def due(
@@ -60,11 +65,12 @@ class StatusKeeper:
         self._last_s, self._running = now_s, True
         domains = dict(ground.domains)
         policies: list[CappingPolicyObject] = [*ground.policies.values(), *ground.tenant_policies.values()]
-        left = headroom()
+        left, figures = headroom(), now_s - self._figures_s >= FIGURES_S
+        self._figures_s = now_s if figures else self._figures_s
 
         def run() -> None:
             try:
-                self._write(domains, policies, standing, left)
+                self._write(domains, policies, standing, left, figures=figures)
             except Exception:
                 LOG.exception("a round of statuses failed; the next follows")
             finally:
@@ -78,9 +84,12 @@ class StatusKeeper:
         policies: list[CappingPolicyObject],
         standing: Standing,
         left: Headroom,
+        *,
+        figures: bool,
     ) -> None:
         moment = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        wanted = chain(domain_writes(domains, standing, left, moment), policy_writes(policies, domains, moment))
+        of_domains = domain_writes(domains, standing, left, moment, figures=figures)
+        wanted = chain(of_domains, policy_writes(policies, domains, moment))
         for write in islice(wanted, MOST_WRITES):
             # Whole: a merge would keep, inside acceptedSpec, what the spec has lost since.
             whole = [{"op": "add", "path": "/status", "value": write.status}]
@@ -90,7 +99,7 @@ class StatusKeeper:
 
 
 def domain_writes(
-    domains: Mapping[str, PowerDomainObject], standing: Standing, left: Headroom, moment: str
+    domains: Mapping[str, PowerDomainObject], standing: Standing, left: Headroom, moment: str, *, figures: bool = True
 ) -> Iterator[StatusWrite]:
     """Statuses of domains that say something else than they should.
 
@@ -103,16 +112,17 @@ def domain_writes(
         Kind, budget and headroom of each domain, in milliwatts.
     moment : str
         Now, as RFC 3339.
+    figures : bool
+        Whether draws that have changed are a reason to write, or only conditions, budgets and what is over.
     """
-    topology = standing.reading.topology
-    under = {d.name: topology.nodes_under(d.name) for d in topology.domains} if topology else {}
+    under = _node_counts(standing.tree)
     for name, domain in sorted(domains.items()):
         old = domain.status or PowerDomainStatus()
-        budget, draw, headroom = _figures(left.get(name), old)
+        budget, draw, headroom = _figures(left.get(name), old, figures=figures)
         status = PowerDomainStatus(
             conditions=_conditions(old.conditions, domain_conditions(domain, standing.reading), moment),
             observed_generation=domain.metadata.generation,
-            nodes=len(under.get(name, ())),
+            nodes=under.get(name, 0),
             budget_watts=budget,
             draw_watts=draw,
             headroom_watts=headroom,
@@ -146,13 +156,25 @@ def policy_writes(
             yield StatusWrite(kind.path(policy.metadata.name, policy.metadata.namespace), body)
 
 
-def _figures(found: tuple[str, int, int] | None, old: PowerDomainStatus) -> tuple[int | None, int | None, int | None]:
+def _node_counts(tree: PowerTree) -> dict[str, int]:
+    """Nodes under each domain."""
+    if tree.weights is None:
+        return {}
+    sizes = np.diff(tree.weights.indptr).tolist()
+    rows = zip(tree.row_domain, tree.row_lost, sizes, strict=True)
+    return {domain: size for domain, lost, size in rows if not lost}
+
+
+def _figures(
+    found: tuple[str, int, int] | None, old: PowerDomainStatus, *, figures: bool
+) -> tuple[int | None, int | None, int | None]:
     """Budget, draw and headroom in watts; the old ones where they changed too little to matter."""
     if found is None or found[1] >= NO_BUDGET:
         return None, None, None
     budget, headroom = found[1] // MW, found[2] // MW
     draw = budget - headroom
-    if old.budget_watts == budget and old.draw_watts is not None and abs(draw - old.draw_watts) < ENOUGH * budget:
+    known = old.budget_watts == budget and old.draw_watts is not None
+    if known and (abs(draw - (old.draw_watts or 0)) < ENOUGH * budget or not (figures or headroom < 0)):
         return old.budget_watts, old.draw_watts, old.headroom_watts
     return budget, draw, headroom
 
