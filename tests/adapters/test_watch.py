@@ -9,7 +9,7 @@ from tests.adapters.api_server import kubeconfig
 from tests.adapters.watch_server import WatchServer
 
 from powerplane.adapters.cluster_access import open_cluster
-from powerplane.adapters.watch import Reflector, Watched, WatchPatience
+from powerplane.adapters.watch import Reflector, Watched, WatchPatience, _Rests
 from powerplane.models.objects import Pod
 
 PODS = Watched("/api/v1/pods", "pods", Pod)
@@ -454,3 +454,14 @@ def test_whatever_happens_the_sink_ends_with_the_servers_state(tmp_path, steps):
         reflector.stop()
         server.close()
         access.api.rest_client.close()
+
+
+def test_only_a_storm_lets_more_gather():
+    rests = _Rests(0.02, 0.0)
+    assert not any(rests.due(1, 0.01 * number) for number in range(1, 50))
+    rests.over(1.0)
+    assert not rests.due(30, 1.01)
+    assert rests.due(1, 1.021)
+    rests.over(1.041)
+    assert not rests.due(2, 1.1)
+    assert not _Rests(0.0, 0.0).due(1000, 5.0)

@@ -33,6 +33,9 @@ LOG = logging.getLogger(__name__)
 
 GONE = 410
 REFUSALS = (401, 403, 404)
+STORM_CHANGES = 8
+"""Changes within a rest's length or a little more from which on they count as a storm."""
+
 STOP_S = 0.9
 """How long ``stop`` waits for the thread."""
 
@@ -208,8 +211,8 @@ class Reflector(Generic[T]):
 
     def _watch(self) -> None:
         """Watch from where we are until the server ends it."""
-        began = rested_s = self._clock()
-        rest_s = self._patience.rest_s
+        began = self._clock()
+        rests = _Rests(self._patience.rest_s, began)
         # Closed here and now: an exception's traceback would keep the connection open through the pause that follows.
         with closing(self._gathered()) as everything:
             for gathered in everything:
@@ -218,9 +221,9 @@ class Reflector(Generic[T]):
                 self._take(gathered)
                 if self._status.failures and self._clock() - began >= self._patience.settled_s:
                     self._note(failures=0, last_error="")
-                if rest_s and self._clock() - rested_s >= rest_s:
-                    self._stopping.wait(rest_s)
-                    rested_s = self._clock()
+                if rests.due(len(gathered.changes), self._clock()):
+                    self._stopping.wait(self._patience.rest_s)
+                    rests.over(self._clock())
         if self._clock() - began < self._patience.settled_s and not self._stopping.is_set():
             raise _SetbackError("the server ends each watch at once")
         self._note(failures=0, last_error="", last_contact_s=self._clock(), reconnects=self._status.reconnects + 1)
@@ -317,6 +320,28 @@ class Reflector(Generic[T]):
             self._response = response
             if response is not None and self._stopping.is_set():
                 _break_off(response)
+
+
+class _Rests:
+    """When to let more gather: in a storm only, so that a single change is never seen late."""
+
+    def __init__(self, rest_s: float, now_s: float) -> None:
+        self._rest_s = rest_s
+        self.over(now_s)
+
+    def over(self, now_s: float) -> None:
+        """Begin to count anew."""
+        self._since_s, self._changes = now_s, 0
+
+    def due(self, changes: int, now_s: float) -> bool:
+        """Count changes, and say whether they come so fast that a rest pays; no more than half of the time is rest."""
+        self._changes += changes
+        if not self._rest_s or now_s - self._since_s < self._rest_s:
+            return False
+        fast = self._changes >= STORM_CHANGES and now_s - self._since_s <= 4 * self._rest_s
+        if not fast:
+            self.over(now_s)
+        return fast
 
 
 class _ExpiredError(Exception):

@@ -86,8 +86,8 @@ class WatchPatience:
     longest_line : int
         Bytes.
     rest_s : float
-        After what came is handed on, how long more may gather before it is read; never more than half of the time.
-        0: read at once. In a storm a thread that wakes for every line holds up the others of its process.
+        In a storm, how long more may gather before it is read; never more than half of the time. 0: read at once. A
+        thread that wakes for every line holds up the others of its process.
     """
 
     page_size: int = 500
