@@ -303,6 +303,25 @@ def test_steering_is_soft_where_the_target_is_not_to_be_had(clock):
     assert offered(state.filter(ask(waiting("new", owner="rs"), ("a", "b"))), ("a", "b")) == ("a", "b")
 
 
+def test_a_successor_asked_about_for_another_node_alone_is_sent_back_once(clock):
+    state = state_of(tree(RACKS, rack_w=10**5), clock)
+    see(state, plan_of(("old", "rs", "a", "d", 100)))
+    assert state.filter(ask(waiting("new", owner="rs"), ("b",))).error
+    assert state.filter(ask(waiting("new", owner="rs"), NAMES)).names == ("d",)
+    assert state.filter(ask(waiting("new", owner="rs"), ("b",))).names is None
+    state.lose_pod("new")
+    assert state.filter(ask(waiting("next", owner="rs"), ("b",))).error
+
+
+def test_moves_and_nominated_pods_seen_before_the_nodes_are_held_once_these_are_known(clock):
+    state = ExtenderState(clock)
+    see(state, plan_of(("old", "rs", "a", "d", 100)))
+    state.see_pod(fact("p", nominated="b"))
+    assert state.ledger.holds == {}
+    state.use_tree(tree(RACKS, rack_w=150))
+    assert {key: hold.nodes.tolist() for key, hold in state.ledger.holds.items()} == {"move:plan/old": [3], "p": [1]}
+
+
 def test_a_bare_successor_of_the_same_name_is_steered_too(clock):
     state = state_of(tree(RACKS, rack_w=10**5), clock)
     see(state, plan_of(("web-0", "", "a", "c", 100)))

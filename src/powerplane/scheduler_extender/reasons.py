@@ -10,6 +10,7 @@ from powerplane.scheduler_extender.ledger import Ledger
 
 UNKNOWN = "node is not known to powerplane yet"
 OWN_BUDGET = "too little power left under the node's own budget"
+ELSEWHERE = "the pod is planned for another node than the one that was asked about: ask about all"
 BEHIND = "the pod that this one may follow by a plan is not seen leaving yet"
 BROKEN_TREE = "the power domains of this cluster make no tree: see `kubectl get powerdomains`"
 

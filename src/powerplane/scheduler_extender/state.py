@@ -15,7 +15,7 @@ from powerplane.scheduler_extender.choosing import choose, scores
 from powerplane.scheduler_extender.facts import Demand, PodFact, demand_of, owner_of, refusal_of, version_of
 from powerplane.scheduler_extender.ledger import Hold, Ledger
 from powerplane.scheduler_extender.preempting import preempt
-from powerplane.scheduler_extender.reasons import BEHIND, BROKEN_TREE, UNKNOWN, Refusals, row_reasons
+from powerplane.scheduler_extender.reasons import BEHIND, BROKEN_TREE, ELSEWHERE, UNKNOWN, Refusals, row_reasons
 from powerplane.scheduler_extender.rendering import ScoreSheet
 from powerplane.scheduler_extender.steering import Move, Steering
 from powerplane.scheduler_extender.trust import Trust, TrustRules
@@ -92,6 +92,7 @@ class ExtenderState:
         self._bind = bind
         self._leads = leads
         self._tried: dict[str, Ints] = {}
+        self._sent_back: set[str] = set()
         self._turn = 0
         self.waking = Waking(self.rules.refused_for_s)
         self._trust = Trust(self.rules.trust)
@@ -102,12 +103,23 @@ class ExtenderState:
 
     def use_tree(self, tree: PowerTree, *, holds: bool = True) -> None:
         """Take another tree; ``holds`` is false where the cluster's domains make none and nothing may be let in."""
-        if tree.index is not self.ledger.tree.index:
-            self._tried = {}
+        other_nodes = tree.index is not self.ledger.tree.index
         self.ledger.use(tree)
         self.waking.use(len(tree))
         self.tree_holds = holds
         self._use_words(tree)
+        if other_nodes:
+            self._tried = {}
+            self._hold_what_was_not()
+
+    def _hold_what_was_not(self) -> None:
+        """Hold for moves and nominated pods whose nodes were not known before."""
+        for move in self.steering.unfollowed():
+            if move.key not in self.ledger.holds:
+                self._hold_move(move, self._plan_until_s.get(move.plan, 0.0))
+        for pod in self.pending.values():
+            if pod.nominated and pod.uid not in self.ledger.holds:
+                self._hold_nominated(pod)
 
     def _use_words(self, tree: PowerTree) -> None:
         self._words = row_reasons(tree)
@@ -121,6 +133,7 @@ class ExtenderState:
         elif pod.node:
             self.pending.pop(pod.uid, None)
             self._tried.pop(pod.uid, None)
+            self._sent_back.discard(pod.uid)
             self.waking.forget(pod.uid)
             self._confirm(pod)
         else:
@@ -155,6 +168,7 @@ class ExtenderState:
         """Take note that a pod is gone."""
         self.pending.pop(uid, None)
         self._tried.pop(uid, None)
+        self._sent_back.discard(uid)
         self.waking.forget(uid)
         self.ledger.remove(uid)
         self._let_go(uid)
@@ -217,8 +231,7 @@ class ExtenderState:
         self.ledger.release(uid)
         move = self.steering.leave(uid)
         if move is not None:
-            plan = move.key.removeprefix("move:").rpartition("/")[0]
-            self._hold_move(move, self._plan_until_s.get(plan, 0.0))
+            self._hold_move(move, self._plan_until_s.get(move.plan, 0.0))
 
     # -- the scheduler's questions
 
@@ -290,8 +303,10 @@ class ExtenderState:
         meta = args.pod.metadata
         move = self.steering.move_for(meta.namespace, meta.name, owner_of(meta.owner_references), self.ledger.pod)
         column = self.ledger.tree.index.get(move.target) if move else None
-        if move is None or column is None or column not in columns:
+        if move is None or column is None:
             return None
+        if column not in columns:
+            return self._send_back_once(meta.uid, columns)
         held = self.ledger.release(move.key)
         if int(self.ledger.room_mw[column]) < int(demand_mw[column]):
             if held is not None:
@@ -301,6 +316,17 @@ class ExtenderState:
         target = np.array([column], dtype=np.int64)
         self._offer(args.pod, target, demand_mw[target])
         return FilterAnswer(names=(move.target,))
+
+    def _send_back_once(self, uid: str, columns: Ints) -> FilterAnswer | None:
+        """Send a steered pod back that is asked about for one node other than its target, the first time.
+
+        The scheduler asks so when it has a hint, from an identical pod or a nomination; sent back it asks about all
+        nodes, the target among them. Where there is no other node indeed, the pod passes the next time.
+        """
+        if len(columns) > 1 or uid in self._sent_back:
+            return None
+        self._sent_back.add(uid)
+        return FilterAnswer(error=ELSEWHERE)
 
     def _refuse(
         self, pod: WaitingPod, args: FilterArgs, columns: Ints, demand: Demand, demand_mw: Ints

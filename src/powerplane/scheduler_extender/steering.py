@@ -42,6 +42,11 @@ class Move:
     target: str
     mw: int
 
+    @property
+    def plan(self) -> str:
+        """Name of the plan that it is of."""
+        return self.key.removeprefix("move:").rpartition("/")[0]
+
 
 def moves_of(plan: PlacementPlanObject) -> Iterator[Move]:
     """The moves of a plan; none of one that is over."""
@@ -91,6 +96,10 @@ class Steering:
         for key in keys:
             if key not in self._successor:
                 yield self._moves[key]
+
+    def unfollowed(self) -> tuple[Move, ...]:
+        """Moves that nobody follows yet."""
+        return tuple(move for key, move in self._moves.items() if key not in self._successor)
 
     def move_for(self, namespace: str, name: str, owner: str, seen: SeenPods) -> Move | None:
         """The move that a new pod follows: the first whose leaver is on its way out."""
