@@ -13,7 +13,8 @@ from powerplane.models.requests import WATTS_RESOURCE
 from powerplane.scheduler_extender.choosing import AMPLE, CROWD
 from powerplane.scheduler_extender.facts import UNREADABLE_MW
 from powerplane.scheduler_extender.reasons import BEHIND
-from powerplane.scheduler_extender.state import ExtenderState, HoldRules
+from powerplane.scheduler_extender.rules import HoldRules
+from powerplane.scheduler_extender.state import ExtenderState
 from powerplane.scheduler_extender.steering import moves_of
 from powerplane.scheduler_extender.trust import TrustRules
 from powerplane.scheduler_extender.wire import BindArgs, PreemptArgs, Victims

@@ -5,7 +5,7 @@ reads a file or asks the API server.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,47 +17,14 @@ from powerplane.scheduler_extender.ledger import Hold, Ledger
 from powerplane.scheduler_extender.preempting import preempt
 from powerplane.scheduler_extender.reasons import BEHIND, BROKEN_TREE, ELSEWHERE, UNKNOWN, Refusals, row_reasons
 from powerplane.scheduler_extender.rendering import ScoreSheet
+from powerplane.scheduler_extender.rules import HoldRules, Tallies
 from powerplane.scheduler_extender.steering import Move, Steering
-from powerplane.scheduler_extender.trust import Trust, TrustRules
+from powerplane.scheduler_extender.trust import Trust
 from powerplane.scheduler_extender.waking import Waking
 from powerplane.scheduler_extender.wire import BindArgs, FilterArgs, PreemptArgs, WaitingPod
 
 Clock = Callable[[], float]
 BindCall = Callable[[BindArgs], Awaitable[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class HoldRules:
-    """How long and how much is held for pods that are not seen bound.
-
-    Parameters
-    ----------
-    lapse_s : float
-        After which a hold is let go. The scheduler binds within seconds.
-    volume_lapse_s : float
-        The same for a pod with claims, whose volumes the scheduler may bind first (its own limit is 600 s).
-    trust : TrustRules
-        What a namespace may hold whose pods are never bound.
-    refused_for_s : float
-        How long a refused pod is remembered, to be woken when room comes.
-    """
-
-    lapse_s: float = 30.0
-    volume_lapse_s: float = 660.0
-    trust: TrustRules = field(default_factory=TrustRules)
-    refused_for_s: float = 600.0
-
-
-@dataclass(slots=True)
-class Tallies:
-    """Counted from the start, for metrics."""
-
-    steered: int = 0
-    steered_astray: int = 0
-    lapsed: int = 0
-    crowded: int = 0
-    foreign_binds: int = 0
-    house_failures: int = 0
 
 
 class ExtenderState:
