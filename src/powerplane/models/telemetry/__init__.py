@@ -1,0 +1,1 @@
+"""Telemetry: what metrics mean, which samples to believe, and what each node draws by them."""

@@ -1,0 +1,1 @@
+"""Models of watts: node curves fitted from telemetry, attribution to pods, power limits, heat."""
