@@ -18,6 +18,7 @@ from powerplane.bench.measurement import Measurement
 from powerplane.bench.page import Page, render
 from powerplane.bench.processes import measure_apart, write_cell_apart
 from powerplane.bench.programs import program_rows
+from powerplane.bench.sections import with_sections_of
 from powerplane.bench.suite import DATA_VARIABLE, Case, TraceSpec, choose, full_suite, quick_suite, standard_suite
 from powerplane.models.errors import PowerPlaneError, UsageError
 
@@ -79,7 +80,8 @@ def _run(given: argparse.Namespace) -> None:
         )
         records = Records(head, tuple(runs.values()), rows)
         _write(given.records, msgspec.json.format(msgspec.json.encode(records)))
-        _write(given.out, render(Page(head, suite, records.runs, rows, skipped)).encode())
+        page = render(Page(head, suite, records.runs, rows, skipped))
+        _write(given.out, with_sections_of(page, given.out, ("watts",)).encode())
 
     runs: dict[RunKey, Measurement] = {(run.cell, run.method, run.seed): run for run in old.runs}
     for case in chosen:
