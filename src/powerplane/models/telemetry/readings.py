@@ -64,9 +64,19 @@ class Meaning:
     scale : float
         One exported unit (of a counter: one a second) in the quantity's own unit.
     node, namespace, pod, uid, container, device : tuple of str
-        Labels that name each of them, in order of preference; empty where none does.
+        Labels that name each of them, in order of preference; empty where none does. What is said of a node's devices
+        (sockets, power supplies, GPUs) adds up; two series of one entity are one too many.
     where : tuple of (label, value)
-        Which series count: a label must have this value. Overlapping zones are told apart so.
+        Which series count: a label must have this value; after a ``~`` it is a regular expression for the whole value.
+        A label that is missing has the value "". Overlapping zones are told apart so.
+    part : str
+        Of what adds up: rows of one source and quantity with different parts add up, those with one part are
+        alternatives, the better one first.
+    sum_over : tuple of str
+        Labels that tell apart what only counts together (CPUs and their modes, a pod's containers): whoever reads the
+        metric sums over them.
+    kept : tuple of str
+        Labels whose values are wanted as they are: owners, racks.
     """
 
     metric: str
@@ -82,6 +92,9 @@ class Meaning:
     container: tuple[str, ...] = ()
     device: tuple[str, ...] = ()
     where: tuple[tuple[str, str], ...] = ()
+    part: str = ""
+    sum_over: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,6 +112,8 @@ class SeriesBlock:
         When each sample was taken, in Unix seconds by the source's clock.
     value : float64 array, shape (M,)
         In the exported unit; NaN and infinities as they came.
+    kept : tuple of tuple of str
+        Length S where the meaning keeps labels: their values, in its order, "" for a missing one.
     """
 
     meaning: Meaning
@@ -106,6 +121,7 @@ class SeriesBlock:
     offsets: Integers
     at_s: Floats
     value: Floats
+    kept: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
