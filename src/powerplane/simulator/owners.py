@@ -1,0 +1,311 @@
+"""What Kubernetes does by itself: owners keep their pods, autoscalers follow load, jobs end, dark nodes are given up.
+
+By the defaults of Kubernetes' controllers: an autoscaler looks every 15 s, tolerates a tenth, and shrinks to the
+highest wish of the last 5 minutes; pods of an unreachable node are given up after `Pace.not_ready_s`.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from powerplane.simulator.load import Demand
+from powerplane.simulator.physics import sum_by
+from powerplane.simulator.placing import Placer
+from powerplane.simulator.pods import NEVER, NOWHERE, Phase, PodTable
+from powerplane.simulator.spec import WorldSpec
+
+Mask = NDArray[np.bool_]
+Rows = NDArray[np.int64]
+
+LOOK_EVERY_S = 15.0
+TOLERANCE = 0.1
+SHRINK_AFTER_LOOKS = 20
+"""Looks of an autoscaler in 5 minutes."""
+RETRY_S = 30.0
+"""After which a pod that found no node is tried again although nothing left meanwhile."""
+
+
+class Owners:
+    """Deployments, jobs, DaemonSets and their pods."""
+
+    def __init__(self, spec: WorldSpec, pods: PodTable, demand: Demand) -> None:
+        self._spec, self._pods, self._demand = spec, pods, demand
+        self.placer = Placer(spec.base)
+        self._random = np.random.default_rng([spec.seed, 2])
+        self._arrivals = np.random.default_rng([spec.seed, 3])
+        workloads = spec.workloads
+        self._daemon = np.array([w.kind == "DaemonSet" for w in workloads], dtype=bool)
+        self._stays = np.array([bool(t.unmovable) for t in spec.base.templates], dtype=bool)
+        self._scaled = [i for i, w in enumerate(workloads) if w.autoscaling is not None]
+        self._jobs = [i for i, w in enumerate(workloads) if w.arrivals is not None]
+        self._wishes: list[NDArray[np.int64]] = []
+        self._duration = np.zeros(len(pods))
+        self._next_look_s, self._retry_s = 0.0, 0.0
+        self._freed = True
+        self._given_up = False
+        self._recovered = 0
+
+    def begin(self, ready: Mask) -> None:
+        """Fill the cluster: book what runs, and start everything else as if it had run for long."""
+        pods = self._pods
+        given = pods.rows(Phase.RUNNING)
+        self._demand.meet(pods.rows(Phase.RUNNING, Phase.WAITING))
+        self._use_of_snapshot()
+        for row in given.tolist():
+            self._book(row, int(pods.node[row]))
+        for template, workload in enumerate(self._spec.workloads):
+            if workload.kind == "DaemonSet":
+                for node in np.flatnonzero(self.placer.eligible(template)).tolist():
+                    if not self.placer.held[template, node]:
+                        self._sit(self._add(template), node, 0.0, at_once=True)
+            elif workload.kind == "Deployment":
+                for _ in range(workload.replicas):
+                    self._add(template)
+            elif workload.arrivals is not None:
+                running = workload.arrivals.per_hour * workload.arrivals.minutes / 60
+                for _ in range(int(self._arrivals.poisson(running))):
+                    self._add_job(template, left=True)
+        self._place(0.0, ready, at_once=True)
+
+    def act(self, now_s: float, lit: Mask, ready: Mask) -> str:
+        """Do what is due; return what there is to tell, or ""."""
+        self._advance(now_s, lit)
+        self._wake(now_s, ready)
+        if now_s >= self._next_look_s:
+            self._next_look_s = now_s + LOOK_EVERY_S
+            self._scale(now_s)
+            self._arrive(LOOK_EVERY_S, now_s)
+        if self._freed or now_s >= self._retry_s:
+            self._recovered = 0
+            self._place(now_s, ready)
+        if not self._given_up:
+            return ""
+        self._given_up = False
+        waiting = len(self._pods.rows(Phase.WAITING))
+        return f"Kubernetes gives up the dark nodes: {self._recovered:,} pods find another, {waiting:,} wait for one"
+
+    def darken(self, lit: Mask, given_up_s: float) -> None:
+        """Stop pods on nodes without power; they are given up at a moment unless their nodes return before."""
+        pods = self._pods
+        placed = pods.rows(Phase.STARTING, Phase.RUNNING, Phase.LEAVING)
+        dark = placed[~lit[pods.node[placed]]]
+        for row in dark[pods.phase[dark] == Phase.LEAVING].tolist():
+            self._forget_target(row)
+        pods.phase[dark] = Phase.DARK
+        pods.until_s[dark] = np.where(self._stays[pods.template[dark]], NEVER, given_up_s)
+
+    def move(self, row: int, target: int, now_s: float, grace_s: float, start_s: float) -> None:
+        """Evict a running pod whose replacement starts on a node: room there is taken at once."""
+        pods = self._pods
+        pods.phase[row], pods.target[row], pods.until_s[row] = Phase.LEAVING, target, now_s + grace_s
+        pods.began_s[row] = start_s
+        self._book(row, target)
+
+    def fits(self, row: int, target: int) -> bool:
+        """Whether a node has room for a pod by its requests."""
+        template = int(self._pods.template[row])
+        return bool((self.placer.free[target] >= self.placer.requests[template]).all())
+
+    def serving_count(self) -> int:
+        """Pods that serve, DaemonSets' aside."""
+        return int(self._demand.serving()[~self._daemon].sum())
+
+    def down(self) -> Rows:
+        """Rows of pods that do not serve for want of power or of a node, DaemonSets' aside."""
+        rows = self._pods.rows(Phase.WAITING, Phase.DARK)
+        return self._without_daemons(rows)
+
+    def moving(self) -> Rows:
+        """Rows of pods that start on a node."""
+        rows = self._pods.rows(Phase.STARTING)
+        return self._without_daemons(rows)
+
+    def _without_daemons(self, rows: Rows) -> Rows:
+        kept: Rows = rows[~self._daemon[self._pods.template[rows]]]
+        return kept
+
+    def _use_of_snapshot(self) -> None:
+        """Let pods that a snapshot brought use what it says, on average a little less than that high quantile."""
+        pods, base = self._pods, self._spec.base
+        count = len(base.pods)
+        fixed = np.array([w.kind in ("Fixed", "DaemonSet") for w in self._spec.workloads], dtype=bool)
+        mean = np.array([1.0 / (1.0 + w.wobble) for w in self._spec.workloads])[base.pods.template]
+        own = fixed[base.pods.template]
+        pods.cores[:count] = np.where(own, base.pods.use_ucores / 1e6 * mean, pods.cores[:count])
+        pods.device_watts[:count] = np.where(own, base.pods.accelerator_mw / 1e3 * mean, 0.0)
+
+    def _advance(self, now_s: float, lit: Mask) -> None:
+        pods = self._pods
+        due = np.flatnonzero(pods.until_s <= now_s)
+        if not len(due):
+            return
+        phase = pods.phase[due]
+        for row in due[phase == Phase.STARTING].tolist():
+            self._run(row, now_s)
+        for row in due[phase == Phase.RUNNING].tolist():
+            self._end(row)
+        for row in due[phase == Phase.LEAVING].tolist():
+            self._arrive_at_target(row, now_s, lit)
+        for row in due[phase == Phase.DARK].tolist():
+            self._give_up(row)
+
+    def _run(self, row: int, now_s: float) -> None:
+        pods = self._pods
+        pods.phase[row], pods.began_s[row] = Phase.RUNNING, now_s
+        duration = self._duration[row]
+        pods.until_s[row] = now_s + duration if duration > 0 else NEVER
+
+    def _end(self, row: int) -> None:
+        self._unbook(row, int(self._pods.node[row]))
+        self._duration[row] = 0.0
+        self._pods.remove(row)
+
+    def _arrive_at_target(self, row: int, now_s: float, lit: Mask) -> None:
+        pods = self._pods
+        target, source = int(pods.target[row]), int(pods.node[row])
+        if target == NOWHERE:
+            self._end(row)
+            return
+        start_s = float(pods.began_s[row])
+        self._unbook(row, source)
+        pods.node[row], pods.target[row] = target, NOWHERE
+        pods.renew(row)
+        pods.phase[row], pods.until_s[row] = Phase.STARTING, now_s + start_s
+        if not lit[target]:
+            pods.phase[row] = Phase.DARK
+            pods.until_s[row] = now_s + self._spec.pace.not_ready_s
+
+    def _give_up(self, row: int) -> None:
+        pods = self._pods
+        self._unbook(row, int(pods.node[row]))
+        pods.renew(row)
+        pods.node[row], pods.phase[row], pods.until_s[row] = NOWHERE, Phase.WAITING, NEVER
+        self._given_up = self._freed = True
+
+    def _forget_target(self, row: int) -> None:
+        target = int(self._pods.target[row])
+        if target != NOWHERE:
+            self._unbook(row, target)
+            self._pods.target[row] = NOWHERE
+
+    def _wake(self, now_s: float, ready: Mask) -> None:
+        pods = self._pods
+        rows = pods.rows(Phase.DARK)
+        for row in rows[ready[pods.node[rows]]].tolist():
+            self._start(row, now_s)
+
+    def _start(self, row: int, now_s: float) -> None:
+        low, high = self._spec.pace.start_s
+        self._pods.phase[row] = Phase.STARTING
+        self._pods.until_s[row] = now_s + int(self._random.integers(low, high, endpoint=True))
+
+    def _scale(self, now_s: float) -> None:
+        if not self._scaled:
+            return
+        demand, rows = self._demand, np.array(self._scaled)
+        rules = [self._spec.workloads[i].autoscaling for i in self._scaled]
+        level = demand.levels(now_s)[rows]
+        total = level * demand.replicas[rows] * demand.cores[rows]
+        requests = self.placer.requests[rows, 0] / 1000.0
+        target = np.array([rule.target for rule in rules if rule]) * requests
+        pods = self._pods
+        alive = (pods.phase != Phase.FREE) & ~((pods.phase == Phase.LEAVING) & (pods.target == NOWHERE))
+        have = sum_by(pods.template, alive.astype(np.float64), len(demand.cores))[rows].astype(np.int64)
+        ratio = total / np.maximum(have * target, 1e-12)
+        wish = np.where(np.abs(ratio - 1.0) <= TOLERANCE, have, np.ceil(total / target - 1e-9).astype(np.int64))
+        wish = np.clip(wish, [rule.least for rule in rules if rule], [rule.most for rule in rules if rule])
+        self._wishes = [*self._wishes[1 - SHRINK_AFTER_LOOKS :], wish]
+        wish = np.where(wish < have, np.minimum(have, np.max(self._wishes, axis=0)), wish)
+        for template, more in zip(self._scaled, (wish - have).tolist(), strict=True):
+            if more > 0:
+                for _ in range(more):
+                    self._add(template)
+                self._freed = True
+            elif more < 0:
+                self._shrink(template, -more, now_s)
+
+    def _shrink(self, template: int, count: int, now_s: float) -> None:
+        """Let pods go: those that wait first, then the youngest, as a ReplicaSet does."""
+        pods = self._pods
+        mine = np.flatnonzero(pods.template == template)
+        for row in mine[pods.phase[mine] == Phase.WAITING][:count].tolist():
+            pods.remove(row)
+            count -= 1
+        running = mine[(pods.phase[mine] == Phase.RUNNING) | (pods.phase[mine] == Phase.STARTING)]
+        order = running[np.argsort(-pods.serial[running], kind="stable")][:count]
+        low, high = self._spec.pace.grace_s
+        pods.phase[order], pods.target[order] = Phase.LEAVING, NOWHERE
+        pods.until_s[order] = now_s + self._random.integers(low, high, len(order), endpoint=True)
+
+    def _arrive(self, seconds: float, now_s: float) -> None:
+        if not self._jobs:
+            return
+        levels = self._demand.levels(now_s)
+        for template in self._jobs:
+            arrivals = self._spec.workloads[template].arrivals
+            if arrivals is None:
+                continue
+            rate = arrivals.per_hour / 3600 * seconds * float(levels[template])
+            for _ in range(int(self._arrivals.poisson(rate))):
+                self._add_job(template)
+                self._freed = True
+
+    def _add(self, template: int) -> int:
+        row = self._pods.add(template)
+        if len(self._duration) < len(self._pods):
+            self._duration = np.concatenate([self._duration, np.zeros(len(self._pods) - len(self._duration))])
+        self._duration[row] = 0.0
+        self._demand.meet(np.array([row]))
+        return row
+
+    def _add_job(self, template: int, *, left: bool = False) -> None:
+        arrivals = self._spec.workloads[template].arrivals
+        if arrivals is None:
+            return
+        row = self._add(template)
+        mean = np.log(arrivals.minutes * 60) - arrivals.spread**2 / 2
+        seconds = float(self._arrivals.lognormal(mean, arrivals.spread))
+        self._duration[row] = max(seconds * (float(self._arrivals.uniform()) if left else 1.0), 1.0)
+
+    def _place(self, now_s: float, ready: Mask, *, at_once: bool = False) -> None:
+        """Give waiting pods nodes, highest priority first; a template that fits nowhere is not asked about again."""
+        self._freed, self._retry_s = False, now_s + RETRY_S
+        pods = self._pods
+        waiting = pods.rows(Phase.WAITING)
+        if not len(waiting):
+            return
+        priority = np.array([t.priority for t in self._spec.base.templates])[pods.template[waiting]]
+        full: set[int] = set()
+        for row in waiting[np.lexsort((pods.serial[waiting], -priority))].tolist():
+            template = int(pods.template[row])
+            if template in full:
+                continue
+            node = self.placer.choose(template, ready)
+            if node == NOWHERE:
+                full.add(template)
+                continue
+            self._sit(row, node, now_s, at_once=at_once)
+            self._recovered += 1
+
+    def _sit(self, row: int, node: int, now_s: float, *, at_once: bool) -> None:
+        self._pods.node[row] = node
+        self._book(row, node)
+        if at_once:
+            self._run(row, now_s)
+        else:
+            self._start(row, now_s)
+
+    def _book(self, row: int, node: int) -> None:
+        template = int(self._pods.template[row])
+        self.placer.take(template, node)
+        if count := int(self._demand.accelerators[template]):
+            holder = self._demand.device_pod
+            free = np.flatnonzero((self._spec.devices.node == node) & (holder == -1))
+            holder[free[:count]] = row
+
+    def _unbook(self, row: int, node: int) -> None:
+        template = int(self._pods.template[row])
+        self.placer.release(template, node)
+        self._freed = True
+        if self._demand.accelerators[template]:
+            holder = self._demand.device_pod
+            holder[(self._spec.devices.node == node) & (holder == row)] = -1
