@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import wrap
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -22,8 +23,10 @@ FRAME_LINES = 6
 FEWEST_ROWS = 5
 EDGES, GAP = 2, 2
 """Columns beside the table, and between its columns."""
-FAIR_NAME, FAIR_SOURCES, SHORTEST = 22, 16, 8
-"""Columns that a domain's name and its sources should have before others are left out; and at the very least."""
+FAIR, SHORTEST = 19, 10
+"""Columns that names and sources should have each before something is spared, and at the least."""
+MAY_BE_SPARED = 2
+"""Columns of the table that are dropped later than that are worth more than long names."""
 DOMAIN, SOURCES = "domain", "measured by"
 
 
@@ -55,7 +58,7 @@ def render(screen: Screen) -> RenderableType:
     head, said = headline(screen.view), remarks(screen.view)
     room = None
     if screen.height is not None:
-        taken = sum(-(-line.cell_len // screen.width) for line in (head, *said))
+        taken = sum(max(1, len(wrap(line.plain, screen.width))) for line in (head, *said))
         room = max(FEWEST_ROWS, screen.height - FRAME_LINES - taken)
     return Group(head, domains_table(screen, room), *said)
 
@@ -110,16 +113,16 @@ class Column:
 
 def _columns(screen: Screen, rows: Sequence[Row]) -> list[Column]:
     """All columns that have something to say; of the last two, the sources give way before the age does."""
-    item = [row.item for row in rows]
+    item, bar = [row.item for row in rows], BAR_WIDTH if screen.width >= MEDIUM else SHORT_BAR
     columns = [
         Column(DOMAIN, [cells.name(row) for row in rows]),
         Column("draw", [cells.draw(row) for row in rows], is_figures=True),
-        Column("budget", [cells.amount(each.budget_watts) for each in item], is_figures=True),
+        Column("budget", [cells.amount(each.budget_watts) for each in item], is_figures=True, drop=1),
         Column("headroom", [cells.headroom(row) for row in rows], is_figures=True),
-        Column("share", [cells.share(row, BAR_WIDTH if screen.width >= MEDIUM else SHORT_BAR) for row in rows]),
-        Column("last rounds", [Text(cells.sparkline(row.past), style="cyan") for row in rows], drop=2),
-        Column("with a feed lost", [cells.loss(row) for row in rows], drop=1),
-        Column("breaker", [cells.breaker(row) for row in rows], drop=3),
+        Column("share", [cells.share(row, bar) for row in rows], drop=2),
+        Column("last rounds", [Text(cells.sparkline(row.past), style="cyan") for row in rows], drop=4),
+        Column("with a feed lost", [cells.loss(row) for row in rows], drop=3),
+        Column("breaker", [cells.breaker(row) for row in rows], drop=5),
     ]
     spoken = [column for column in columns if not column.drop or any(cell.plain for cell in column.cells)]
     return [
@@ -131,15 +134,19 @@ def _columns(screen: Screen, rows: Sequence[Row]) -> list[Column]:
 
 def _fitting(columns: list[Column], width: int) -> list[Column]:
     """Leave columns out, those that the remarks make up for first, until names and sources have room."""
-    while (droppable := [column for column in columns if column.drop]) and _needed(columns) > width:
+    while droppable := [column for column in columns if column.drop]:
         last = max(droppable, key=lambda column: column.drop)
+        least = FAIR if last.drop > MAY_BE_SPARED else SHORTEST
+        if _needed(columns, least) <= width:
+            break
         columns = [column for column in columns if column is not last]
     return columns
 
 
-def _needed(columns: list[Column]) -> int:
-    least = {DOMAIN: FAIR_NAME, SOURCES: FAIR_SOURCES}
-    return EDGES + sum(min(column.width, least.get(column.heading, column.width)) + GAP for column in columns) - GAP
+def _needed(columns: list[Column], least: int) -> int:
+    flexible = (DOMAIN, SOURCES)
+    each = [min(column.width, least) if column.heading in flexible else column.width for column in columns]
+    return EDGES + sum(each) + GAP * (len(columns) - 1)
 
 
 def _widths(columns: list[Column], width: int) -> list[int]:
