@@ -199,7 +199,7 @@ def test_where_rows_do_not_fit_those_that_are_broken_stay_with_what_they_hang_in
     text = shown(shape, {f"n{i}": Reading(3 if i == 40 else 1) for i in range(50)}, height=16)
     assert "rack-40" in text
     assert "  row " in text or text.splitlines()[4].strip().startswith("row")
-    assert "rows more, under less pressure" in text
+    assert "rows more: --once shows all" in text
 
 
 @pytest.mark.parametrize("width", [50, 60, 80, 100, 120, 200])

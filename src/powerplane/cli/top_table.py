@@ -81,7 +81,7 @@ def domains_table(screen: Screen, room: int | None = None) -> Table:
         table.add_row(*(column.cells[i] for column in columns))
     if len(shown) < len(rows):
         left_out = words.count(len(rows) - len(shown), "row")
-        table.caption = Text(f"… and {left_out} more, under less pressure: enlarge the window, or --once", style="dim")
+        table.caption = Text(f"… and {left_out} more: --once shows all", style="dim")
         table.caption_justify = "left"
     return table
 
