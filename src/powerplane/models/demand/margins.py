@@ -1,0 +1,271 @@
+"""Watts to keep back in each domain, so that its draw stays within its budget at a stated quantile, not on average."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from powerplane.models.demand.arrays import Floats, Rows, ratio, sums_by_row
+from powerplane.models.demand.memory import ClusterDemand, QuantityDemand, owners
+from powerplane.models.demand.together import PodSpreads, normal_factor, spread_of_sums
+from powerplane.models.draws import NodeKind, node_kinds
+from powerplane.models.incidence import PowerIncidence, compile_incidence
+from powerplane.models.quantities import MICRO, MILLI
+from powerplane.models.snapshot import Snapshot
+from powerplane.models.topology import PowerTopology
+
+Integers = NDArray[np.int64]
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeanUse:
+    """What each of P pods is expected to use.
+
+    Parameters
+    ----------
+    use_ucores, accelerator_mw : int64 arrays, shape (P,)
+        The workload's mean, rounded up; what the snapshot says of pods whose workload was never seen.
+    known_cores, known_watts : bool arrays, shape (P,)
+        Pods whose workload was seen.
+    row : int64 array, shape (P,)
+        Row of the workload in the demand; -1 for one never seen.
+    """
+
+    use_ucores: Integers
+    accelerator_mw: Integers
+    known_cores: NDArray[np.bool_]
+    known_watts: NDArray[np.bool_]
+    row: Rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DomainSpreads:
+    """What each row of domains draws, and how it spreads: what placement decides, before any quantile is taken.
+
+    Parameters
+    ----------
+    domain, lost : tuple of str
+        As in ``PowerIncidence``, shape (K,).
+    mean_mw : int64 array, shape (K,)
+        Draw with every pod at its mean.
+    deviation_mw, skewness : float64 arrays, shape (K,)
+        Of the sum.
+    extra_mw : float64 array, shape (K,)
+        The way from use to request of pods whose workload was never seen.
+    room_mw : int64 array, shape (K,)
+        From the mean to the worst case: all nodes at the peak of their curves, all accelerators at the highest seen.
+    unseen : int
+        Pods with a node whose workload was never seen.
+    """
+
+    domain: tuple[str, ...]
+    lost: tuple[str, ...]
+    mean_mw: Integers
+    deviation_mw: Floats
+    skewness: Floats
+    extra_mw: Floats
+    room_mw: Integers
+    unseen: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Margins:
+    """What to keep back, by row of the topology's incidence.
+
+    Parameters
+    ----------
+    spreads : DomainSpreads
+    factor : float64 array, shape (K,)
+        How many deviations were taken.
+    keep_mw : int64 array, shape (K,)
+        Milliwatts to take off the budget: the quantile of the sum less the sum of the means; 0 or more.
+    """
+
+    spreads: DomainSpreads
+    factor: Floats
+    keep_mw: Integers
+
+
+def mean_use(snapshot: Snapshot, demand: ClusterDemand) -> MeanUse:
+    """Return what pods use by their workloads' means: the use that margins are kept on top of."""
+    pods, row = snapshot.pods, demand.rows(owners(snapshot))
+    cores, known_cores = _column(demand.cores.mean, row)
+    watts, known_watts = _column(demand.watts.mean, row)
+    return MeanUse(
+        use_ucores=np.where(known_cores, np.ceil(cores * MICRO), pods.use_ucores).astype(np.int64),
+        accelerator_mw=np.where(known_watts, np.ceil(watts * MILLI), pods.accelerator_mw).astype(np.int64),
+        known_cores=known_cores,
+        known_watts=known_watts,
+        row=row,
+    )
+
+
+def margins(
+    snapshot: Snapshot,
+    demand: ClusterDemand,
+    topology: PowerTopology | None = None,
+    *,
+    level: float = LEVEL,
+    factors: Mapping[str, float] | None = None,
+) -> Margins:
+    """Return the watts to keep back in each row of domains.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        Where pods run; those that wait for a node draw nothing.
+    demand : ClusterDemand
+    topology : PowerTopology, optional
+        The snapshot's own, by default.
+    level : float
+        From 0.5 up to, not including, 1.
+    factors : mapping of str to float, optional
+        Deviations to take by domain, as calibration has learnt them (infinite: the worst case); the normal ones,
+        corrected for skewness, for domains that are not in it.
+
+    Notes
+    -----
+    A budget lessened by ``keep_mw`` and held by a plan on ``mean_use`` is held at ``level`` by the draw. The node's
+    curve is taken by its chord over one deviation of the node's use on either side. Nothing is kept back beyond the
+    worst case: all nodes at the peak of their curves, all accelerators at the highest seen, widened with little data.
+    """
+    spreads = domain_spreads(snapshot, demand, topology)
+    normal = normal_factor(level, spreads.skewness)
+    learnt = factors or {}
+    taken = [learnt.get(name, value) for name, value in zip(spreads.domain, normal.tolist(), strict=True)]
+    return margins_at(spreads, np.array(taken))
+
+
+def margins_at(spreads: DomainSpreads, factor: Floats) -> Margins:
+    """Return the margins that come of a factor for each row, shape (K,); infinite for the worst case."""
+    finite = np.where(np.isinf(factor), 0.0, factor)
+    kept = np.where(np.isinf(factor), np.inf, finite * spreads.deviation_mw + spreads.extra_mw)
+    keep: Integers = np.ceil(np.clip(kept, 0, spreads.room_mw)).astype(np.int64)
+    return Margins(spreads, factor, keep)
+
+
+def domain_spreads(snapshot: Snapshot, demand: ClusterDemand, topology: PowerTopology | None = None) -> DomainSpreads:
+    """Return how each row of domains spreads; parameters as of ``margins``."""
+    incidence = compile_incidence(topology or snapshot.topology, snapshot.node_names)
+    use, kinds = mean_use(snapshot, demand), node_kinds(snapshot)
+    node = _NodeUse(snapshot, use, _deviation(demand.cores, use.row, use.known_cores))
+    pods = _pods(snapshot, demand, use, node.chord_watts_per_core(kinds))
+    sums = spread_of_sums(pods, _pod_shares(snapshot, incidence))
+    mean = _rows(incidence, node.mean_mw(kinds))
+    worst = _rows(incidence, node.worst_mw(kinds, _peak_watts(demand, use)))
+    return DomainSpreads(
+        domain=incidence.domain,
+        lost=incidence.lost,
+        mean_mw=mean,
+        deviation_mw=sums.deviation * MILLI,
+        skewness=sums.skewness,
+        extra_mw=incidence.weights @ node.unseen_mw(kinds) / incidence.scale,
+        room_mw=np.maximum(worst - mean, 0),
+        unseen=int(((use.row < 0) & (snapshot.pods.node >= 0)).sum()),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _NodeUse:
+    """Sums by node."""
+
+    snapshot: Snapshot
+    use: MeanUse
+    deviation_cores: Floats
+
+    def _sum(self, amounts: Floats | Integers) -> Floats:
+        pods = self.snapshot.pods
+        on = pods.node >= 0
+        return sums_by_row(pods.node[on], amounts[on].astype(np.float64), len(self.snapshot.nodes))
+
+    def mean_mw(self, kinds: tuple[NodeKind, ...]) -> Floats:
+        return self._curve(kinds, self._sum(self.use.use_ucores)) + self._sum(self.use.accelerator_mw)
+
+    def worst_mw(self, kinds: tuple[NodeKind, ...], peak_watts: Floats) -> Floats:
+        return self._curve(kinds, np.full(len(self.snapshot.nodes), np.inf)) + self._sum(peak_watts * MILLI)
+
+    def unseen_mw(self, kinds: tuple[NodeKind, ...]) -> Floats:
+        """What unseen pods would draw more at their requests."""
+        snapshot, use = self.snapshot, self.use
+        cpu = snapshot.resources.index("cpu")
+        requests = np.array([template.requests[cpu] for template in snapshot.templates], dtype=np.float64)
+        asked = requests[snapshot.pods.template] * (MICRO / MILLI) if len(requests) else np.zeros(0)
+        more = np.where(use.known_cores, 0.0, np.maximum(asked - use.use_ucores, 0))
+        now = self._sum(use.use_ucores)
+        return self._curve(kinds, now + self._sum(more)) - self._curve(kinds, now)
+
+    def chord_watts_per_core(self, kinds: tuple[NodeKind, ...]) -> Floats:
+        mean = self._sum(self.use.use_ucores)
+        # At least a thousandth of a core: a chord needs two ends.
+        away = np.maximum(np.sqrt(self._sum(self.deviation_cores**2)) * MICRO, MICRO / MILLI)
+        low, high = np.maximum(mean - away, 0), mean + away
+        rise: Floats = (self._curve(kinds, high) - self._curve(kinds, low)) / MILLI
+        return rise / ((high - low) / MICRO)
+
+    def _curve(self, kinds: tuple[NodeKind, ...], use_ucores: Floats) -> Floats:
+        result = np.zeros(len(use_ucores))
+        for kind in kinds:
+            result[kind.nodes] = np.interp(use_ucores[kind.nodes], kind.knots_ucores, kind.knots_mw)
+        return result
+
+
+def _pods(snapshot: Snapshot, demand: ClusterDemand, use: MeanUse, slope: Floats) -> PodSpreads:
+    """Pods in watts where they run: cores by the slope of their node, plus accelerators."""
+    pods, row = snapshot.pods, use.row
+    per_core = np.where(pods.node >= 0, slope[pods.node] if len(slope) else 0.0, 0.0)
+    cores, watts = demand.cores, demand.watts
+    parts = []
+    for name in ("common", "level", "own"):
+        core, _ = _column(getattr(cores.shares, name), row)
+        watt, _ = _column(getattr(watts.shares, name), row)
+        parts.append(core * per_core + watt)
+    core_part = _deviation(cores, row, use.known_cores) * per_core
+    watt_part = _deviation(watts, row, use.known_watts)
+    whole = core_part + watt_part
+    skews = [_column(quantity.skewness, row)[0] for quantity in (cores, watts)]
+    skew = ratio(skews[0] * core_part + skews[1] * watt_part, whole, otherwise=0.0)
+    mean = use.use_ucores / MICRO * per_core + use.accelerator_mw / MILLI
+    # Unseen workloads have no parts at all, so that a row of their own would change nothing.
+    return PodSpreads(row, mean, parts[0], parts[1], parts[2], skew)
+
+
+def _pod_shares(snapshot: Snapshot, incidence: PowerIncidence) -> sparse.csr_array:
+    pods = snapshot.pods
+    on = np.flatnonzero(pods.node >= 0)
+    shape = (len(snapshot.nodes), len(pods))
+    placed = sparse.csr_array((np.ones(len(on)), (pods.node[on], on)), shape=shape)
+    return sparse.csr_array((incidence.weights.astype(np.float64) * (1 / incidence.scale)) @ placed)
+
+
+def _column(amounts: Floats, row: Rows) -> tuple[Floats, NDArray[np.bool_]]:
+    """Amount of each pod's workload, 0 where none is known, and where one is."""
+    if not len(amounts):
+        return np.zeros(len(row)), np.zeros(len(row), dtype=np.bool_)
+    found = amounts[row]
+    known = (row >= 0) & np.isfinite(found)
+    return np.where(known, found, 0.0), known
+
+
+def _deviation(quantity: QuantityDemand, row: Rows, known: NDArray[np.bool_]) -> Floats:
+    shares = quantity.shares
+    variance, _ = _column(shares.common**2 + shares.level**2 + shares.own**2, row)
+    return np.where(known, np.sqrt(variance), 0.0)
+
+
+def _peak_watts(demand: ClusterDemand, use: MeanUse) -> Floats:
+    """Highest draw of each pod's accelerators; what the snapshot says where it was never seen."""
+    quantity = demand.watts
+    with np.errstate(divide="ignore"):
+        widened = quantity.peak * (1 + 1 / quantity.days)
+    peak, known = _column(widened, use.row)
+    return np.where(known, peak, use.accelerator_mw / MILLI)
+
+
+def _rows(incidence: PowerIncidence, node_mw: Floats) -> Integers:
+    """Draw of each row, in whole milliwatts, rounded up."""
+    result: Integers = np.ceil((incidence.weights @ node_mw) / incidence.scale).astype(np.int64)
+    return result
