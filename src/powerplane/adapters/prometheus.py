@@ -122,7 +122,7 @@ class NodeWatts:
         self._query = query
         self._clock = clock
         self._last_good_s: float | None = None
-        session = _Session(timeout_s, clock)
+        session = BoundedSession(timeout_s, clock)
         session.verify = ca_file or True
         self._prometheus = PrometheusConnect(
             url.rstrip("/"), headers=dict(headers or {}), retry=Retry(0), session=session, timeout=timeout_s
@@ -156,36 +156,50 @@ class NodeWatts:
         return WattsReading(error=told, last_good_age_s=age_s)
 
 
-class _Session(requests.Session):
-    """One that reads an answer within a time and a size, from where it was told to and nowhere else."""
+class BoundedSession(requests.Session):
+    """One that reads an answer within a time and a size, from where it was told to and nowhere else.
 
-    def __init__(self, timeout_s: float, clock: Callable[[], float]) -> None:
+    Parameters
+    ----------
+    timeout_s : float
+        For a whole answer, where a request does not bring its own.
+    clock : callable
+        Monotonic seconds.
+    most_bytes : int, optional
+        Of an answer; ``MOST_BYTES`` by default.
+    """
+
+    def __init__(self, timeout_s: float, clock: Callable[[], float], most_bytes: int | None = None) -> None:
         super().__init__()
         self.trust_env = False
         self._timeout_s = timeout_s
         self._clock = clock
+        self._most_bytes = most_bytes
 
     def request(self, *args: Any, **more: Any) -> requests.Response:
         """Send, and read the whole body."""
-        until = self._clock() + self._timeout_s
-        bounded = more | {"stream": True, "allow_redirects": False}
+        timeout_s = more.get("timeout") or self._timeout_s
+        until = self._clock() + timeout_s
+        bounded = more | {"stream": True, "allow_redirects": False, "timeout": timeout_s}
         with super().request(*args, **bounded) as answer:
             whole = requests.Response()
             whole.status_code = answer.status_code
             whole.headers = answer.headers
             whole.url = answer.url
-            whole.raw = io.BytesIO(self._body(answer.raw, until))
+            whole.raw = io.BytesIO(self._body(answer.raw, until, timeout_s))
         return whole
 
-    def _body(self, raw: Any, until: float) -> bytes:
-        body = bytearray()
+    def _body(self, raw: Any, until: float, timeout_s: float) -> bytes:
+        most = MOST_BYTES if self._most_bytes is None else self._most_bytes
+        parts, size = [], 0
         while part := raw.read1(1 << 16, decode_content=True):
-            body += part
+            parts.append(part)
+            size += len(part)
             if self._clock() > until:
-                raise requests.Timeout(f"no complete answer within {self._timeout_s:g} s")
-            if len(body) > MOST_BYTES:
-                raise requests.RequestException(f"an answer of more than {MOST_BYTES} bytes")
-        return bytes(body)
+                raise requests.Timeout(f"no complete answer within {timeout_s:g} s")
+            if size > most:
+                raise requests.RequestException(f"an answer of more than {most} bytes")
+        return b"".join(parts)
 
 
 def _nodes(series: list[dict[str, Any]], label: str) -> tuple[dict[str, NodeWatt], Counter[str]]:

@@ -347,6 +347,11 @@ MEANINGS: tuple[Meaning, ...] = (*REDFISH, *SCRAPED, *OWNERS, *METRICS_SERVER)
 """The whole table."""
 
 
+DEAR: tuple[Quantity, ...] = ("node cpu cores", "pod cpu cores", "pod watts")
+"""What has to be summed and is one of these is read only where nothing better brought it: every CPU's, every
+container's series are many times as many, and neither decides what a node counts as drawing."""
+
+
 def meanings_of(source: str) -> tuple[Meaning, ...]:
     """Rows of one source, in order of preference."""
     return tuple(meaning for meaning in MEANINGS if meaning.source == source)

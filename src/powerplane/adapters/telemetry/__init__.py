@@ -1,0 +1,1 @@
+"""Where watts come from: Prometheus, recorded scrapes, Redfish, metrics-server; and where nodes hang."""
