@@ -18,14 +18,15 @@ STYLES: dict[DomainState, str] = {
 MOST_REMARKS = 4
 """Domains told of in words for each kind of trouble; the others are counted."""
 MOST_NAMES = 5
+FIRST_MOMENT_S = 1e9
+"""Times before 2001 are no times of day."""
 
 
 def headline(view: TopView) -> Text:
     """When, how much in all, and on what that rests."""
-    moment = datetime.fromtimestamp(view.at_seconds, UTC)
     nodes = words.count(sum((view.node_states.measured, view.node_states.held, view.node_states.worst)), "node")
     return Text.assemble(
-        (f"{moment:%Y-%m-%d %H:%M:%S} UTC", "dim"),
+        (_moment(view.at_seconds), "dim"),
         f"  {nodes}: ",
         (words.watts(view.draw_watts), "bold"),
         "  ",
@@ -36,6 +37,13 @@ def headline(view: TopView) -> Text:
 def remarks(view: TopView) -> list[Text]:
     """Return what has to be said, a line each, the verdict last."""
     return [*_trouble(view), *_outside(view), *_found(view), _verdict(view)]
+
+
+def _moment(at_s: float) -> str:
+    """A time of day; of a recording that counts from its own beginning, seconds."""
+    if at_s < FIRST_MOMENT_S:
+        return f"{at_s:g} s after the recording began"
+    return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _states(count: StateCount) -> Iterator[tuple[str, str]]:

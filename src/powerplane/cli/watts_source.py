@@ -1,0 +1,193 @@
+"""Where commands read watts from: a Prometheus, or recorded pages; options, and opening what they name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from cyclopts import Group, Parameter
+
+from powerplane.adapters.telemetry.prometheus_source import PrometheusSource
+from powerplane.adapters.telemetry.recorded import RecordedSource
+from powerplane.models.errors import InputError, UsageError
+from powerplane.models.telemetry.readings import PowerSource
+
+TELEMETRY = Group("Measured watts", sort_key=3)
+EXAMPLE = "--prometheus http://127.0.0.1:9090, or --telemetry DIR for recorded pages"
+MOST_TOKEN_BYTES = 1 << 16
+
+PrometheusUrl = Annotated[
+    str | None, Parameter(name="--prometheus", group=TELEMETRY, help="Prometheus to ask, such as http://host:9090.")
+]
+TelemetryDir = Annotated[
+    Path | None,
+    Parameter(name="--telemetry", group=TELEMETRY, help="Recorded pages or answers of Prometheus, instead of one."),
+]
+TokenFile = Annotated[
+    Path | None, Parameter(name="--token-file", group=TELEMETRY, help="File with the bearer token for Prometheus.")
+]
+CaFile = Annotated[
+    Path | None, Parameter(name="--ca-file", group=TELEMETRY, help="Authority of Prometheus' certificate (PEM).")
+]
+Headers = Annotated[
+    list[str] | None,
+    Parameter(name="--header", group=TELEMETRY, help="A header for Prometheus, such as 'X-Scope-OrgID: site-1'."),
+]
+NodeLabels = Annotated[
+    list[str] | None,
+    Parameter(name="--node-label", group=TELEMETRY, help="Label that names the node, before those that are known."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class WattsFrom:
+    """What the command line names.
+
+    Parameters
+    ----------
+    prometheus : str or None
+    telemetry : Path or None
+    token_file, ca_file : Path or None
+    headers, node_labels : tuple of str
+    """
+
+    prometheus: str | None = None
+    telemetry: Path | None = None
+    token_file: Path | None = None
+    ca_file: Path | None = None
+    headers: tuple[str, ...] = ()
+    node_labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A source of watts.
+
+    Parameters
+    ----------
+    source : PowerSource
+    moments : tuple of float
+        Of a recording, when there are samples, in its own Unix seconds; empty for a live source.
+    where : str
+        What it is, for messages.
+    """
+
+    source: PowerSource
+    moments: tuple[float, ...]
+    where: str
+
+
+def open_source(watts: WattsFrom, *, timeout_s: float) -> Opened:
+    """Open what the command line names; nothing is asked yet.
+
+    Parameters
+    ----------
+    watts : WattsFrom
+    timeout_s : float
+        For a whole reading.
+
+    Raises
+    ------
+    UsageError
+        When it names neither a Prometheus nor a recording, or both, or options that do not go with it.
+    InputError
+        For files that cannot be used.
+    """
+    if (watts.prometheus is None) == (watts.telemetry is None):
+        what = "neither --prometheus nor --telemetry is given" if watts.prometheus is None else "both are given"
+        raise UsageError(f"{what}, and watts come from one of them", f"give {EXAMPLE}")
+    if watts.telemetry is not None:
+        if watts.token_file or watts.ca_file or watts.headers or watts.node_labels:
+            raise UsageError(
+                "--token-file, --ca-file, --header and --node-label are for a Prometheus",
+                "leave them out, or give --prometheus URL in the place of --telemetry",
+            )
+        recorded = RecordedSource(watts.telemetry)
+        if not recorded.moments:
+            raise InputError(
+                f"{watts.telemetry} holds no sample of any metric that is known",
+                "record pages of an exporter of power: docs/how-to/watch-and-diagnose.md",
+            )
+        return Opened(recorded, recorded.moments, str(watts.telemetry))
+    url = check_url(watts.prometheus or "")
+    live = PrometheusSource(
+        url,
+        timeout_s=timeout_s,
+        headers=request_headers(watts),
+        ca_file=_existing(watts.ca_file, "--ca-file"),
+        node_labels=watts.node_labels,
+    )
+    return Opened(live, (), url)
+
+
+def check_url(url: str) -> str:
+    """Return the URL of a Prometheus.
+
+    Raises
+    ------
+    UsageError
+        When it is none; and when it carries credentials, which would be shown in messages.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        parts, host = None, None
+    if parts is None or parts.scheme not in ("http", "https") or not host:
+        raise UsageError("--prometheus is not an address", "give one such as --prometheus http://127.0.0.1:9090")
+    if parts.username is not None or parts.password is not None:
+        raise UsageError(
+            "--prometheus carries credentials, which would end up in messages",
+            "give a bearer token by --token-file FILE, or --header 'Authorization: Basic …'",
+        )
+    return url.rstrip("/")
+
+
+def request_headers(watts: WattsFrom) -> Mapping[str, str]:
+    """Headers for Prometheus, the token's included.
+
+    Raises
+    ------
+    UsageError, InputError
+        Which never tell the values.
+    """
+    headers = dict(_header(text) for text in watts.headers)
+    if watts.token_file is not None:
+        if any(name.lower() == "authorization" for name in headers):
+            raise UsageError("--token-file and --header 'Authorization: …' are both given", "leave one of them out")
+        headers["Authorization"] = f"Bearer {_token(watts.token_file)}"
+    return headers
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    name, value = name.strip(), value.strip()
+    if not colon or not name or not value or not (name + value).isprintable() or not name.isascii() or " " in name:
+        raise UsageError("a --header is not of the form 'Name: value'", "write it as --header 'X-Scope-OrgID: site-1'")
+    return name, value
+
+
+def _token(path: Path) -> str:
+    mend = f"write the token alone into {path}: kubectl create token ACCOUNT > {path}"
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(MOST_TOKEN_BYTES).decode("ascii").strip()
+    except OSError as error:
+        raise InputError(f"cannot read --token-file {path}: {error.strerror}", mend) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"--token-file {path} holds no token", mend) from error
+    if not text or not text.isprintable() or " " in text:
+        raise InputError(f"--token-file {path} holds {'nothing' if not text else 'more than a token'}", mend)
+    return text
+
+
+def _existing(path: Path | None, option: str) -> str | None:
+    if path is not None and not path.is_file():
+        raise InputError(f"{option} {path} does not exist", "give the file with the authority's certificate (PEM)")
+    return str(path) if path is not None else None
+
+
+def labels(given: Sequence[str] | None) -> tuple[str, ...]:
+    """Several values of an option; none where it was not given."""
+    return tuple(given or ())
