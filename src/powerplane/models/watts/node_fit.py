@@ -1,0 +1,195 @@
+"""A node type's power curve, learned online from its own telemetry.
+
+Nothing here looks ahead: the error that is stated is that of predictions made before the sample was seen.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from math import ceil, inf
+from typing import Self
+
+import numpy as np
+
+from powerplane.models.curves import PowerCurve
+from powerplane.models.errors import InputError
+from powerplane.models.telemetry.readings import Floats
+from powerplane.models.watts.additive import AdditiveModel, fit_additive, scale_of
+from powerplane.models.watts.correction import Load
+from powerplane.models.watts.fit_error import FitError, fit_error
+from powerplane.models.watts.memory import Memory
+from powerplane.models.watts.neighbours import Neighbours, learn_neighbours
+from powerplane.models.watts.rules import FitRules
+from powerplane.models.watts.samples import NodeSamples
+
+FEWEST_NEW = 16
+NEW_SHARE = 0.05
+"""A fit is made anew once that many samples, or that share of what is remembered, have come."""
+
+KNOT_STEPS = 10_000
+"""Knots of curves are multiples of one over this."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NodeFit:
+    """What is known of the power of one node type. An immutable value; ``follow`` returns the next one.
+
+    Parameters
+    ----------
+    prior : PowerCurve
+        Where it started: over the first counter.
+    rules : FitRules
+    full_scale : tuple of float or None
+        Value of each counter that is the whole machine (1.0 for a utilisation); None for the largest seen.
+    memory : Memory
+    curve_model : AdditiveModel
+        Over the first counter alone.
+    model : AdditiveModel
+        Over all counters.
+    neighbours : Neighbours or None
+        What the model cannot say.
+    refused : mapping of str to int
+        Samples not learned from, by reason.
+    """
+
+    prior: PowerCurve
+    rules: FitRules
+    full_scale: tuple[float, ...] | None
+    memory: Memory
+    curve_model: AdditiveModel
+    model: AdditiveModel
+    neighbours: Neighbours | None = None
+    refused: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def start(
+        cls,
+        prior: PowerCurve,
+        *,
+        counters: int = 1,
+        full_scale: Sequence[float] | None = (1.0,),
+        rules: FitRules | None = None,
+    ) -> Self:
+        """Begin with a catalogue's curve and no samples.
+
+        Raises
+        ------
+        InputError
+            When the full scales are not one positive number a counter.
+        """
+        scale = tuple(full_scale) if full_scale is not None else None
+        if scale is not None and (len(scale) != counters or not all(0 < value < inf for value in scale)):
+            raise InputError(f"{counters} counters cannot have the full scales {scale}", "give one above 0 for each")
+        rules = rules or FitRules()
+        empty = Memory.empty(counters)
+        curve, model = _models(empty, prior, scale, rules)
+        return cls(prior, rules, scale, empty, curve, model)
+
+    def follow(self, samples: NodeSamples) -> Self:
+        """Learn from more samples, in order of their times, each predicted before it is learned from."""
+        good, refused = samples.believable()
+        good = good[np.argsort(good.at_s, kind="stable")]
+        fit, start = self, 0
+        while start < len(good):
+            size = max(FEWEST_NEW, int(NEW_SHARE * len(fit.memory)))
+            fit = fit._learned(good[start : start + size])
+            start += size
+        return replace(fit, refused=dict(Counter(self.refused) + Counter(refused)))
+
+    def watts(self, now: Floats, before: Floats | None = None) -> Floats:
+        """Return the watts that counters mean, as well as they can say.
+
+        Parameters
+        ----------
+        now, before : float64 arrays, shape (M, C)
+            ``before``, of the sample before, is ``now`` where it is not known.
+        """
+        modelled = self.model.watts(now)
+        if self.neighbours is None:
+            return modelled
+        corrected: Floats = np.maximum(modelled + self.neighbours.watts(now, now if before is None else before), 0.0)
+        return corrected
+
+    def load(self, now: Floats, before: Floats) -> Load:
+        """Return what the latest measurements are held against; counters of shape (N, C)."""
+        idle = self.model.idle_watts
+        return Load(
+            self.watts(now, before),
+            np.full(len(now), idle),
+            self.model.watts(now) - idle,
+            self.model.watts(before) - idle,
+            np.full(len(now), self.model.peak_watts - idle),
+        )
+
+    def curve_watts(self, first: Floats) -> Floats:
+        """Return the watts of the curve alone; values of the first counter, shape (M,)."""
+        return self.curve_model.watts(first[:, None])
+
+    def curve(self, quantile: float | None = None) -> PowerCurve:
+        """Return the curve over the first counter's share of its scale, in whole milliwatts, rounded up.
+
+        Parameters
+        ----------
+        quantile : float, optional
+            Lift it so far that this share of the residuals lies below; not at all by default.
+        """
+        model = self.curve_model
+        lift = 0.0 if quantile is None else max(0.0, self.residual_quantile(quantile))
+        steps = np.round(model.knots[0] * KNOT_STEPS).astype(np.int64)
+        watts = model.increments[0] + np.concatenate([[0.0], np.cumsum(model.increments[1:])]) + lift
+        milliwatts = np.maximum.accumulate([max(1, ceil(round(value * 1000, 6))) for value in watts])
+        return PowerCurve(
+            self.prior.name, tuple(Fraction(int(s), KNOT_STEPS) for s in steps), tuple(int(mw) for mw in milliwatts)
+        )
+
+    def residual_quantile(self, quantile: float) -> float:
+        """Return how far above the curve that share of the samples lies at most, in watts."""
+        if not len(self.memory):
+            return 0.0
+        residuals = self.memory.samples.watts - self.curve_watts(self.memory.samples.now[:, 0])
+        return float(
+            np.quantile(residuals, quantile, weights=self.memory.weights(self.rules.half_life_s), method="inverted_cdf")
+        )
+
+    @property
+    def error(self) -> FitError:
+        """How wrong its predictions were, made before each sample was seen."""
+        return fit_error(self.memory, self.rules)
+
+    def _learned(self, samples: NodeSamples) -> Self:
+        memory = self.memory.with_more(
+            samples,
+            samples.watts - self.watts(samples.now, samples.before),
+            samples.watts - self.curve_watts(samples.now[:, 0]),
+            self.rules.memory,
+            self.rules.half_life_s,
+        )
+        curve, model = _models(memory, self.prior, self.full_scale, self.rules)
+        kept = memory.samples
+        neighbours = learn_neighbours(
+            kept.now, kept.before, kept.watts - model.watts(kept.now), model.scale, self.rules.neighbours
+        )
+        return replace(self, memory=memory, curve_model=curve, model=model, neighbours=neighbours)
+
+
+def _models(
+    memory: Memory, prior: PowerCurve, full_scale: tuple[float, ...] | None, rules: FitRules
+) -> tuple[AdditiveModel, AdditiveModel]:
+    """Fit the curve of the first counter, and the model of all where there are more."""
+    samples, weights = memory.samples, memory.weights(rules.half_life_s)
+    scale = scale_of(samples.now, full_scale)
+
+    def fit(counters: Floats, own_scale: Floats) -> AdditiveModel:
+        return fit_additive(
+            counters,
+            samples.watts,
+            weights,
+            scale=own_scale,
+            prior=prior,
+            prior_samples=rules.prior_samples,
+            threshold_share=rules.threshold_share,
+        )
+
+    curve = fit(samples.now[:, :1], scale[:1])
+    return curve, curve if len(scale) == 1 else fit(samples.now, scale)
