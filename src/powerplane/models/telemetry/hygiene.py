@@ -1,0 +1,298 @@
+"""One answer of one source, judged: for each thing that it measures a value in the quantity's own unit, or why not.
+
+Pure: what must be known from earlier rounds is passed in, and comes back renewed.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from powerplane.models.telemetry.figures import Figures, Things, best_of_each, figures_of, slots_of
+from powerplane.models.telemetry.readings import Entity, Floats, Integers, Meaning, SeriesBlock, SourceReading
+from powerplane.models.telemetry.remembered import SeriesMemory, SourceMemory
+from powerplane.models.telemetry.rules import NODE_QUANTITIES, NOISY, Rules
+from powerplane.models.telemetry.samples import (
+    Samples,
+    in_order,
+    usable_samples,
+    usual_interval_s,
+    with_remembered,
+)
+
+Mask = NDArray[np.bool_]
+
+LATE_SCRAPES = 1.5
+"""A sample older than that many scrapes is late: one has been missed."""
+
+SAMPLE_FAULTS = ("undated", "future", "nan", "infinite", "blank", "negative", "absurd")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JudgedBlock:
+    """What one metric tells of E things, present and remembered ones.
+
+    Parameters
+    ----------
+    meaning : Meaning
+    entities : tuple of Entity
+        Length E, each once; of nodes and their devices by those names only.
+    value : float64 array, shape (E,)
+        In the quantity's own unit (watts, cores); NaN where there is none to use. Not yet held against what a node
+        can draw.
+    age_s : float64 array, shape (E,)
+        Of the sample that it rests on; infinite where there is none.
+    since_s : float64 array, shape (E,)
+        For how long the value has been the same to the bit.
+    reason : tuple of str
+        Why there is no value; "" where there is one.
+    interval_s : float
+        Time between two samples.
+    series : tuple of Entity
+        What each series of the answer names, its pod included.
+    thing : int64 array, shape (S,)
+        Which of the E each series is about.
+    """
+
+    meaning: Meaning
+    entities: tuple[Entity, ...]
+    value: Floats
+    age_s: Floats
+    since_s: Floats
+    reason: tuple[str, ...]
+    interval_s: float
+    series: tuple[Entity, ...]
+    thing: Integers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """What an answer comes to.
+
+    Parameters
+    ----------
+    source : str
+    blocks : tuple of JudgedBlock
+        In the source's order, so that the first of one quantity is its best.
+    found : dict of int by verdict
+        Bad series.
+    memory : SourceMemory
+        For the next round.
+    """
+
+    source: str
+    blocks: tuple[JudgedBlock, ...]
+    found: dict[str, int] = field(default_factory=dict)
+    memory: SourceMemory = field(default_factory=SourceMemory)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """When an answer is judged: ``evaluated_s`` by the source's clock is ``delay_s`` ago; now by ours is ``now_s``."""
+
+    evaluated_s: float
+    delay_s: float
+    now_s: float
+
+    def age_s(self, at_s: Floats) -> Floats:
+        """Age of moments of the source's clock; infinite for NaN."""
+        age = np.maximum(self.evaluated_s - at_s, 0.0) + self.delay_s
+        return np.where(np.isnan(age), np.inf, age)
+
+
+def judge(reading: SourceReading, memory: SourceMemory, rules: Rules, now_s: float | None = None) -> Judged:
+    """Judge what a source said.
+
+    Parameters
+    ----------
+    reading : SourceReading
+    memory : SourceMemory
+        Of this source, from the round before; ``SourceMemory()`` at first.
+    rules : Rules
+    now_s : float, optional
+        Unix seconds by our clock; when the answer came, where it is not given.
+    """
+    now_s = reading.received_s if now_s is None else now_s
+    found: Counter[str] = Counter(reading.refused)
+    clock, skew_s = _clock(reading, memory, now_s, rules, found)
+    blocks, metrics = [], {}
+    present = {block.meaning: block for block in reading.blocks}
+    gone = [meaning for meaning in memory.metrics if meaning not in present and meaning.quantity in NODE_QUANTITIES]
+    for meaning, block in (present | {meaning: _nothing(meaning) for meaning in gone}).items():
+        known = memory.metrics.get(meaning) or SeriesMemory()
+        judged, metrics[meaning] = judge_block(block, known, clock, rules, found)
+        blocks.append(judged)
+    answered = not reading.error
+    renewed = SourceMemory(
+        metrics=metrics,
+        skew_s=skew_s,
+        evaluated_s=reading.evaluated_s if answered else memory.evaluated_s,
+        received_s=reading.received_s if answered else memory.received_s,
+    )
+    return Judged(reading.source, tuple(blocks), {name: number for name, number in found.items() if number}, renewed)
+
+
+def _clock(
+    reading: SourceReading, memory: SourceMemory, now_s: float, rules: Rules, found: Counter[str]
+) -> tuple[Clock, float | None]:
+    """How old the answer is, and the least that the source's clock has lately been behind ours.
+
+    Ages are taken by the source's own clock, so that a wrong one does no harm. An answer that falls further and
+    further behind our clock was kept somewhere on its way: it is as old as it has fallen behind.
+    """
+    if reading.error:
+        found["no answer"] += 1
+        # Its clock, as far as the last answer tells it.
+        passed_s = max(0.0, now_s - memory.received_s) if memory.received_s else 0.0
+        return Clock(memory.evaluated_s, passed_s, now_s), memory.skew_s
+    skew_s = reading.received_s - reading.evaluated_s
+    if abs(skew_s) > rules.skew_s:
+        found["clock skew"] += 1
+    least_s = skew_s
+    if memory.skew_s is not None:
+        passed_s = max(0.0, reading.received_s - memory.received_s)
+        least_s = min(skew_s, memory.skew_s + rules.drift_share * passed_s)
+    delay_s = max(0.0, now_s - reading.received_s) + (skew_s - least_s)
+    return Clock(reading.evaluated_s, delay_s, now_s), least_s
+
+
+def _nothing(meaning: Meaning) -> SeriesBlock:
+    empty = np.empty(0, dtype=np.float64)
+    return SeriesBlock(meaning, (), np.zeros(1, dtype=np.int64), empty, empty)
+
+
+def judge_block(
+    block: SeriesBlock, memory: SeriesMemory, clock: Clock, rules: Rules, found: Counter[str]
+) -> tuple[JudgedBlock, SeriesMemory]:
+    """Judge one metric.
+
+    Parameters
+    ----------
+    block : SeriesBlock
+    memory : SeriesMemory
+        Of this metric.
+    clock : Clock
+    rules : Rules
+    found : Counter
+        Counts are added to it.
+    """
+    meaning = block.meaning
+    lasting = meaning.quantity in NODE_QUANTITIES
+    seen_after_s = clock.now_s - rules.forget_s if lasting else np.inf
+    things, slot = slots_of(block.entities, memory, seen_after_s, devices=lasting)
+    thing = things.of_slot[slot]
+    past = _Past(memory, things, clock.evaluated_s + rules.future_s)
+    samples, told = usable_samples(block, clock.evaluated_s, rules)
+    samples = past.joined_to(in_order(slot[samples.series], samples.at_s, samples.value, len(things.of_slot))[0])
+    interval_s = _interval_s(samples, memory, rules)
+    figures, doubled = best_of_each(figures_of(samples, meaning, interval_s, rules), things, interval_s)
+    notes = {name: _of_things(mask, thing, len(things)) for name, mask in told.items()}
+    notes |= {"doubled": doubled, "reset": figures.reset, "absurd": notes.get("absurd", False) | figures.absurd}
+    since_s = past.since_s(figures)
+    here = _of_things(np.ones(len(thing), dtype=np.bool_), thing, len(things))
+    value, age_s = figures.value * meaning.scale, clock.age_s(figures.at_s)
+    still_s = np.where(np.isnan(since_s), 0.0, clock.age_s(since_s))
+    state = _State(meaning, value, age_s, still_s, figures, here, interval_s)
+    wrong = _faults(state, notes, rules)
+    for name, mask in {**wrong, **notes, "late": state.late(rules), "missing": ~here & lasting}.items():
+        found[name] += int(np.count_nonzero(mask))
+    reasons = np.full(len(things), "", dtype=object)
+    for name, mask in wrong.items():
+        reasons[mask & (reasons == "")] = name
+    value = np.where(reasons == "", value, np.nan)
+    rows = {entity: row for row, entity in enumerate(things.entities)}
+    renewed = SeriesMemory(rows, figures.last_s, figures.raw, since_s, past.seen_s(here, clock.now_s), interval_s)
+    entities, reason = things.entities, tuple(reasons.tolist())
+    return JudgedBlock(meaning, entities, value, age_s, still_s, reason, interval_s, block.entities, thing), renewed
+
+
+class _Past:
+    """What is remembered of things that are judged."""
+
+    def __init__(self, memory: SeriesMemory, things: Things, until_s: float) -> None:
+        rows = (memory.rows.get(entity, -1) for entity in things.entities)
+        self._memory = memory
+        self._row = np.fromiter(rows, np.int64, len(things))
+        self._known = self._row >= 0
+        self._alone = ~things.several
+        self._until_s = until_s
+
+    def joined_to(self, samples: Samples) -> Samples:
+        """Add the last sample of things that have one series or none."""
+        slots = np.flatnonzero(self._known & self._alone)
+        at_s, value = self._memory.at_s[self._row[slots]], self._memory.value[self._row[slots]]
+        # A clock that was put back leaves remembered samples in its future.
+        good = ~np.isnan(value) & (at_s <= self._until_s)
+        return with_remembered(samples, slots[good], at_s[good], value[good])
+
+    def since_s(self, figures: Figures) -> Floats:
+        """Since when each value has been the same: from before the samples that there are, where that is known."""
+        result = figures.since_s.copy()
+        things = np.flatnonzero(self._known)
+        rows = self._row[things]
+        same = figures.whole[things] & (self._memory.value[rows] == figures.raw[things])
+        result[things[same]] = np.fmin(result[things[same]], self._memory.since_s[rows[same]])
+        return result
+
+    def seen_s(self, here: Mask, now_s: float) -> Floats:
+        """When each thing was last in an answer."""
+        result = np.where(here, now_s, -np.inf)
+        gone = np.flatnonzero(~here)
+        result[gone] = self._memory.seen_s[self._row[gone]]
+        return result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _State:
+    """What is known of the things of one metric before it is said which may be used."""
+
+    meaning: Meaning
+    value: Floats
+    age_s: Floats
+    still_s: Floats
+    figures: Figures
+    here: Mask
+    interval_s: float
+
+    def late(self, rules: Rules) -> Mask:
+        """Older than it should be, and still held."""
+        young = self.age_s < rules.missed * self.interval_s
+        return ~np.isnan(self.value) & (self.age_s > LATE_SCRAPES * self.interval_s) & young
+
+    def longest_same_s(self, rules: Rules) -> Floats:
+        """For how long each value may stay the same to the bit."""
+        raw = self.figures.raw
+        if self.meaning.kind == "counter":
+            return np.full(len(raw), max(rules.still_s, rules.missed * self.interval_s))
+        longest = np.where(raw == np.floor(raw), rules.frozen_whole_s, rules.frozen_s)
+        return np.maximum(longest, (rules.missed + 1) * self.interval_s)
+
+
+def _faults(state: _State, notes: Mapping[str, Mask], rules: Rules) -> dict[str, Mask]:
+    """Why things have no value to use, by verdict; the first that fits is the reason."""
+    meaning, here = state.meaning, state.here
+    none, power = np.isnan(state.value), meaning.quantity in NOISY
+    old = ~none & (state.age_s >= rules.missed * state.interval_s)
+    part = power and meaning.quantity != "node watts"
+    blamed = {name: none & mask for name, mask in notes.items() if name in SAMPLE_FAULTS}
+    return blamed | {
+        "short": none & state.figures.sampled & here & (meaning.kind == "counter"),
+        "missing": (none | old) & ~here,
+        "stale": old & here,
+        "frozen": ~none & power & (state.still_s >= state.longest_same_s(rules)),
+        "zero": ~none & part & (state.value == 0),
+    }
+
+
+def _interval_s(samples: Samples, memory: SeriesMemory, rules: Rules) -> float:
+    seen_s = usual_interval_s(samples)
+    usual_s = seen_s if seen_s > 0 else memory.interval_s or rules.scrape_s
+    return min(max(usual_s, 1.0), rules.slowest_scrape_s)
+
+
+def _of_things(mask: Mask, thing: Integers, count: int) -> Mask:
+    result = np.zeros(count, dtype=np.bool_)
+    result[thing[mask]] = True
+    return result

@@ -1,0 +1,165 @@
+"""Samples in ragged columns: which may be used, in the order of time, each time once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from powerplane.models.telemetry.readings import Floats, Integers, SeriesBlock
+from powerplane.models.telemetry.rules import Rules
+
+Mask = NDArray[np.bool_]
+
+BLANKS = (9_223_372_036_854_775_792, 140_737_488_355_328, 2_147_483_632)
+"""First of each four numbers that DCGM writes for no value: of 64 bits, of floats, of 32 bits (dcgm_structs.h)."""
+
+BLANK_FLOOR = 9.2e18
+"""No reading is that high, while DCGM's blanks of 64 bits, as floats, are some number above it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """M samples of S series, by series and then by time, each time once.
+
+    Parameters
+    ----------
+    series : int64 array, shape (M,)
+        Row of each sample's series, never falling.
+    at_s, value : float64 arrays, shape (M,)
+    count : int
+        S.
+    """
+
+    series: Integers
+    at_s: Floats
+    value: Floats
+    count: int
+
+    def bounds(self) -> tuple[Integers, Integers]:
+        """First sample of each series and the one after its last, shape (S,) each; equal where it has none."""
+        rows = np.arange(self.count)
+        return np.searchsorted(self.series, rows, side="left"), np.searchsorted(self.series, rows, side="right")
+
+    def ends(self) -> tuple[Integers, Mask]:
+        """Last sample of each series, shape (S,), and which series have one; 0 where none."""
+        first, after = self.bounds()
+        there = after > first
+        return np.where(there, after - 1, 0), there
+
+
+def usable_samples(block: SeriesBlock, evaluated_s: float, rules: Rules) -> tuple[Samples, dict[str, Mask]]:
+    """Take what can be used of a block.
+
+    Parameters
+    ----------
+    block : SeriesBlock
+    evaluated_s : float
+        When its source answered, by the source's clock.
+    rules : Rules
+
+    Returns
+    -------
+    samples : Samples
+    notes : dict of bool arrays by verdict, shape (S,)
+        Which series had such samples.
+    """
+    count = len(block.entities)
+    series = np.repeat(np.arange(count), np.diff(block.offsets))
+    faults = sample_faults(block, evaluated_s, rules)
+    notes = {name: _any(series, mask, count) for name, mask in faults.items() if mask.any()}
+    good = ~np.logical_or.reduce(list(faults.values()))
+    series, at_s, value = series[good], block.at_s[good], block.value[good]
+    same = series[1:] == series[:-1]
+    fallen = same & (at_s[1:] < at_s[:-1])
+    if fallen.any():
+        notes["disordered"] = _any(series[1:], fallen, count)
+    samples, repeated = in_order(series, at_s, value, count)
+    if repeated.any():
+        notes["repeated"] = repeated
+    return samples, notes
+
+
+def sample_faults(block: SeriesBlock, evaluated_s: float, rules: Rules) -> dict[str, Mask]:
+    """What is wrong with each sample, by verdict; each sample under the first that fits."""
+    value, at_s, meaning = block.value, block.at_s, block.meaning
+    most = rules.most.get(meaning.quantity, np.inf) if meaning.kind == "gauge" else np.inf
+    undated = ~np.isfinite(at_s)
+    with np.errstate(invalid="ignore", over="ignore"):
+        checks = {
+            "undated": undated,
+            "future": at_s > evaluated_s + rules.future_s,
+            "nan": np.isnan(value),
+            "infinite": np.isinf(value),
+            "blank": is_blank(value),
+            "negative": value < 0 if meaning.quantity not in ("celsius", "info") else np.zeros(len(value), np.bool_),
+            "absurd": value * meaning.scale > most,
+        }
+    left = np.ones(len(value), dtype=np.bool_)
+    faults = {}
+    for name, mask in checks.items():
+        faults[name] = mask & left
+        left &= ~mask
+    return faults
+
+
+def is_blank(value: Floats) -> Mask:
+    """Which values are no values."""
+    blank: Mask = value >= BLANK_FLOOR
+    for first in BLANKS[1:]:
+        blank |= (value >= first) & (value <= first + 3) & (value == np.floor(value))
+    return blank
+
+
+def in_order(series: Integers, at_s: Floats, value: Floats, count: int) -> tuple[Samples, Mask]:
+    """Sort by series and time; of several values at one time the highest counts. Which series had such, shape (S,)."""
+    step = (series[1:] > series[:-1]) | ((series[1:] == series[:-1]) & (at_s[1:] > at_s[:-1]))
+    if step.all():
+        return Samples(series, at_s, value, count), np.zeros(count, dtype=np.bool_)
+    order = np.lexsort((value, at_s, series))
+    series, at_s, value = series[order], at_s[order], value[order]
+    twice = (series[1:] == series[:-1]) & (at_s[1:] == at_s[:-1])
+    repeated = _any(series[1:], twice & (value[1:] != value[:-1]), count)
+    last = np.append(~twice, True)
+    return Samples(series[last], at_s[last], value[last], count), repeated
+
+
+def with_remembered(samples: Samples, rows: Integers, at_s: Floats, value: Floats) -> Samples:
+    """Add one remembered sample to some series (rows, shape (R,)); one that is there already stays once."""
+    if not len(rows):
+        return samples
+    merged, _ = in_order(
+        np.concatenate([rows, samples.series]),
+        np.concatenate([at_s, samples.at_s]),
+        np.concatenate([value, samples.value]),
+        samples.count,
+    )
+    return merged
+
+
+def unchanged_since(samples: Samples) -> tuple[Floats, Mask]:
+    """Since when each series has had its last value, shape (S,), and whether that is true of all of its samples.
+
+    The time is that of the first sample of the last run of bit-identical values; NaN for a series without samples.
+    """
+    first, _ = samples.bounds()
+    end, there = samples.ends()
+    fresh = np.ones(len(samples.value), dtype=np.bool_)
+    fresh[1:] = (samples.series[1:] != samples.series[:-1]) | (samples.value[1:] != samples.value[:-1])
+    start = np.maximum.accumulate(np.where(fresh, np.arange(len(fresh)), 0)) if len(fresh) else first
+    run = start[end] if len(start) and there.any() else np.zeros(samples.count, dtype=np.int64)
+    since = np.full(samples.count, np.nan)
+    since[there] = samples.at_s[run[there]]
+    return since, there & (run == first)
+
+
+def usual_interval_s(samples: Samples) -> float:
+    """Median time between two samples of a series; NaN where no series has two."""
+    same = samples.series[1:] == samples.series[:-1]
+    steps = np.diff(samples.at_s)[same]
+    return float(np.median(steps)) if len(steps) else float("nan")
+
+
+def _any(series: Integers, mask: Mask, count: int) -> Mask:
+    result = np.zeros(count, dtype=np.bool_)
+    result[series[mask]] = True
+    return result
