@@ -60,6 +60,8 @@ docs: $(READY) ## Write the generated reference pages and schemas again
 	$(BIN)/python -c 'from powerplane.models.catalogue import load_catalogue as load; \
 	  from powerplane.models.catalogue_page import catalogue_page as page; print(page(load()), end="")' \
 	  > docs/reference/catalogue.md
+	$(BIN)/python -c 'from powerplane.models.telemetry.metrics_page import metrics_page as page; print(page(), end="")' \
+	  > docs/reference/metrics.md
 
 lock: $(READY) ## Resolve the requirements again, with hashes
 	$(LOCK) pyproject.toml -o requirements/runtime.txt

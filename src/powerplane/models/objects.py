@@ -224,10 +224,18 @@ class NodeSpec(Narrow, frozen=True):
     taints: tuple[Taint, ...] | None = None
 
 
+class NodeAddress(Narrow, frozen=True):
+    """An address of a node: its type (InternalIP, Hostname, …) and itself."""
+
+    type: str = ""
+    address: str = ""
+
+
 class NodeStatus(Narrow, frozen=True):
-    """What a node offers."""
+    """What a node offers, and where it is reached."""
 
     allocatable: dict[str, RawQuantity] | None = None
+    addresses: tuple[NodeAddress, ...] | None = None
 
 
 class Node(Narrow, frozen=True):

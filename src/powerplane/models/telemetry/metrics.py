@@ -34,11 +34,6 @@ NODE_LABELS = (
 """Labels of nodes, as kube-state-metrics spells them where it is told to show them."""
 
 
-def _watts(metric: str, source: str, quantity: Quantity, *, unit: str = "W", scale: float = 1.0) -> Meaning:
-    """Return a gauge of a host."""
-    return Meaning(metric, source, quantity, "gauge", unit, scale, node=HOST)
-
-
 def _kepler(metric: str, quantity: Quantity, kind: Kind, zone: str) -> Meaning:
     """Return one zone of a node, as Kepler sums it over the sockets; zones overlap, so that each is a row."""
     return Meaning(metric, "kepler", quantity, kind, _unit(kind), node=("node_name",), where=(("zone", zone),))
@@ -128,9 +123,16 @@ def _unit(kind: Kind) -> str:
     return "W" if kind == "gauge" else "J"
 
 
-REDFISH = (
-    _watts("PowerControl.PowerConsumedWatts", "redfish", "node watts"),
-    _watts("EnvironmentMetrics.PowerWatts", "redfish", "node watts"),
+PLACE = ("datacenter", "room", "row", "rack")
+"""Where a chassis says that it stands."""
+
+REDFISH = tuple(
+    Meaning(metric, "redfish", "node watts", "gauge", "W", node=("node",), device=device, kept=PLACE)
+    for metric, device in (
+        ("EnvironmentMetrics.PowerWatts", ()),
+        ("PowerControl.PowerConsumedWatts", ()),
+        ("PowerSupplyMetrics.InputPowerWatts", ("device",)),
+    )
 )
 """Asked of the BMC itself; no Prometheus metrics, and named after the property that is read."""
 
@@ -174,7 +176,7 @@ _TELEGRAF = Meaning(
     node=("node", "kubernetes_node", "source", "address"),
     # The first control is the whole chassis; others are parts of it, and never added.
     where=(("member_id", "~0|PowerControl|"),),
-    kept=("datacenter", "room", "row", "rack"),
+    kept=PLACE,
 )
 
 _KEPLER = (
