@@ -39,7 +39,13 @@ class Wanted:
 
 
 def build_view(
-    book: DomainBook, readings: NodeReadings, node_budget_mw: Mapping[str, int], wanted: Wanted
+    book: DomainBook,
+    readings: NodeReadings,
+    node_budget_mw: Mapping[str, int],
+    wanted: Wanted,
+    *,
+    notes: tuple[str, ...] = (),
+    trouble: str = "",
 ) -> tuple[TopView, tuple[tuple[str, int], ...]]:
     """Return the view, and the names of its domains in the order in which they are shown, each with its depth.
 
@@ -51,23 +57,32 @@ def build_view(
     node_budget_mw : mapping
         Each node's own budget in milliwatts; a node that is not in it may draw anything.
     wanted : Wanted
+    notes : tuple of str
+        What was assumed of nodes and domains.
+    trouble : str
+        Why no source answered.
     """
     rows = read_domains(book, readings)
     tree = tree_order(book.topology, rows, wanted.order)
     by_name = {row.name: row for row in rows}
     node_mw = node_milliwatts(readings).tolist()
-    over = [
-        name for name, draw in zip(readings.nodes, node_mw, strict=True) if draw > node_budget_mw.get(name, NO_BUDGET)
-    ]
+    over = [i for i, name in enumerate(readings.nodes) if node_mw[i] > node_budget_mw.get(name, NO_BUDGET)]
+    assumed = [i for i in over if readings.state[i] == "worst"]
     parents = {domain.name: domain.parents for domain in book.topology.domains}
     view = TopView(
         at_seconds=readings.at_s,
         draw_watts=sum(node_mw) / 1000,
         node_states=_count(readings.state),
-        broken=(*(name for name, _ in tree if by_name[name].is_broken), *over),
+        broken=(*(name for name, _ in tree if by_name[name].is_broken), *(readings.nodes[i] for i in over)),
+        broken_by_assumption=(
+            *(name for name, _ in tree if by_name[name].is_broken_by_assumption),
+            *(readings.nodes[i] for i in assumed),
+        ),
         domains=tuple(_domain(by_name[name], parents[name]) for name, _ in tree),
         outside=book.outside,
         found={f"{source}: {reason}": count for (source, reason), count in sorted(readings.found.items())},
+        assumptions=notes,
+        trouble=trouble,
         nodes=_nodes(book, readings, node_mw, node_budget_mw, wanted.order) if wanted.nodes else None,
     )
     return view, tree

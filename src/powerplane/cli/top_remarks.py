@@ -36,7 +36,7 @@ def headline(view: TopView) -> Text:
 
 def remarks(view: TopView) -> list[Text]:
     """Return what has to be said, a line each, the verdict last."""
-    return [*_trouble(view), *_outside(view), *_found(view), _verdict(view)]
+    return [*_unanswered(view), *_trouble(view), *_outside(view), *_found(view), *_assumed(view), _verdict(view)]
 
 
 def _moment(at_s: float) -> str:
@@ -54,17 +54,35 @@ def _states(count: StateCount) -> Iterator[tuple[str, str]]:
         yield f", {count.worst:,} at the worst case", STYLES["broken by assumption"]
 
 
+def _unanswered(view: TopView) -> Iterator[Text]:
+    if view.trouble:
+        yield Text(f"▲ {words.printable(view.trouble)}", style="bold red")
+        yield Text("  last samples are held until three scrapes are missed, then nodes count at the worst case")
+    elif not view.node_states.measured + view.node_states.held and view.node_states.worst:
+        yield Text("▲ nothing measures any node: `powerplane doctor` says what is there and what to install", "yellow")
+
+
 def _trouble(view: TopView) -> Iterator[Text]:
-    for state, tell in (("broken", _broken), ("broken by assumption", _assumed), ("at risk", _at_risk)):
+    for state, tell in (("broken", _broken), ("broken by assumption", _maybe_broken), ("at risk", _at_risk)):
         found = [domain for domain in view.domains if domain.state == state]
         for domain in found[:MOST_REMARKS]:
             yield Text.assemble(("▲ " if "broken" in state else "△ ", STYLES[domain.state]), tell(domain))
         if (more := len(found) - MOST_REMARKS) > 0:
             yield Text(f"  … and {words.count(more, 'domain')} more {state}", style="dim")
-    nodes = len(view.broken) - sum("broken" in domain.state for domain in view.domains)
-    if nodes:
-        names = [name for name in view.broken if name not in {domain.name for domain in view.domains}]
-        yield Text.assemble(("▲ ", STYLES["broken"]), f"above their own budgets: {_names(names)}")
+    yield from _nodes_above(view)
+
+
+def _nodes_above(view: TopView) -> Iterator[Text]:
+    domains = {domain.name for domain in view.domains}
+    assumed = [name for name in view.broken_by_assumption if name not in domains]
+    measured = [name for name in view.broken if name not in {*domains, *assumed}]
+    if measured:
+        yield Text.assemble(("▲ ", STYLES["broken"]), f"above their own budgets: {_names(measured)}")
+    if assumed:
+        yield Text.assemble(
+            ("▲ ", STYLES["broken by assumption"]),
+            f"without a usable sample, and above their own budgets at the worst case: {_names(assumed)}",
+        )
 
 
 def _broken(domain: DomainView) -> str:
@@ -73,7 +91,7 @@ def _broken(domain: DomainView) -> str:
     return f"{text}; its breaker would bear it for {words.seconds(trips)}" if trips else text
 
 
-def _assumed(domain: DomainView) -> str:
+def _maybe_broken(domain: DomainView) -> str:
     over, unmeasured = words.watts(-(domain.headroom_watts or 0)), domain.node_states.worst
     because = f"{words.count(unmeasured, 'node')} without a usable sample count at the worst case"
     return f"{_title(domain)} may draw {over} above its budget: {because}"
@@ -108,10 +126,18 @@ def _found(view: TopView) -> Iterator[Text]:
         yield Text(f"bad series: {told} (powerplane doctor says more)", style="dim")
 
 
+def _assumed(view: TopView) -> Iterator[Text]:
+    for note in view.assumptions:
+        yield Text.assemble(("assumed: ", "dim"), words.printable(note))
+
+
 def _verdict(view: TopView) -> Text:
     if view.broken:
-        one = len(view.broken) == 1
-        return Text(f"{words.count(len(view.broken), 'budget')} {'is' if one else 'are'} broken now", STYLES["broken"])
+        one, assumed = len(view.broken) == 1, len(view.broken_by_assumption)
+        told = f"{words.count(len(view.broken), 'budget')} {'is' if one else 'are'} broken now"
+        if assumed == len(view.broken):
+            return Text(f"{told}, by what is assumed of nodes that are not measured", STYLES["broken by assumption"])
+        return Text(f"{told}, {assumed:,} of them by assumption" if assumed else told, STYLES["broken"])
     budgets = sum(domain.budget_watts is not None for domain in view.domains)
     if not budgets:
         return Text("no domain has a budget, so that nothing can be broken: give --topology FILE", style="yellow")

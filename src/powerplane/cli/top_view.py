@@ -125,10 +125,16 @@ class TopView(Wire, frozen=True):
         Of all nodes.
     broken : tuple of str
         Domains and nodes that draw more than their budgets now.
+    broken_by_assumption : tuple of str
+        Those of them that only do because of the worst case of nodes without a usable sample.
     outside : tuple of str
         Nodes that are in no domain.
     found : dict of str to int
         Bad series of this round by "source: reason".
+    assumptions : tuple of str
+        What was assumed of nodes and domains, a sentence each.
+    trouble : str
+        Why no source answered in this round; "" where one did.
     nodes : tuple of NodeView or None
         With ``--nodes``.
     """
@@ -137,7 +143,10 @@ class TopView(Wire, frozen=True):
     draw_watts: float
     node_states: StateCount
     broken: tuple[str, ...]
+    broken_by_assumption: tuple[str, ...]
     domains: tuple[DomainView, ...]
     outside: tuple[str, ...]
     found: dict[str, int]
+    assumptions: tuple[str, ...] = ()
+    trouble: str = ""
     nodes: tuple[NodeView, ...] | None = None
