@@ -7,6 +7,8 @@ import numpy as np
 
 from powerplane.cli.site import Site
 from powerplane.cli.watts_source import Opened
+from powerplane.models.telemetry.coverage import with_told_aliases
+from powerplane.models.telemetry.facts import NodeFacts
 from powerplane.models.telemetry.node_readings import NodeReadings, PodReadings
 from powerplane.models.telemetry.readings import SeriesBlock, SourceReading
 from powerplane.models.telemetry.remembered import Memory
@@ -28,6 +30,8 @@ class Round:
     ----------
     answers : tuple of SourceReading
         As they came.
+    facts : tuple of NodeFacts
+        Every node, with the names that the answers themselves tell.
     nodes : NodeReadings
     pods : PodReadings
     trouble : str
@@ -35,6 +39,7 @@ class Round:
     """
 
     answers: tuple[SourceReading, ...]
+    facts: tuple[NodeFacts, ...]
     nodes: NodeReadings
     pods: PodReadings
     trouble: str = ""
@@ -82,8 +87,9 @@ class Follower:
         answers = self.opened.source.read(now_s, window_s)
         # A live source takes its time to answer.
         told_s = now_s if self.opened.moments else self.clock()
-        self._memory, nodes, pods = follow(self._memory, answers, site.facts, told_s, self.rules)
-        return Round(answers, nodes, pods, _trouble(answers))
+        facts = with_told_aliases(site.facts, answers)
+        self._memory, nodes, pods = follow(self._memory, answers, facts, told_s, self.rules)
+        return Round(answers, facts, nodes, pods, _trouble(answers))
 
 
 def _trouble(answers: Sequence[SourceReading]) -> str:

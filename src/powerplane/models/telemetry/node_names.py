@@ -72,6 +72,10 @@ class NodeNames:
                 self.refused[AMBIGUOUS if found else UNKNOWN] += 1
         return known
 
+    def is_ambiguous(self, text: str) -> bool:
+        """Whether a name could mean several nodes."""
+        return len(self._candidates(text)) > 1
+
     def _candidates(self, text: str) -> set[str]:
         """Nodes by the first form of the name that any node has; a node's own name is nobody else's."""
         for form in _forms(text.strip().lower()):
