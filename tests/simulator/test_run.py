@@ -44,7 +44,9 @@ def test_the_breaker_trips_when_its_heat_is_full_and_not_before(story: Scenario,
 def test_kubernetes_alone_brings_some_pods_back_and_the_rest_wait(story: Scenario, alone: Run) -> None:
     given_up = alone.tripped["feed-b"] + story.pace.not_ready_s
     assert alone.down[given_up - 1] == alone.lost_pods
-    assert 0 < alone.down[given_up] < alone.lost_pods
+    ready = given_up + story.pace.start_s[1]
+    assert 0 < alone.down[ready] < alone.lost_pods
+    assert alone.down[-1] == alone.down[ready]
 
 
 def test_a_row_or_feed_carries_exactly_the_watts_of_its_nodes(story: Scenario, evacuated: Run, alone: Run) -> None:

@@ -43,6 +43,38 @@ class Wanted:
     asked_devices: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Active:
+    """The pods that draw, side by side; kept until one comes, goes or changes.
+
+    Parameters
+    ----------
+    version : int
+        Of the pods' table from which this was put together.
+    rows, node, template : int arrays, shape (A,)
+    cores, most, wobble, act : float64 arrays, shape (A,)
+        As in the table and the workloads; times its use that each draws in its phase.
+    starting : int array
+        Which of them do not serve yet.
+    serving, existing : float64 arrays, shape (T,)
+        Pods of each template.
+    has_device_watts : bool
+    """
+
+    version: int
+    rows: NDArray[np.int64]
+    node: NDArray[np.int32]
+    template: NDArray[np.int32]
+    cores: Floats
+    most: Floats
+    wobble: Floats
+    act: Floats
+    starting: NDArray[np.int64]
+    serving: Floats
+    existing: Floats
+    has_device_watts: bool
+
+
 class Demand:
     """Loads of T workloads over time, and what they come to on nodes and devices."""
 
@@ -61,6 +93,9 @@ class Demand:
         self._wobble = np.array([w.wobble for w in workloads])
         self._scale = np.ones(len(workloads))
         self.device_pod = np.full(len(spec.devices.node), -1, dtype=np.int64)
+        self._kept: Active | None = None
+        self._turning = np.zeros(0, dtype=np.complex128)
+        self._turned_s, self._met = 0.0, True
         self._table = np.zeros((0, len(workloads)))
         self._table_from_s = 0.0
         self._act = np.array([0.0, 0.0, spec.pace.surge, 1.0, 1.0, 0.0])
@@ -71,11 +106,16 @@ class Demand:
         self._pods.swing[rows] = np.exp(1j * self._random.uniform(0, 2 * np.pi, len(rows)))
         self._pods.period_s[rows] = self._random.uniform(*PERIOD_S, len(rows))
         self._pods.cores[rows] = self.cores[self._pods.template[rows]]
+        self._met = True
+        self._pods.changed()
 
     def turn(self, dt_s: float) -> None:
         """Let every pod's own swing go on for some seconds."""
         pods = self._pods
-        pods.swing *= np.exp(2j * np.pi * dt_s / pods.period_s)
+        if dt_s != self._turned_s or len(self._turning) != len(pods) or self._met:
+            self._turning = np.exp(2j * np.pi * dt_s / pods.period_s)
+            self._turned_s, self._met = dt_s, False
+        pods.swing *= self._turning
 
     def rescale(self, owner: str, factor: float) -> None:
         """Multiply the load of an owner's workloads, from now on."""
@@ -99,64 +139,92 @@ class Demand:
 
     def serving(self) -> Floats:
         """Pods that serve, by template, shape (T,)."""
-        pods = self._pods
-        return physics.sum_by(pods.template, self._serves[pods.phase], len(self.cores))
+        return self._active().serving
 
     def now(self, now_s: float) -> Wanted:
         """What pods want at a moment."""
-        pods, level = self._pods, self.levels(now_s)
-        serving = self.serving()
-        factor = np.where(self.shared, level * self.replicas / np.maximum(serving, 1.0), level)
-        wave = 1.0 + self._wobble[pods.template] * pods.swing.real
-        use = np.minimum(pods.cores * factor[pods.template] * wave, self.most[pods.template])
-        where = pods.node + 1
-        cores = physics.sum_by(where, use * self._act[pods.phase], self._nodes + 1)[1:]
-        work = physics.sum_by(where, use * self._serves[pods.phase], self._nodes + 1)[1:]
+        pods, active, level = self._pods, self._active(), self.levels(now_s)
+        factor = self._factor(level, active)
+        wave = 1.0 + active.wobble * pods.swing.real[active.rows]
+        use = np.minimum(active.cores * factor[active.template] * wave, active.most) * active.act
+        node_cores = physics.sum_by(active.node, use, self._nodes)
+        starting = active.starting
+        work = node_cores - physics.sum_by(active.node[starting], use[starting], self._nodes)
         watts = np.zeros(self._nodes)
-        if pods.device_watts.any():
-            watts = physics.sum_by(where, pods.device_watts * wave * self._act[pods.phase], self._nodes + 1)[1:]
-        device_use, device_work, asked_devices = self._devices(level, factor, wave)
+        if active.has_device_watts:
+            watts = physics.sum_by(active.node, pods.device_watts[active.rows] * wave * active.act, self._nodes)
+        device_use, device_work, asked_devices = self._devices(level, factor)
         return Wanted(
-            node_cores=cores,
+            node_cores=node_cores,
             node_work=work,
             node_device_watts=watts,
             device_use=device_use,
             device_work=device_work,
-            asked=float(work.sum() + self._missing(level, serving).sum()),
+            asked=float(work.sum() + self._missing(level, active).sum()),
             asked_devices=asked_devices,
         )
 
     def pod_cores(self, now_s: float) -> Floats:
         """What each row of pods wants, in CPUs, shape of the pods' table."""
-        pods, level = self._pods, self.levels(now_s)
-        factor = np.where(self.shared, level * self.replicas / np.maximum(self.serving(), 1.0), level)
-        wave = 1.0 + self._wobble[pods.template] * pods.swing.real
-        use = np.minimum(pods.cores * factor[pods.template] * wave, self.most[pods.template])
-        result: Floats = use * self._act[pods.phase]
+        pods, active, level = self._pods, self._active(), self.levels(now_s)
+        factor = self._factor(level, active)
+        wave = 1.0 + active.wobble * pods.swing.real[active.rows]
+        cores = np.zeros(len(pods))
+        cores[active.rows] = np.minimum(active.cores * factor[active.template] * wave, active.most) * active.act
+        return cores
+
+    def _factor(self, level: Floats, active: "Active") -> Floats:
+        """Times its size that each workload's pods work, shape (T,)."""
+        result: Floats = np.where(self.shared, level * self.replicas / np.maximum(active.serving, 1.0), level)
         return result
 
-    def _missing(self, level: Floats, serving: Floats) -> Floats:
-        """Work that nobody does, by template: of pods that are down, or beyond what those that serve may use."""
+    def _active(self) -> "Active":
+        """The pods that draw, put together anew only where some came, went or changed."""
+        if self._kept is None or self._kept.version != self._pods.version:
+            self._kept = self._gather()
+        return self._kept
+
+    def _gather(self) -> "Active":
         pods = self._pods
-        existing = physics.sum_by(pods.template, (pods.phase != Phase.FREE).astype(np.float64), len(self.cores))
-        alone = (existing - serving) * self.cores * level
-        together = np.maximum(level * self.replicas * self.cores - serving * self.most, 0.0)
+        rows = pods.rows(Phase.STARTING, Phase.RUNNING, Phase.LEAVING)
+        phase, template = pods.phase[rows], pods.template[rows]
+        serves = self._serves[phase]
+        exists = (pods.phase != Phase.FREE).astype(np.float64)
+        return Active(
+            version=pods.version,
+            rows=rows,
+            node=pods.node[rows],
+            template=template,
+            cores=pods.cores[rows],
+            most=self.most[template],
+            wobble=self._wobble[template],
+            act=self._act[phase],
+            starting=np.flatnonzero(serves == 0.0),
+            serving=physics.sum_by(template, serves, len(self.cores)),
+            existing=physics.sum_by(pods.template, exists, len(self.cores)),
+            has_device_watts=bool(pods.device_watts[rows].any()),
+        )
+
+    def _missing(self, level: Floats, active: "Active") -> Floats:
+        """Work that nobody does, by template: of pods that are down, or beyond what those that serve may use."""
+        alone = (active.existing - active.serving) * self.cores * level
+        together = np.maximum(level * self.replicas * self.cores - active.serving * self.most, 0.0)
         result: Floats = np.where(self.shared, together, alone)
         return result
 
-    def _devices(self, level: Floats, factor: Floats, wave: Floats) -> tuple[Floats, Floats, float]:
+    def _devices(self, level: Floats, factor: Floats) -> tuple[Floats, Floats, float]:
         pods, nodes = self._pods, self._spec.devices.node
         if not len(nodes):
             none = np.zeros(0)
             return none, none, 0.0
         holder = self.device_pod
-        template = pods.template[holder]
+        template, phase = pods.template[holder], pods.phase[holder]
         runs = (holder >= 0) & (pods.node[holder] == nodes)
-        load = np.minimum(self.device_level[template] * factor[template] * wave[holder], 1.0)
-        work = np.where(runs, load * self._serves[pods.phase[holder]], 0.0)
-        active = np.where(runs, load * np.minimum(self._act[pods.phase[holder]], 1.0), 0.0)
+        wave = 1.0 + self._wobble[template] * pods.swing[holder].real
+        load = np.minimum(self.device_level[template] * factor[template] * wave, 1.0)
+        work = np.where(runs, load * self._serves[phase], 0.0)
+        active = np.where(runs, load * np.minimum(self._act[phase], 1.0), 0.0)
         use = np.where(self._tokens[template], physics.token_watts_share(active), active)
         sized = self.device_level * self.accelerators
-        existing = physics.sum_by(pods.template, (pods.phase != Phase.FREE).astype(np.float64), len(self.cores))
-        asked = level * sized * np.where(self.shared, self.replicas, existing)
+        asked = level * sized * np.where(self.shared, self.replicas, self._active().existing)
         return use, work, float(max(asked.sum(), work.sum()))

@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 from powerplane.simulator import physics
 from powerplane.simulator.limits import LimitBank
-from powerplane.simulator.scenario import Climate
 from powerplane.simulator.spec import WorldSpec
-from powerplane.simulator.weather import derating, fan_share
+from powerplane.simulator.weather import fan_share
 
 Floats = NDArray[np.float64]
 
@@ -68,8 +67,11 @@ class Machines:
         self.device_limits = LimitBank(len(devices.model), devices.lowest_limit_watts)
         self._fan_full = spec.fan_watts
         self._climates = spec.climates
-        self.inlet = self._inlet_at(0.0)
-        self._first_speed = np.cbrt(_fan_shares(self.inlet))
+        self._climate_of = np.full(count, len(spec.climates), dtype=np.int64)
+        for i, climate in enumerate(spec.climates):
+            self._climate_of[list(climate.nodes)] = i
+        self._changes = any(climate.heat.cool_celsius != climate.heat.hot_celsius for climate in spec.climates)
+        self.inlet, self._first_speed = self._air_at(0.0)
         self._fan_speed = self._first_speed.copy()
         self.celsius: Floats = self.inlet + PACKAGE_RISE_CELSIUS * 0.3
 
@@ -137,12 +139,11 @@ class Machines:
 
     def pass_time(self, load: Load, dt_s: float, now_s: float) -> None:
         """Let heat sinks and fans follow for some seconds."""
-        self.inlet = self._inlet_at(now_s)
+        if self._changes:
+            self.inlet, wanted = self._air_at(now_s)
+            self._fan_speed = physics.approach(self._fan_speed, wanted, dt_s, FAN_LAG_S)
         goal = self.inlet + PACKAGE_RISE_CELSIUS * load.host / np.maximum(self.peak, 1e-9)
         self.celsius = physics.approach(self.celsius, goal, dt_s, PACKAGE_LAG_S)
-        if self._climates:
-            wanted = np.cbrt(_fan_shares(self.inlet))
-            self._fan_speed = physics.approach(self._fan_speed, wanted, dt_s, FAN_LAG_S)
 
     def _devices(self, use: Floats, now_s: float) -> tuple[Floats, Floats]:
         devices = self.devices
@@ -166,27 +167,11 @@ class Machines:
         held = devices.idle_watts + share[devices.node] * (device - devices.idle_watts)
         return held, speed * self._device_speed(held, device)
 
-    def _inlet_at(self, second: float) -> Floats:
-        inlet = np.full(len(self.cores), INLET_CELSIUS)
-        for climate in self._climates:
-            inlet[list(climate.nodes)] = climate.heat.celsius_at(second)
-        return inlet
-
-
-def domain_factors(climates: tuple[Climate, ...], names: tuple[str, ...], second: float) -> Floats:
-    """Share of their ratings and budgets that the heat leaves domains, shape (D,)."""
-    factors = np.ones(len(names))
-    for climate in climates:
-        share = derating(climate.heat.celsius_at(second))
-        for i, name in enumerate(names):
-            if name in climate.feeds:
-                factors[i] = share
-    return factors
-
-
-def _fan_shares(celsius: Floats) -> Floats:
-    values, back = np.unique(celsius, return_inverse=True)
-    return np.array([fan_share(float(value)) for value in values])[back]
+    def _air_at(self, second: float) -> tuple[Floats, Floats]:
+        """Inlet temperatures, and the fan speeds that they ask for, shape (N,) each."""
+        celsius = [climate.heat.celsius_at(second) for climate in self._climates] + [INLET_CELSIUS]
+        speeds = np.cbrt([fan_share(value) for value in celsius])
+        return np.array(celsius)[self._climate_of], speeds[self._climate_of]
 
 
 def _kinds(spec: WorldSpec) -> tuple[tuple[NDArray[np.int64], Floats, Floats], ...]:

@@ -34,6 +34,7 @@ class Owners:
         self._arrivals = np.random.default_rng([spec.seed, 3])
         workloads = spec.workloads
         self._daemon = np.array([w.kind == "DaemonSet" for w in workloads], dtype=bool)
+        self._priority = np.array([t.priority for t in spec.base.templates], dtype=np.int64)
         self._stays = np.array([bool(t.unmovable) for t in spec.base.templates], dtype=bool)
         self._scaled = [i for i, w in enumerate(workloads) if w.autoscaling is not None]
         self._jobs = [i for i, w in enumerate(workloads) if w.arrivals is not None]
@@ -43,6 +44,7 @@ class Owners:
         self._freed = True
         self._given_up = False
         self._recovered = 0
+        self.moved = 0
 
     def begin(self, ready: Mask) -> None:
         """Fill the cluster: book what runs, and start everything else as if it had run for long."""
@@ -91,6 +93,8 @@ class Owners:
         for row in dark[pods.phase[dark] == Phase.LEAVING].tolist():
             self._forget_target(row)
         pods.phase[dark] = Phase.DARK
+        pods.lost[dark], pods.moving[dark] = True, False
+        pods.changed()
         pods.until_s[dark] = np.where(self._stays[pods.template[dark]], NEVER, given_up_s)
 
     def move(self, row: int, target: int, now_s: float, grace_s: float, start_s: float) -> None:
@@ -98,6 +102,7 @@ class Owners:
         pods = self._pods
         pods.phase[row], pods.target[row], pods.until_s[row] = Phase.LEAVING, target, now_s + grace_s
         pods.began_s[row] = start_s
+        pods.changed()
         self._book(row, target)
 
     def fits(self, row: int, target: int) -> bool:
@@ -109,19 +114,18 @@ class Owners:
         """Pods that serve, DaemonSets' aside."""
         return int(self._demand.serving()[~self._daemon].sum())
 
-    def down(self) -> Rows:
-        """Rows of pods that do not serve for want of power or of a node, DaemonSets' aside."""
-        rows = self._pods.rows(Phase.WAITING, Phase.DARK)
-        return self._without_daemons(rows)
+    def lost_count(self) -> int:
+        """Pods that do not serve since their node lost power, DaemonSets' (which live with their node) aside."""
+        rows = np.flatnonzero(self._pods.lost)
+        return int((~self._daemon[self._pods.template[rows]]).sum())
 
-    def moving(self) -> Rows:
-        """Rows of pods that start on a node."""
-        rows = self._pods.rows(Phase.STARTING)
-        return self._without_daemons(rows)
+    def moving_count(self) -> int:
+        """Pods between their stop and their being ready elsewhere."""
+        return int(self._pods.moving.sum())
 
-    def _without_daemons(self, rows: Rows) -> Rows:
-        kept: Rows = rows[~self._daemon[self._pods.template[rows]]]
-        return kept
+    def waiting_count(self) -> int:
+        """Pods that wait for a node."""
+        return len(self._pods.rows(Phase.WAITING))
 
     def _use_of_snapshot(self) -> None:
         """Let pods that a snapshot brought use what it says, on average a little less than that high quantile."""
@@ -138,6 +142,7 @@ class Owners:
         due = np.flatnonzero(pods.until_s <= now_s)
         if not len(due):
             return
+        pods.changed()
         phase = pods.phase[due]
         for row in due[phase == Phase.STARTING].tolist():
             self._run(row, now_s)
@@ -151,6 +156,8 @@ class Owners:
     def _run(self, row: int, now_s: float) -> None:
         pods = self._pods
         pods.phase[row], pods.began_s[row] = Phase.RUNNING, now_s
+        self.moved += int(pods.moving[row])
+        pods.lost[row] = pods.moving[row] = False
         duration = self._duration[row]
         pods.until_s[row] = now_s + duration if duration > 0 else NEVER
 
@@ -169,9 +176,9 @@ class Owners:
         self._unbook(row, source)
         pods.node[row], pods.target[row] = target, NOWHERE
         pods.renew(row)
-        pods.phase[row], pods.until_s[row] = Phase.STARTING, now_s + start_s
+        pods.phase[row], pods.until_s[row], pods.moving[row] = Phase.STARTING, now_s + start_s, True
         if not lit[target]:
-            pods.phase[row] = Phase.DARK
+            pods.phase[row], pods.lost[row], pods.moving[row] = Phase.DARK, True, False
             pods.until_s[row] = now_s + self._spec.pace.not_ready_s
 
     def _give_up(self, row: int) -> None:
@@ -195,6 +202,7 @@ class Owners:
 
     def _start(self, row: int, now_s: float) -> None:
         low, high = self._spec.pace.start_s
+        self._pods.changed()
         self._pods.phase[row] = Phase.STARTING
         self._pods.until_s[row] = now_s + int(self._random.integers(low, high, endpoint=True))
 
@@ -233,6 +241,7 @@ class Owners:
         running = mine[(pods.phase[mine] == Phase.RUNNING) | (pods.phase[mine] == Phase.STARTING)]
         order = running[np.argsort(-pods.serial[running], kind="stable")][:count]
         low, high = self._spec.pace.grace_s
+        pods.changed()
         pods.phase[order], pods.target[order] = Phase.LEAVING, NOWHERE
         pods.until_s[order] = now_s + self._random.integers(low, high, len(order), endpoint=True)
 
@@ -273,8 +282,10 @@ class Owners:
         waiting = pods.rows(Phase.WAITING)
         if not len(waiting):
             return
-        priority = np.array([t.priority for t in self._spec.base.templates])[pods.template[waiting]]
-        full: set[int] = set()
+        templates = pods.template[waiting]
+        full = {t for t in np.unique(templates).tolist() if self.placer.choose(t, ready) == NOWHERE}
+        waiting = waiting[~np.isin(templates, list(full))]
+        priority = self._priority[pods.template[waiting]]
         for row in waiting[np.lexsort((pods.serial[waiting], -priority))].tolist():
             template = int(pods.template[row])
             if template in full:
@@ -288,6 +299,7 @@ class Owners:
 
     def _sit(self, row: int, node: int, now_s: float, *, at_once: bool) -> None:
         self._pods.node[row] = node
+        self._pods.changed()
         self._book(row, node)
         if at_once:
             self._run(row, now_s)

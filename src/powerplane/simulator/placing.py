@@ -75,7 +75,8 @@ class Placer:
         if not len(rows):
             return NOWHERE
         left = (self.free[rows, :2] - self.requests[template, :2]) / self._total[rows]
-        least, balanced = left.mean(axis=1), 1.0 - np.abs(left[:, 0] - left[:, 1]) / 2.0
+        cpu, memory = left[:, 0], left[:, 1]
+        least, balanced = (cpu + memory) / 2.0, 1.0 - np.abs(cpu - memory) / 2.0
         held = self.held[template, rows]
         most = int(held.max())
         spread = 1.0 - held / most if most else 1.0

@@ -40,6 +40,8 @@ _COLUMNS = {
     "serial": (np.int64, -1),
     "swing": (np.complex128, 0.0),
     "period_s": (np.float64, 600.0),
+    "lost": (np.bool_, False),
+    "moving": (np.bool_, False),
 }
 
 
@@ -65,6 +67,10 @@ class PodTable:
         Tells one pod of a row from the next.
     swing : complex128 array
         Its own swing: a point on a circle, whose real part is from -1 to 1.
+    lost, moving : bool arrays
+        Does not serve since its node lost power; is between its stop and its being ready elsewhere.
+    version : int
+        Grows whenever a pod comes, goes, or changes its phase or place.
     """
 
     template: NDArray[np.int32]
@@ -79,9 +85,12 @@ class PodTable:
     serial: NDArray[np.int64]
     swing: NDArray[np.complex128]
     period_s: NDArray[np.float64]
+    lost: NDArray[np.bool_]
+    moving: NDArray[np.bool_]
 
     def __init__(self, base: Snapshot, seed: int) -> None:
         self._base, self._seed = base, seed
+        self.version = 0
         self._given = len(base.pods)
         self._next = self._given
         self._free: list[int] = []
@@ -106,6 +115,7 @@ class PodTable:
             getattr(self, name)[row] = value
         self.template[row], self.phase[row] = template, Phase.WAITING
         self.renew(row)
+        self.changed()
         return row
 
     def renew(self, row: int) -> None:
@@ -119,7 +129,13 @@ class PodTable:
         self._names.pop(int(self.serial[row]), None)
         self.phase[row], self.node[row], self.until_s[row], self.ends_s[row] = Phase.FREE, NOWHERE, NEVER, NEVER
         self.serial[row], self.target[row] = -1, NOWHERE
+        self.lost[row] = self.moving[row] = False
+        self.changed()
         self._free.append(row)
+
+    def changed(self) -> None:
+        """Say that some pod's phase or place is another: what is kept of them elsewhere is stale."""
+        self.version += 1
 
     def rows(self, *phases: Phase) -> NDArray[np.int64]:
         """Rows in one of some phases."""
@@ -147,6 +163,5 @@ class PodTable:
     def _grow(self) -> None:
         before = len(self.phase)
         for name, (kind, value) in _COLUMNS.items():
-            more = np.full(before, value, dtype=kind)
-            setattr(self, name, np.concatenate([getattr(self, name), more]))
+            setattr(self, name, np.concatenate([getattr(self, name), np.full(before, value, dtype=kind)]))
         self._free = list(range(2 * before - 1, before - 1, -1))

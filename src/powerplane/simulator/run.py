@@ -1,24 +1,41 @@
-"""The loop: second by second the feed that is lost, the plan that is carried out, breakers that warm and trip."""
+"""A story run second by second: the feed that is lost, the plan that is carried out, breakers that warm and trip."""
 
 from dataclasses import dataclass, field
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 from powerplane.models.plan import Plan
-from powerplane.models.snapshot import NO_BUDGET, Snapshot
-from powerplane.models.topology import PowerDomain, PowerTopology
-from powerplane.simulator.breaker import BreakerHeat, heat_after
-from powerplane.simulator.cluster import Cluster, Draw
+from powerplane.models.snapshot import NO_BUDGET
+from powerplane.models.topology import PowerTopology
+from powerplane.simulator.from_snapshot import workloads_of
 from powerplane.simulator.history import Event, Run
+from powerplane.simulator.migration import Rollout
 from powerplane.simulator.power import Reading, read_domains, surviving
-from powerplane.simulator.recovery import recover
-from powerplane.simulator.rollout import Rollout
 from powerplane.simulator.scenario import Scenario
+from powerplane.simulator.spec import Happening, WorldSpec
+from powerplane.simulator.world import Moment, World
+
+
+def world_of(scenario: Scenario) -> World:
+    """Return a story's world at second 0."""
+    spec = WorldSpec(
+        base=scenario.snapshot,
+        workloads=workloads_of(scenario.snapshot),
+        fan_watts=scenario.fan_mw / 1000,
+        climates=scenario.climates,
+        happenings=(Happening(scenario.lost_at_s, "lose", scenario.lost_feed),),
+        pace=scenario.pace,
+        seed=scenario.seed,
+        duration_s=scenario.ends_s,
+        step_s=1.0,
+    )
+    return World(spec)
 
 
 def simulate(scenario: Scenario, plan: Plan | None = None) -> Run:
-    """Let a scenario happen, with a plan carried out after the loss, or without one.
+    """Let a story happen, with a plan carried out after the loss, or without one.
 
     Parameters
     ----------
@@ -36,112 +53,73 @@ def simulate(scenario: Scenario, plan: Plan | None = None) -> Run:
     InputError
         When the plan speaks of pods or nodes that the scenario does not have.
     """
-    world = _World(scenario, Cluster(scenario))
-    rollout = Rollout(world.cluster, plan) if plan is not None else None
-    for second in range(scenario.ends_s):
-        world.lose_what_is_due(second)
+    world = world_of(scenario)
+    rollout = Rollout(world, plan, scenario.planned_at_s) if plan is not None else None
+    recorder = _Recorder(scenario, world)
+    for _ in range(scenario.ends_s):
         if rollout is not None:
-            world.carry_out(rollout, second)
-        world.recover_what_is_due(second)
-        world.draw(second, rollout)
-    return world.history(rollout)
+            _carry_out(rollout, world)
+        recorder.keep(world.step(1.0))
+    return recorder.history(rollout)
+
+
+def _carry_out(rollout: Rollout, world: World) -> None:
+    if world.tripped:
+        rollout.give_up(f"{next(iter(world.tripped))} tripped")
+    done = rollout.done
+    world.say(rollout.step())
+    if rollout.done and not done:
+        world.say(f"{rollout.moved} pods moved in {rollout.waves_done} waves, all ready")
 
 
 @dataclass(slots=True, eq=False)
-class _World:
-    """The cluster, its breakers, and all that was seen so far."""
+class _Recorder:
+    """All that is seen of a run, a row a second, in the exact milliwatts that plans are made of."""
 
     scenario: Scenario
-    cluster: Cluster
-    heats: list[BreakerHeat] = field(init=False)
-    due: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
-    recover_at: set[int] = field(default_factory=set)
-    events: list[Event] = field(default_factory=list)
-    tripped: dict[str, int] = field(default_factory=dict)
+    world: World
     rows: list[dict[str, NDArray[np.generic]]] = field(default_factory=list)
-    served: NDArray[np.bool_] = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.heats = [BreakerHeat() for _ in self.scenario.snapshot.topology.domains]
-        self.due[self.scenario.lost_at_s] = [(self.scenario.lost_feed, f"{self.scenario.lost_feed} is lost")]
-        self.served = _services(self.scenario.snapshot)
-
-    def say(self, second: int, text: str) -> None:
-        if text:
-            self.events.append(Event(second, text))
-
-    def lose_what_is_due(self, second: int) -> None:
-        for domain, text in self.due.pop(second, []):
-            before = self.cluster.serving & self.served
-            self.cluster.lose(domain)
-            stopped = int((before & ~self.cluster.serving).sum())
-            self.say(second, f"{text}: {stopped:,} pods stop" if stopped else text)
-            if stopped:
-                self.recover_at.add(second + self.scenario.pace.not_ready_s)
-
-    def carry_out(self, rollout: Rollout, second: int) -> None:
-        if self.tripped:
-            rollout.give_up(f"{next(iter(self.tripped))} tripped")
-        done = rollout.done
-        self.say(second, rollout.step(second))
-        if rollout.done and not done:
-            self.say(second, f"{rollout.moved} pods moved in {rollout.waves_done} waves, all ready")
-
-    def recover_what_is_due(self, second: int) -> None:
-        if second in self.recover_at:
-            found, waiting = recover(self.cluster)
-            self.say(second, f"Kubernetes gives up the dark nodes: {found} pods find another, {waiting} wait for one")
-
-    def draw(self, second: int, rollout: Rollout | None) -> None:
-        domains = self.scenario.domains_at(second)
-        draw = self.cluster.draw_at(second)
-        for i, breaker in enumerate(domain.breaker for domain in domains):
-            if breaker is None or self.heats[i].tripped:
-                continue
-            self.heats[i] = heat_after(self.heats[i], breaker, float(draw.domain_mw[i]), 1)
-            if self.heats[i].tripped:
-                self._trip(second + 1, domains[i].name)
-        self._record(domains, draw, rollout)
-
-    def _trip(self, second: int, domain: str) -> None:
-        self.tripped[domain] = second
-        self.due.setdefault(second, []).append((domain, f"the breaker of {domain} trips"))
-
-    def _record(self, domains: tuple[PowerDomain, ...], draw: Draw, rollout: Rollout | None) -> None:
-        alive = set(self.cluster.wiring.alive)
-        moving = rollout.moving() if rollout is not None else np.zeros_like(self.cluster.serving)
+    def keep(self, moments: tuple[Moment, ...]) -> None:
+        """Keep a second: draws as it began, and the heat that breakers had at its end."""
+        world, first = self.world, moments[0]
+        domains = world.supply.topology.domains
+        breakers = world.supply.breakers
+        node_mw = np.rint(first.load.wall * 1000).astype(np.int64)
         row = {
-            "domain_mw": draw.domain_mw,
-            "node_mw": draw.node_mw,
-            "budget_mw": [domain.budget_mw for domain in domains],
-            "rating_mw": [d.breaker.rating_mw if d.breaker else NO_BUDGET for d in domains],
-            "heat": [heat.share for heat in self.heats],
-            "dark": [domain.name not in alive for domain in domains],
-            "down": (self.served & ~self.cluster.serving & ~moving).sum(),
-            "moving": moving.sum(),
+            "domain_mw": -(-(first.wiring.weights @ node_mw) // first.wiring.scale),
+            "node_mw": node_mw,
+            "budget_mw": [
+                NO_BUDGET if d.budget_mw == NO_BUDGET else int(d.budget_mw * factor)
+                for d, factor in zip(domains, first.factor.tolist(), strict=True)
+            ],
+            "rating_mw": [
+                int(d.breaker.rating_mw * factor) if d.breaker else NO_BUDGET
+                for d, factor in zip(domains, first.factor.tolist(), strict=True)
+            ],
+            "heat": breakers.share.copy(),
+            "dark": [name not in set(first.wiring.alive) for name in world.supply.names],
+            "down": first.lost,
+            "moving": first.moving,
         }
         self.rows.append({name: np.asarray(values) for name, values in row.items()})
 
     def history(self, rollout: Rollout | None) -> Run:
+        """Put the run together."""
+        world = self.world
         return Run(
-            domains=tuple(domain.name for domain in self.scenario.snapshot.topology.domains),
+            domains=world.supply.names,
             **{name: np.stack([row[name] for row in self.rows]) for name in self.rows[0]},
-            events=tuple(self.events),
-            tripped=self.tripped,
+            events=tuple(Event(ceil(note.at_s), note.text) for note in world.notes),
+            tripped={name: ceil(at_s) for name, at_s in world.tripped.items()},
             moved=rollout.moved if rollout is not None else 0,
             waves=rollout.waves_done if rollout is not None else 0,
             broken=tuple(each for each in self._last_readings() if each.over),
-            node=self.cluster.node,
+            node=world.pods.node[: len(self.scenario.snapshot.pods)].copy(),
         )
 
     def _last_readings(self) -> tuple[Reading, ...]:
         whole = PowerTopology(self.scenario.domains_at(self.scenario.ends_s - 1))
         node_mw = np.asarray(self.rows[-1]["node_mw"], dtype=np.int64)
-        left = surviving(whole, self.cluster.lost)
+        left = surviving(whole, self.world.supply.lost)
         return read_domains(left, self.scenario.snapshot.node_names, node_mw)
-
-
-def _services(snapshot: Snapshot) -> NDArray[np.bool_]:
-    daemons = [template.owner.startswith("DaemonSet/") for template in snapshot.templates]
-    result: NDArray[np.bool_] = ~np.array(daemons, dtype=bool)[snapshot.pods.template]
-    return result

@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from powerplane.models.errors import InputError
 from powerplane.models.topology import PowerDomain
+from powerplane.simulator.derating import Deratings
 from powerplane.simulator.limits import MEANS, NO_LIMIT, NVML, RAPL, Means
 from powerplane.simulator.load import Demand
-from powerplane.simulator.machines import Load, Machines, domain_factors
+from powerplane.simulator.machines import Load, Machines
 from powerplane.simulator.owners import Owners
 from powerplane.simulator.pods import NOWHERE, Phase, PodTable
+from powerplane.simulator.power import Wiring
 from powerplane.simulator.spec import Happening, WorldSpec
 from powerplane.simulator.supply import Supply
 from powerplane.simulator.truth import Truth
@@ -47,6 +49,10 @@ class Moment:
         Of that, what power limits cost.
     asked_devices, done_devices : float
         The same for accelerators, in devices at full speed.
+    lost, moving, waiting : int
+        Pods that do not serve since their node lost power, are between two nodes, or wait for a node.
+    wiring : Wiring
+        Who is fed by what.
     """
 
     at_s: float
@@ -60,6 +66,10 @@ class Moment:
     limited: float
     asked_devices: float
     done_devices: float
+    lost: int
+    moving: int
+    waiting: int
+    wiring: Wiring
 
 
 class World:
@@ -82,6 +92,7 @@ class World:
         self.row = {name: i for i, name in enumerate(self.nodes)}
         self.supply = Supply(spec.base.topology, self.nodes)
         self.machines = Machines(spec)
+        self._deratings = Deratings(spec.climates, self.supply.names)
         self.pods = PodTable(spec.base, spec.seed)
         self.demand = Demand(spec, self.pods)
         self.owners = Owners(spec, self.pods, self.demand)
@@ -192,7 +203,7 @@ class World:
 
     def factors(self) -> Floats:
         """Share of their budgets and ratings that the heat leaves domains now, shape (D,)."""
-        return domain_factors(self.spec.climates, self.supply.names, self.now_s)
+        return self._deratings.at(self.now_s)
 
     def serving(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether rows of pods do their work."""
@@ -251,6 +262,10 @@ class World:
             limited=limited,
             asked_devices=wanted.asked_devices,
             done_devices=float((wanted.device_work * load.device_speed).sum()),
+            lost=self.owners.lost_count(),
+            moving=self.owners.moving_count(),
+            waiting=self.owners.waiting_count(),
+            wiring=self.supply.wiring,
         )
 
     def _settle_heat(self) -> None:

@@ -1,0 +1,58 @@
+"""What policies see of a simulated cluster, and how they act on it."""
+
+from dataclasses import dataclass
+
+from powerplane.simulator.limits import RAPL, Means
+
+
+@dataclass(frozen=True, slots=True)
+class SensorSettings:
+    """What a policy sees.
+
+    Parameters
+    ----------
+    every_s : float
+        Between two samples.
+    delay_s : float
+        From a sample until it can be acted on.
+    noise : float
+        Standard deviation of a sample's error, as a share of it.
+    """
+
+    every_s: float = 15.0
+    delay_s: float = 2.0
+    noise: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSettings:
+    """How PowerPlane plans.
+
+    Parameters
+    ----------
+    every_s : float
+        Between two looks.
+    solve_s : float
+        Simulated seconds that a plan takes.
+    """
+
+    every_s: float = 300.0
+    solve_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ThrottleSettings:
+    """How nodes are limited.
+
+    Parameters
+    ----------
+    means : Means
+    every_s : float
+        Between two looks.
+    lowest : float
+        Share of its peak below which no node is taken.
+    """
+
+    means: Means = RAPL
+    every_s: float = 3.0
+    lowest: float = 0.5
