@@ -231,11 +231,19 @@ class NodeAddress(Narrow, frozen=True):
     address: str = ""
 
 
+class NodeCondition(Narrow, frozen=True):
+    """A condition of a node: Ready says whether its kubelet reports and can run pods."""
+
+    type: str = ""
+    status: str = ""
+
+
 class NodeStatus(Narrow, frozen=True):
     """What a node offers, and where it is reached."""
 
     allocatable: dict[str, RawQuantity] | None = None
     addresses: tuple[NodeAddress, ...] | None = None
+    conditions: tuple[NodeCondition, ...] | None = None
 
 
 class Node(Narrow, frozen=True):

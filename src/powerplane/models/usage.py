@@ -29,8 +29,8 @@ class UsageRow:
     Parameters
     ----------
     namespace, pod : str
-    use_ucores : int
-        Micro-cores, rounded up.
+    use_ucores : int or None
+        Micro-cores, rounded up; None where not measured.
     accelerator_mw : int or None
         Milliwatts of its accelerators, rounded up; None where not measured.
     origin : str
@@ -39,7 +39,7 @@ class UsageRow:
 
     namespace: str
     pod: str
-    use_ucores: int
+    use_ucores: int | None
     accelerator_mw: int | None = None
     origin: str = ""
 
@@ -134,9 +134,9 @@ def pod_use(
     found = [by_name.pop(name, None) for name in names]
     cpu = np.array([units.get("cpu", 0) for units in template_units], dtype=np.int64)[template]
     devices = np.array([devices_milli(units) for units in template_units], dtype=np.int64)[template]
-    measured = np.array([row is not None for row in found], dtype=np.bool_)
+    measured = np.array([row is not None and row.use_ucores is not None for row in found], dtype=np.bool_)
     metered = np.array([row is not None and row.accelerator_mw is not None for row in found], dtype=np.bool_)
-    use = np.array([row.use_ucores if row else 0 for row in found], dtype=np.int64)
+    use = np.array([row.use_ucores or 0 if row else 0 for row in found], dtype=np.int64)
     watts = np.array([row.accelerator_mw or 0 if row else 0 for row in found], dtype=np.int64)
     assumed_use = np.where(cpu > 0, cpu, ASSUMED_MILLI) * (MICRO // MILLI)
     assumed_mw = -(-devices * device_mw // MILLI)

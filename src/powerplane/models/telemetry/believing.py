@@ -16,7 +16,7 @@ from powerplane.models.telemetry.candidates import (
 )
 from powerplane.models.telemetry.choosing import Choice, choose
 from powerplane.models.telemetry.envelope import Envelopes
-from powerplane.models.telemetry.facts import NodeNames
+from powerplane.models.telemetry.facts import NodeRows
 from powerplane.models.telemetry.hygiene import Judged, JudgedBlock
 from powerplane.models.telemetry.node_sums import NodeSums, node_sums
 from powerplane.models.telemetry.precedence import PRECEDENCE
@@ -62,12 +62,12 @@ class Sums:
     Parameters
     ----------
     judged : sequence of Judged
-    names : NodeNames
+    names : NodeRows
     envelopes : Envelopes
     rules : Rules
     """
 
-    def __init__(self, judged: Sequence[Judged], names: NodeNames, envelopes: Envelopes, rules: Rules) -> None:
+    def __init__(self, judged: Sequence[Judged], names: NodeRows, envelopes: Envelopes, rules: Rules) -> None:
         self._count = len(envelopes.idle)
         self._found: dict[tuple[Quantity, str], list[tuple[JudgedBlock, Integers]]] = {}
         self.unmatched: dict[str, int] = {}
@@ -99,14 +99,14 @@ class Sums:
 
 
 def believe(
-    judged: Sequence[Judged], names: NodeNames, envelopes: Envelopes, past: NodeMemory, rules: Rules
+    judged: Sequence[Judged], names: NodeRows, envelopes: Envelopes, past: NodeMemory, rules: Rules
 ) -> Believed:
     """Hold what sources say of nodes against what these can draw, and against each other.
 
     Parameters
     ----------
     judged : sequence of Judged
-    names : NodeNames
+    names : NodeRows
     envelopes : Envelopes
         Of the N nodes.
     past : NodeMemory

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from powerplane.models.telemetry.readings import Integers
+from powerplane.models.objects import Node
+from powerplane.models.telemetry.node_names import NodeNames, told_aliases
+from powerplane.models.telemetry.readings import Integers, SourceReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,45 +44,32 @@ class NodeFacts:
     scrape_s: float | None = None
 
 
-class NodeNames:
-    """Rows of nodes by whatever name a series gives them.
+def is_ready(node: Node) -> bool:
+    """Whether a node's kubelet reports; true where no condition says anything."""
+    return all(each.status == "True" for each in node.status.conditions or () if each.type == "Ready")
 
-    A name is taken as it is, without its port, or as the first label of a domain name; one that stands for two nodes
-    stands for none.
+
+class NodeRows:
+    """Rows of nodes by whatever name a series gives them.
 
     Parameters
     ----------
     nodes : sequence of NodeFacts, length N
+    readings : iterable of SourceReading
+        What they tell of nodes' addresses and host names is used as well.
     """
 
-    def __init__(self, nodes: Sequence[NodeFacts]) -> None:
-        self._rows: dict[str, int] = {}
+    def __init__(self, nodes: Sequence[NodeFacts], readings: Iterable[SourceReading] = ()) -> None:
+        told = told_aliases(readings)
+        self._row = {node.name: row for row, node in enumerate(nodes)}
+        self._names = NodeNames({node.name: (*node.aliases, *told.get(node.name, ())) for node in nodes})
         self._known: dict[str, int] = {}
-        for row, node in enumerate(nodes):
-            for alias in dict.fromkeys(name.lower() for name in node.aliases if name):
-                self._rows[alias] = row if self._rows.get(alias, row) == row else -1
-        # A node's own name is nobody's else.
-        self._rows |= {node.name.lower(): row for row, node in enumerate(nodes)}
 
     def rows(self, names: Iterable[str]) -> Integers:
-        """Row of each name, -1 where it stands for no node."""
+        """Row of each name, -1 where it stands for no node, or for two."""
         known = self._known
-        return np.fromiter((known[n] if n in known else self._learn(n) for n in names), np.int64)
+        return np.fromiter((known[name] if name in known else self._learn(name) for name in names), np.int64)
 
     def _learn(self, name: str) -> int:
-        row = next((self._rows[form] for form in _forms(name.strip().lower()) if form in self._rows), -1)
-        self._known[name] = row
+        row = self._known[name] = self._row.get(self._names.match(name), -1) if name else -1
         return row
-
-
-def _forms(name: str) -> Iterable[str]:
-    yield name
-    host = name
-    if name.startswith("["):
-        host = name[1:].partition("]")[0]
-    elif name.count(":") == 1:
-        host = name.partition(":")[0]
-    yield host
-    label = host.partition(".")[0]
-    if not label.isdigit():
-        yield label

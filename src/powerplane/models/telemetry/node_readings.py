@@ -32,6 +32,8 @@ class NodeReadings:
         What was wrong with better sources or with this one: "kepler: frozen; ipmi: missing". "" where nothing was.
     found : dict of (source, reason) to int
         Bad series of this round.
+    dark : frozenset of str
+        Nodes that draw nothing, by the wall's word again and again, and that do not report.
     """
 
     at_s: float
@@ -45,6 +47,7 @@ class NodeReadings:
     gpu_watts: Floats
     why: tuple[str, ...]
     found: dict[tuple[str, str], int] = field(default_factory=dict)
+    dark: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

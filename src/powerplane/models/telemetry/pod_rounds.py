@@ -6,7 +6,7 @@ from math import isnan
 
 import numpy as np
 
-from powerplane.models.telemetry.facts import NodeFacts, NodeNames
+from powerplane.models.telemetry.facts import NodeFacts, NodeRows
 from powerplane.models.telemetry.hygiene import Judged, JudgedBlock
 from powerplane.models.telemetry.node_readings import PodReadings
 from powerplane.models.telemetry.precedence import PRECEDENCE
@@ -28,14 +28,14 @@ class _Pod:
     told: set[str] = field(default_factory=set)
 
 
-def pod_readings(judged: Sequence[Judged], nodes: Sequence[NodeFacts], names: NodeNames) -> PodReadings:
+def pod_readings(judged: Sequence[Judged], nodes: Sequence[NodeFacts], names: NodeRows) -> PodReadings:
     """Gather what sources say of pods.
 
     Parameters
     ----------
     judged : sequence of Judged
     nodes : sequence of NodeFacts
-    names : NodeNames
+    names : NodeRows
         Of those nodes.
 
     Notes

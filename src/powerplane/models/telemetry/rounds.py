@@ -8,7 +8,7 @@ import numpy as np
 
 from powerplane.models.telemetry.believing import Believed, believe
 from powerplane.models.telemetry.envelope import Envelopes
-from powerplane.models.telemetry.facts import NodeFacts, NodeNames
+from powerplane.models.telemetry.facts import NodeFacts, NodeRows
 from powerplane.models.telemetry.hygiene import Judged, judge
 from powerplane.models.telemetry.node_readings import NodeReadings, PodReadings
 from powerplane.models.telemetry.pod_rounds import pod_readings
@@ -51,7 +51,7 @@ def follow(
     pods : PodReadings
     """
     judged = _judged(memory, readings, now_s, rules)
-    names = NodeNames(nodes)
+    names = NodeRows(nodes, readings)
     past = memory.nodes.of(tuple(node.name for node in nodes))
     envelopes = Envelopes.of(nodes)
     believed = believe(judged, names, envelopes, past, rules)

@@ -88,6 +88,7 @@ def settle(
         source=source,
         age_s=np.where(np.isfinite(at_s), now_s - at_s, np.inf),
         why=_why(believed, dark, chosen),
+        dark=frozenset(nodes[row].name for row in np.flatnonzero(dark.settled).tolist()),
         cpu_watts=_first_known(candidates, "cpu_watts", len(nodes)),
         dram_watts=_first_known(candidates, "dram_watts", len(nodes)),
         gpu_watts=believed.gpu.measured,

@@ -1,0 +1,64 @@
+"""Measured use of pods, as rows that a snapshot is built from."""
+
+from collections.abc import Iterable
+from math import ceil, floor, isfinite, log10
+
+from powerplane.models.objects import Pod
+from powerplane.models.quantities import MICRO, MILLI
+from powerplane.models.telemetry.node_readings import PodReadings
+from powerplane.models.usage import UsageRow
+
+DIGITS = 2
+"""Digits of a measured use that are kept, rounded up: pods that use nearly the same are then alike to the solver."""
+
+LEAST_UCORES = 1_000
+"""A milli-core: what is below it is noise."""
+
+
+def usage_rows(readings: PodReadings, pods: Iterable[Pod]) -> tuple[UsageRow, ...]:
+    """Return a row for each pod of which something was measured.
+
+    Parameters
+    ----------
+    readings : PodReadings
+    pods : iterable of Pod
+        Those that are there: what was measured of a pod's predecessor, or of it on another node, is left out.
+    """
+    there = {(pod.metadata.namespace, pod.metadata.name): (pod.metadata.uid, pod.spec.node_name) for pod in pods}
+    columns = zip(
+        readings.namespaces,
+        readings.pods,
+        readings.uids,
+        readings.nodes,
+        readings.cpu_cores.tolist(),
+        readings.gpu_watts.tolist(),
+        strict=True,
+    )
+    rows: dict[tuple[str, str], UsageRow] = {}
+    for namespace, name, uid, node, cores, watts in columns:
+        own_uid, own_node = there.get((namespace, name), ("", ""))
+        stranger = (namespace, name) not in there or (uid and own_uid and uid != own_uid)
+        elsewhere = node and own_node and node != own_node
+        measured = isfinite(cores) and cores >= 0, isfinite(watts) and watts >= 0
+        if stranger or elsewhere or not any(measured):
+            continue
+        use = rounded_ucores(cores) if measured[0] else None
+        rows[namespace, name] = UsageRow(namespace, name, use, rounded_mw(watts) if measured[1] else None)
+    return tuple(rows.values())
+
+
+def rounded_ucores(cores: float) -> int:
+    """Micro-cores, rounded up to two digits."""
+    return max(_rounded_up(cores * MICRO), LEAST_UCORES if cores > 0 else 0)
+
+
+def rounded_mw(watts: float) -> int:
+    """Milliwatts, rounded up to whole watts: no sensor of an accelerator is more exact."""
+    return ceil(watts) * MILLI
+
+
+def _rounded_up(amount: float) -> int:
+    if amount <= 0:
+        return 0
+    step = int(10 ** max(0, floor(log10(amount)) + 1 - DIGITS))
+    return ceil(amount / step) * step
