@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,9 +26,11 @@ from powerplane.adapters.power_file import read_power
 from powerplane.adapters.reading import MAX_FILE_BYTES, read_file
 from powerplane.adapters.topology_file import read_topology
 from powerplane.adapters.usage_file import parse_usage
-from powerplane.models.build import ClusterObjects, build_snapshot
+from powerplane.models.build import ClusterObjects, PowerAssignment, build_snapshot
 from powerplane.models.errors import InputError, UsageError
 from powerplane.models.snapshot import Snapshot
+from powerplane.models.topology import PowerTopology
+from powerplane.models.usage import UsageRow
 
 LISTS = (
     "nodes",
@@ -51,6 +54,26 @@ FILES = (*(f"{name}.json" for name in LISTS), TOPOLOGY, POWER, USAGE)
 T = TypeVar("T", bound=msgspec.Struct)
 
 
+@dataclass(frozen=True, slots=True)
+class ClusterFiles:
+    """What the files of a snapshot directory say, before they become a snapshot.
+
+    Parameters
+    ----------
+    objects : ClusterObjects
+        Its pods are decoded anew at every walk.
+    topology : PowerTopology
+    power : PowerAssignment
+    usage : tuple of UsageRow
+        Empty without a usage.csv.
+    """
+
+    objects: ClusterObjects
+    topology: PowerTopology
+    power: PowerAssignment
+    usage: tuple[UsageRow, ...] = ()
+
+
 def read_snapshot(path: Path | str, *, as_of_s: int | None = None, max_file_bytes: int = MAX_FILE_BYTES) -> Snapshot:
     """Read a snapshot directory.
 
@@ -67,18 +90,23 @@ def read_snapshot(path: Path | str, *, as_of_s: int | None = None, max_file_byte
     InputError
         For whatever cannot be used: the file, the place and the value are named.
     """
-    directory = Path(path)
+    with no_cycles():
+        files = read_cluster_files(Path(path), max_file_bytes=max_file_bytes)
+        return build_snapshot(files.objects, files.topology, files.power, files.usage, as_of_s=as_of_s)
+
+
+def read_cluster_files(directory: Path, *, max_file_bytes: int = MAX_FILE_BYTES) -> ClusterFiles:
+    """Read the files of a snapshot directory; see ``read_snapshot``."""
     if not directory.is_dir():
         raise InputError(
             f"{directory} is not a directory", "name a snapshot directory: nodes.json, pods.json, topology.yaml, …"
         )
-    with _no_cycles():
-        objects = read_objects(directory, max_file_bytes=max_file_bytes)
-        topology = read_topology(directory / TOPOLOGY, objects.nodes, max_file_bytes=max_file_bytes)
-        power = read_power(directory / POWER, objects.nodes, max_file_bytes=max_file_bytes)
-        usage_file = directory / USAGE
-        usage = parse_usage(read_file(usage_file, max_file_bytes=max_file_bytes)) if usage_file.exists() else ()
-        return build_snapshot(objects, topology, power, usage, as_of_s=as_of_s)
+    objects = read_objects(directory, max_file_bytes=max_file_bytes)
+    topology = read_topology(directory / TOPOLOGY, objects.nodes, max_file_bytes=max_file_bytes)
+    power = read_power(directory / POWER, objects.nodes, max_file_bytes=max_file_bytes)
+    file = directory / USAGE
+    usage = parse_usage(read_file(file, max_file_bytes=max_file_bytes)) if file.exists() else ()
+    return ClusterFiles(objects, topology, power, tuple(usage))
 
 
 def read_objects(directory: Path, *, max_file_bytes: int = MAX_FILE_BYTES) -> ClusterObjects:
@@ -152,7 +180,7 @@ def _bytes(text: bytes | str) -> bytes:
 
 
 @contextmanager
-def _no_cycles() -> Iterator[None]:
+def no_cycles() -> Iterator[None]:
     """Hold the collector of cycles back: the structs have none, and walking millions of them takes seconds."""
     enabled = gc.isenabled()
     gc.disable()

@@ -48,12 +48,17 @@ def load_snapshot(
     """
     if directory is None:
         return _read_live(kubeconfig, context, files, say or _say_nothing)
+    refuse_both(directory, kubeconfig, context, files)
+    return read_snapshot(directory)
+
+
+def refuse_both(directory: Path, kubeconfig: Path | None, context: str | None, files: Files) -> None:
+    """Raise UsageError where a directory is given together with what belongs to a live cluster."""
     if kubeconfig or context or any(files):
         raise UsageError(
             "--snapshot stands for a cluster already, and so do --kubeconfig, --context, --topology, --power, --usage",
             f"leave those out; {directory} has files of its own",
         )
-    return read_snapshot(directory)
 
 
 def _say_nothing(what: str) -> None:

@@ -4,10 +4,12 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from cyclopts import Parameter
 
 from powerplane.cli.exit_codes import OK, OVERLOADED
-from powerplane.cli.loading import load_snapshot, write_file
+from powerplane.cli.loading import write_file
+from powerplane.cli.measuring import load_state, measured_from, node_draws
 from powerplane.cli.options import (
     Context,
     Kubeconfig,
@@ -22,6 +24,16 @@ from powerplane.cli.options import (
 from powerplane.cli.output import encode_for, print_plan
 from powerplane.cli.progress import progress
 from powerplane.cli.report import write_report
+from powerplane.cli.watts_source import (
+    CaFile,
+    Headers,
+    NodeLabels,
+    PrometheusUrl,
+    TelemetryDir,
+    TokenFile,
+    WattsFrom,
+    labels,
+)
 
 DEADLINE_HELP = (
     "Wall-clock time, such as 30s or 2m, for the best plan that is found by then; where none holds every budget, "
@@ -37,6 +49,12 @@ def plan(
     topology: TopologyFile = None,
     power: PowerFile = None,
     usage: UsageFile = None,
+    prometheus: PrometheusUrl = None,
+    telemetry: TelemetryDir = None,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    header: Headers = None,
+    node_label: NodeLabels = None,
     objective: Annotated[
         Objective, Parameter(help="What to spare once all budgets hold: moves (disruption), or watts (energy).")
     ] = "disruption",
@@ -51,13 +69,19 @@ def plan(
     """Find the least disruptive moves that hold every budget.
 
     Reads a snapshot directory or, without --snapshot, the live cluster together with --topology and --power. Nothing
-    is changed anywhere. Every plan that is shown has been checked: all watts, requests and rules added up again at
-    every point of every wave by a part that shares no code with the solver.
+    is changed anywhere. With --prometheus or --telemetry each node draws what was measured, by the best source that
+    can be believed; one that nothing measures counts at its worst case, and no pod is put on it or taken off it.
+    Every plan that is shown has been checked: all watts, requests and rules added up again at every point of every
+    wave by a part that shares no code with the solver.
     """
     began = time.monotonic()
     seconds = parse_duration(deadline, "--deadline")
     with progress("reading the snapshot") as say:
-        state = load_snapshot(snapshot, kubeconfig=kubeconfig, context=context, files=(topology, power, usage), say=say)
+        files = (topology, power, usage)
+        measured = measured_from(
+            WattsFrom(prometheus, telemetry, token_file, ca_file, labels(header), labels(node_label))
+        )
+        state, readings = load_state(snapshot, measured, kubeconfig=kubeconfig, context=context, files=files, say=say)
         # Half a second of solver libraries, which input that is refused does not have to wait for.
         from powerplane.cli.pipeline import make_plan  # noqa: PLC0415 (see above)
 
@@ -69,6 +93,7 @@ def plan(
             say=say,
             clock=lambda: time.monotonic() - began,
         )
+        found = msgspec.structs.replace(found, nodes=node_draws(readings)) if readings else found
         if out:
             write_file(out, encode_for(out, found))
         if report:

@@ -22,7 +22,7 @@ from powerplane.models.objects import Node, ObjectMeta
 from powerplane.models.quantities import MILLI
 from powerplane.models.snapshot import NO_BUDGET
 from powerplane.models.telemetry.domains import DomainBook, compile_domains
-from powerplane.models.telemetry.facts import NodeFacts
+from powerplane.models.telemetry.facts import NodeFacts, is_ready
 from powerplane.models.telemetry.node_names import aliases_of
 from powerplane.models.topology import PowerTopology
 from powerplane.models.usage import DEVICE_MW, devices_milli
@@ -152,6 +152,7 @@ def node_facts(nodes: Sequence[Node], power: PowerAssignment) -> tuple[NodeFacts
                 accelerators=accelerators,
                 accelerator_peak_watts=device_watts if accelerators else 0.0,
                 cores=offers.get("cpu", 0) / MILLI,
+                ready=is_ready(node),
             )
         )
     return tuple(found)

@@ -10,11 +10,12 @@ from rich.text import Text
 
 from powerplane.cli.report import words
 from powerplane.cli.report.floor import lay_out
-from powerplane.models.plan import DomainDraw, Move, Plan, Status
+from powerplane.models.plan import DomainDraw, Move, NodeDraw, Plan, Status
 from powerplane.models.snapshot import Snapshot
 
 MOST_MOVES = 20
 MOST_DOMAINS = 40
+MOST_NODES = 20
 PIPE_WIDTH = 160
 MORE = "-o json, or --report"
 
@@ -24,6 +25,8 @@ STATUS_STYLES: dict[Status, str] = {
     "infeasible": "bold red",
     "unknown": "bold yellow",
 }
+
+STATE_STYLES = {"measured": "", "held": "yellow", "worst": "bold red"}
 
 
 def print_plan_table(snapshot: Snapshot, plan: Plan, *, console: Console | None = None) -> None:
@@ -38,6 +41,8 @@ def print_plan_table(snapshot: Snapshot, plan: Plan, *, console: Console | None 
     """
     console = console or _stdout()
     console.print(domains_table(plan))
+    if plan.nodes:
+        console.print(nodes_table(plan))
     if plan.moves:
         console.print(plan_table(plan, snapshot))
     for line in _remarks(plan):
@@ -104,6 +109,40 @@ def domains_table(plan: Plan, *, limit: int = MOST_DOMAINS) -> Table:
         table.add_row(*_domain_row(draw))
     _count_the_rest(table, len(domains) - limit)
     return table
+
+
+def nodes_table(plan: Plan, *, limit: int = MOST_NODES) -> Table:
+    """Return what was measured of nodes: all when few, else those first that no good sample speaks for.
+
+    Parameters
+    ----------
+    plan : Plan
+    limit : int
+        Nodes to show; a line below counts the others.
+    """
+    table = _table()
+    table.add_column("node", overflow="fold")
+    table.add_column("counts as", justify="right", no_wrap=True)
+    table.add_column("state")
+    table.add_column("measured by", overflow="fold")
+    table.add_column("age", justify="right", no_wrap=True)
+    table.add_column("what was wrong", overflow="fold")
+    nodes = plan.nodes if len(plan.nodes) <= limit else sorted(plan.nodes, key=_doubt)
+    for node in nodes[:limit]:
+        table.add_row(
+            _name(node.name),
+            Text(words.watts(node.watts)),
+            Text(node.state, style=STATE_STYLES[node.state]),
+            _name(node.source or "nobody"),
+            Text("" if node.age_seconds is None else words.seconds(node.age_seconds)),
+            _name(node.why),
+        )
+    _count_the_rest(table, len(nodes) - limit)
+    return table
+
+
+def _doubt(node: NodeDraw) -> tuple[int, bool, float]:
+    return -("measured", "held", "worst").index(node.state), not node.why, -node.watts
 
 
 def _stdout() -> Console:

@@ -59,6 +59,32 @@ class DomainDraw(Wire, frozen=True):
     lost: str = ""
 
 
+class NodeDraw(Wire, frozen=True):
+    """What a node was measured to draw when the plan was made, and by whom.
+
+    Attributes
+    ----------
+    watts : float
+        What it counts as.
+    state : str
+        measured: a usable sample now. held: the last good one, under three scrapes old. worst: counts at its worst
+        case; nothing is put on it or taken off it.
+    source : str
+        Who measured it; "" at its worst case.
+    age_seconds : float or None
+        Of the sample; None for a node never measured.
+    why : str
+        What was wrong with this source, or with better ones.
+    """
+
+    name: str
+    watts: float
+    state: Literal["measured", "held", "worst"]
+    source: str
+    age_seconds: float | None
+    why: str = ""
+
+
 class Unplaced(Wire, frozen=True):
     """A pod without a node."""
 
@@ -99,6 +125,8 @@ class Plan(Wire, frozen=True):
         Digest of the snapshot that the plan was made from.
     sleepable : tuple of str
         Nodes that the plan leaves without workload, so that they may sleep.
+    nodes : tuple of NodeDraw
+        What the plan's watts rest on, where they were measured; empty where they are predicted from pods' use.
     """
 
     status: Status
@@ -116,3 +144,4 @@ class Plan(Wire, frozen=True):
     unplaced: tuple[Unplaced, ...] = ()
     conflict: Conflict | None = None
     sleepable: tuple[str, ...] = ()
+    nodes: tuple[NodeDraw, ...] = ()

@@ -5,7 +5,7 @@ what a move frees or costs is the curve's slope, and what is there now is the me
 reading counts at its worst case whatever runs on it: nothing is put on it, and nothing is gained by taking pods off.
 """
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from hashlib import sha256
@@ -20,10 +20,12 @@ from powerplane.models.draws import curve_mw, node_kinds, node_loads
 from powerplane.models.objects import Node
 from powerplane.models.quantities import MILLI
 from powerplane.models.snapshot import PodTemplate, Snapshot
-from powerplane.models.telemetry.measured_pods import usage_rows
+from powerplane.models.telemetry.domains import ROUNDING_MW
+from powerplane.models.telemetry.measured_pods import usage_rows, with_fallback
 from powerplane.models.telemetry.measured_words import told_of
 from powerplane.models.telemetry.node_readings import NodeReadings, PodReadings
 from powerplane.models.topology import PowerTopology
+from powerplane.models.usage import UsageRow
 
 UNKNOWN = "its node's draw is not known"
 DARK = "its node is dark"
@@ -39,6 +41,7 @@ def measured_snapshot(
     power: PowerAssignment,
     readings: tuple[NodeReadings, PodReadings],
     *,
+    usage: Iterable[UsageRow] = (),
     as_of_s: int | None = None,
 ) -> Snapshot:
     """Turn a cluster's objects and what was measured of them into a snapshot.
@@ -52,6 +55,8 @@ def measured_snapshot(
         Curves without accelerators, and budgets.
     readings : (NodeReadings, PodReadings)
         Of the nodes by name, in any order; one that is missing counts at its worst case.
+    usage : iterable of UsageRow
+        For pods of which nothing was measured, or not all.
     as_of_s : int, optional
         As in ``build_snapshot``.
 
@@ -61,7 +66,7 @@ def measured_snapshot(
         As ``build_snapshot``.
     """
     nodes, pods = readings
-    rows = usage_rows(pods, objects.pods)
+    rows = with_fallback(usage_rows(pods, objects.pods), usage)
     metered = {(row.namespace, row.pod) for row in rows if row.accelerator_mw is not None}
     return on_measured_watts(build_snapshot(objects, topology, power, rows, as_of_s=as_of_s), nodes, metered)
 
@@ -122,7 +127,7 @@ def _counted(snapshot: Snapshot, readings: NodeReadings) -> _Counted:
     peaks = np.array([curve.peak_mw for curve in snapshot.node_curve], dtype=np.int64) + accelerator_mw
     watts = np.append(readings.watts, np.nan)[rows]
     known = np.isfinite(watts) & (watts >= 0)
-    mw = np.where(known, np.ceil(np.where(known, watts, 0) * MILLI), peaks).astype(np.int64)
+    mw = np.where(known, np.ceil(np.where(known, watts, 0) * MILLI - ROUNDING_MW), peaks).astype(np.int64)
     state = (*readings.state, "worst")
     worst = np.array([state[row] == "worst" for row in rows], dtype=np.bool_) | ~known
     dark = np.array([name in readings.dark for name in snapshot.node_names], dtype=np.bool_)

@@ -47,6 +47,21 @@ def usage_rows(readings: PodReadings, pods: Iterable[Pod]) -> tuple[UsageRow, ..
     return tuple(rows.values())
 
 
+def with_fallback(measured: Iterable[UsageRow], others: Iterable[UsageRow]) -> tuple[UsageRow, ...]:
+    """Rows of use, each figure as measured where it was, else as another source states it."""
+    rows = {(row.namespace, row.pod): row for row in measured}
+    for other in others:
+        row = rows.get((other.namespace, other.pod))
+        rows[other.namespace, other.pod] = other if row is None else _completed(row, other)
+    return tuple(rows.values())
+
+
+def _completed(row: UsageRow, other: UsageRow) -> UsageRow:
+    use = other.use_ucores if row.use_ucores is None else row.use_ucores
+    watts = other.accelerator_mw if row.accelerator_mw is None else row.accelerator_mw
+    return UsageRow(row.namespace, row.pod, use, watts, other.origin)
+
+
 def rounded_ucores(cores: float) -> int:
     """Micro-cores, rounded up to two digits."""
     return max(_rounded_up(cores * MICRO), LEAST_UCORES if cores > 0 else 0)

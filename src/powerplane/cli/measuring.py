@@ -1,0 +1,149 @@
+"""A snapshot on measured watts: a cluster's objects, from a directory or live, and one look at its meters."""
+
+import math
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from powerplane.adapters.snapshot_directory import ClusterFiles, no_cycles, read_cluster_files
+from powerplane.cli.loading import Files, load_snapshot, refuse_both, write_live
+from powerplane.cli.progress import Say
+from powerplane.cli.rounds import Follower, Round
+from powerplane.cli.site import make_site
+from powerplane.cli.top import no_answer
+from powerplane.cli.watts_source import Opened, WattsFrom, open_source
+from powerplane.models.errors import InputError, UsageError
+from powerplane.models.plan import NodeDraw
+from powerplane.models.snapshot import Snapshot
+from powerplane.models.telemetry.measured import measured_snapshot
+from powerplane.models.telemetry.node_readings import NodeReadings
+
+TIMEOUT_S = 30.0
+"""For all that is asked of Prometheus."""
+
+
+def measured_from(watts: WattsFrom) -> Opened | None:
+    """Open what the command line names; None where it names nothing.
+
+    Raises
+    ------
+    UsageError, InputError
+        As ``open_source``; and for options that need a source that is not there.
+    """
+    if watts.prometheus is None and watts.telemetry is None:
+        if watts.token_file or watts.ca_file or watts.headers or watts.node_labels:
+            raise UsageError(
+                "--token-file, --ca-file, --header and --node-label say how to ask a Prometheus, and none is given",
+                "add --prometheus URL, or leave them out",
+            )
+        return None
+    return open_source(watts, timeout_s=TIMEOUT_S)
+
+
+def load_state(
+    directory: Path | None,
+    measured: Opened | None,
+    *,
+    kubeconfig: Path | None,
+    context: str | None,
+    files: Files,
+    say: Say,
+) -> tuple[Snapshot, NodeReadings | None]:
+    """Read the cluster, on measured watts where a source of them is given.
+
+    Parameters
+    ----------
+    directory : Path or None
+        A snapshot directory; the live cluster without one.
+    measured : Opened or None
+    kubeconfig, context, files : see ``load_snapshot``
+    say : Say
+
+    Raises
+    ------
+    UsageError, InputError
+        For what cannot be used, named.
+    UnreachableError
+        For a cluster or a Prometheus that does not answer.
+    """
+    if measured is None:
+        return load_snapshot(directory, kubeconfig=kubeconfig, context=context, files=files, say=say), None
+    if directory is not None:
+        refuse_both(directory, kubeconfig, context, files)
+    with _directory(directory, kubeconfig, context, files, say) as place:
+        say("reading the snapshot")
+        with no_cycles():
+            cluster = read_cluster_files(place)
+            found = _look(cluster, measured, say)
+            readings = found.nodes, found.pods
+            snapshot = measured_snapshot(
+                cluster.objects, cluster.topology, cluster.power, readings, usage=cluster.usage
+            )
+    return snapshot, found.nodes
+
+
+def node_draws(readings: NodeReadings) -> tuple[NodeDraw, ...]:
+    """What the plan's watts rest on, node by node."""
+    columns = zip(
+        readings.nodes,
+        readings.watts.tolist(),
+        readings.state,
+        readings.source,
+        readings.age_s.tolist(),
+        readings.why,
+        strict=True,
+    )
+    return tuple(
+        NodeDraw(
+            name=name,
+            watts=round(watts, 3),
+            state=state,
+            source=source,
+            age_seconds=round(age_s, 3) if math.isfinite(age_s) else None,
+            why=why,
+        )
+        for name, watts, state, source, age_s, why in columns
+    )
+
+
+@contextmanager
+def _directory(
+    directory: Path | None, kubeconfig: Path | None, context: str | None, files: Files, say: Say
+) -> Iterator[Path]:
+    """Where the cluster's objects stand: in the directory, or in one that is written from the live cluster."""
+    if directory is not None:
+        yield directory
+        return
+    with tempfile.TemporaryDirectory(prefix="powerplane-") as workplace:
+        write_live(Path(workplace), kubeconfig, context, files, say)
+        yield Path(workplace)
+
+
+def _look(cluster: ClusterFiles, measured: Opened, say: Say) -> Round:
+    """Take one look at a live source, or follow a recording to its end."""
+    site = make_site(cluster.objects.nodes, cluster.topology, cluster.power)
+    follower = Follower(measured, time.time)
+    say(f"asking {measured.where}")
+    if measured.moments:
+        *_, found = follower.replay(site)
+    else:
+        found = follower.now(site)
+        if found.trouble:
+            raise no_answer(measured, found.trouble)
+    if all(state == "worst" for state in found.nodes.state):
+        raise InputError(
+            f"{measured.where} tells no watts of any node that can be used{_first_reason(found.nodes)}",
+            f"see what is there and what is missing: powerplane doctor {_option(measured)}",
+        )
+    return found
+
+
+def _first_reason(readings: NodeReadings) -> str:
+    why = next((f" ({name}: {why})" for name, why in zip(readings.nodes, readings.why, strict=True) if why), "")
+    return why or " (no series is of a node of this cluster)"
+
+
+def _option(measured: Opened) -> str:
+    return f"--telemetry {measured.where}" if measured.moments else f"--prometheus {measured.where}"
