@@ -39,6 +39,7 @@ def build_app(name: str = "powerplane") -> App:
     commands = "powerplane.cli."
     app.command(commands + "plan:plan", name="plan", help="Find the least disruptive moves that hold every budget.")
     app.command(commands + "top:top", name="top", help="Watch what feeds, rows and racks draw against their budgets.")
+    app.command(commands + "doctor:doctor", name="doctor", help="Say whether telemetry is fit to hold budgets by.")
     app.command(commands + "verify:verify", name="verify", help="Add up every watt of a plan again, from nothing.")
     app.command(explain)
     app.command(commands + "snapshot:snapshot", name="snapshot", help="Write a cluster into a snapshot directory.")

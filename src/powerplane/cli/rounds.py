@@ -3,14 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from powerplane.cli.site import Site
 from powerplane.cli.watts_source import Opened
-from powerplane.models.telemetry.coverage import with_told_aliases
+from powerplane.models.telemetry.coverage import spacing_s, with_told_aliases
 from powerplane.models.telemetry.facts import NodeFacts
 from powerplane.models.telemetry.node_readings import NodeReadings, PodReadings
-from powerplane.models.telemetry.readings import SeriesBlock, SourceReading
+from powerplane.models.telemetry.readings import SourceReading
 from powerplane.models.telemetry.remembered import Memory
 from powerplane.models.telemetry.rounds import follow
 from powerplane.models.telemetry.rules import DEFAULT_RULES, NOISY, Rules
@@ -51,7 +49,7 @@ class Round:
             spacing
             for answer in self.answers
             for block in answer.blocks
-            if block.meaning.quantity in NOISY and (spacing := _spacing_s(block)) > 0
+            if block.meaning.quantity in NOISY and (spacing := spacing_s(block)) > 0
         ]
         return min(max(min(spacings, default=USUAL_INTERVAL_S), LEAST_INTERVAL_S), DEFAULT_RULES.slowest_scrape_s)
 
@@ -95,13 +93,3 @@ class Follower:
 def _trouble(answers: Sequence[SourceReading]) -> str:
     errors = [answer.error for answer in answers if answer.error]
     return errors[0] if errors and len(errors) == len(answers) else ""
-
-
-def _spacing_s(block: SeriesBlock) -> float:
-    """Usual time between two samples of a series; 0 where no series has two."""
-    steps = np.diff(block.at_s)
-    within = np.ones(len(steps), dtype=bool)
-    ends = block.offsets[1:-1] - 1
-    within[ends[(ends >= 0) & (ends < len(steps))]] = False
-    kept = steps[within & np.isfinite(steps) & (steps > 0)]
-    return float(np.median(kept)) if len(kept) else 0.0

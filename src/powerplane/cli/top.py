@@ -13,6 +13,7 @@ from powerplane.cli.output import print_data, stdout_console
 from powerplane.cli.progress import progress
 from powerplane.cli.rounds import Follower, Round
 from powerplane.cli.site import Site, SiteFrom, read_site
+from powerplane.cli.site_options import NoCluster
 from powerplane.cli.top_build import Wanted, build_view
 from powerplane.cli.top_live import History, watch
 from powerplane.cli.top_table import Screen, render
@@ -33,12 +34,6 @@ from powerplane.cli.watts_source import (
 from powerplane.models.errors import UnreachableError
 
 SHOWN = Group("Shown", sort_key=4)
-NoCluster = Annotated[
-    bool,
-    Parameter(
-        name="--no-cluster", negative=(), help="Take the nodes from --topology and --power alone; ask no API server."
-    ),
-]
 
 
 def top(

@@ -115,7 +115,7 @@ def open_source(watts: WattsFrom, *, timeout_s: float) -> Opened:
         url,
         timeout_s=timeout_s,
         headers=request_headers(watts),
-        ca_file=_existing(watts.ca_file, "--ca-file"),
+        ca_file=certificate_file(watts),
         node_labels=watts.node_labels,
     )
     return Opened(live, (), url)
@@ -182,10 +182,17 @@ def _token(path: Path) -> str:
     return text
 
 
-def _existing(path: Path | None, option: str) -> str | None:
-    if path is not None and not path.is_file():
-        raise InputError(f"{option} {path} does not exist", "give the file with the authority's certificate (PEM)")
-    return str(path) if path is not None else None
+def certificate_file(watts: WattsFrom) -> str | None:
+    """Path of the authority's certificate; None for the usual ones.
+
+    Raises
+    ------
+    InputError
+        When there is no such file.
+    """
+    if watts.ca_file is not None and not watts.ca_file.is_file():
+        raise InputError(f"--ca-file {watts.ca_file} does not exist", "give the authority's certificate (PEM)")
+    return str(watts.ca_file) if watts.ca_file is not None else None
 
 
 def labels(given: Sequence[str] | None) -> tuple[str, ...]:

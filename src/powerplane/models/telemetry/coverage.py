@@ -32,6 +32,8 @@ class MetricCoverage:
         Nodes of the cluster that it has series of.
     newest_age_s, oldest_age_s : float
         Of the last samples of its series, by the source's clock.
+    interval_s : float
+        Usual time between two samples of a series; 0 where none has two.
     """
 
     metric: str
@@ -41,6 +43,7 @@ class MetricCoverage:
     nodes: frozenset[str]
     newest_age_s: float
     oldest_age_s: float
+    interval_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,7 @@ def _source(answer: SourceReading, names: NodeNames) -> SourceCoverage:
                 nodes=frozenset(name for each in set(stated) if (name := names.match(each))),
                 newest_age_s=float(ages.min(initial=np.inf)),
                 oldest_age_s=float(ages.max(initial=0.0)),
+                interval_s=max(spacing_s(block) for block in blocks),
             )
         )
     return SourceCoverage(
@@ -175,3 +179,13 @@ def _ages(block: SeriesBlock, evaluated_s: float) -> Floats:
     np.maximum.at(newest, series[dated], block.at_s[dated])
     result: Floats = np.maximum(evaluated_s - newest[np.isfinite(newest)], 0.0)
     return result
+
+
+def spacing_s(block: SeriesBlock) -> float:
+    """Usual time between two samples of a series, in seconds; 0 where no series has two."""
+    steps = np.diff(block.at_s)
+    within = np.ones(len(steps), dtype=bool)
+    ends = block.offsets[1:-1] - 1
+    within[ends[(ends >= 0) & (ends < len(steps))]] = False
+    kept = steps[within & np.isfinite(steps) & (steps > 0)]
+    return float(np.median(kept)) if len(kept) else 0.0

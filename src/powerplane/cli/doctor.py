@@ -1,0 +1,117 @@
+"""``powerplane doctor``."""
+
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from powerplane.cli.doctor_section import DoctorView, Finding, Level, SectionReport, worst
+from powerplane.cli.doctor_telemetry import examine_telemetry
+from powerplane.cli.exit_codes import FAULTY, OK
+from powerplane.cli.options import Context, Format, Kubeconfig, PowerFile, SnapshotOption, TopologyFile, parse_duration
+from powerplane.cli.output import print_data, stdout_console
+from powerplane.cli.progress import progress
+from powerplane.cli.report import words
+from powerplane.cli.site import SiteFrom, read_site
+from powerplane.cli.site_options import NoCluster
+from powerplane.cli.watts_source import (
+    CaFile,
+    Headers,
+    NodeLabels,
+    PrometheusUrl,
+    TelemetryDir,
+    TokenFile,
+    WattsFrom,
+    labels,
+    open_source,
+)
+
+MARKS: dict[Level, tuple[str, str]] = {"ok": ("✓", "green"), "warn": ("△", "yellow"), "fail": ("✗", "bold red")}
+
+
+def doctor(
+    *,
+    prometheus: PrometheusUrl = None,
+    telemetry: TelemetryDir = None,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    header: Headers = None,
+    node_label: NodeLabels = None,
+    snapshot: SnapshotOption = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    topology: TopologyFile = None,
+    power: PowerFile = None,
+    no_cluster: NoCluster = False,
+    timeout: Annotated[str, Parameter(help="For one round of questions to Prometheus.")] = "30s",
+    output: Annotated[Format, Parameter(name=["--output", "-o"], help="Form of the report on stdout.")] = "table",
+) -> int:
+    """Say whether telemetry is fit to hold budgets by: what is there, how old, what is missing, what to install.
+
+    Asks the Prometheus (or reads the recorded pages) once, judges every sample, and shows for each source its metrics,
+    series, nodes, ages and bad samples, and for each node by which source it counts and what a better one is kept
+    from. Nothing is changed anywhere, and no credential is shown. Exit code 3: findings that stop enforcement, because
+    what would be enforced rests on nothing measured.
+    """
+    where = SiteFrom(snapshot, kubeconfig, context, topology, power, no_cluster)
+    watts = WattsFrom(prometheus, telemetry, token_file, ca_file, labels(header), labels(node_label))
+    timeout_s = parse_duration(timeout, "--timeout")
+    opened = open_source(watts, timeout_s=timeout_s)
+    with progress("reading nodes and domains") as say:
+        site = read_site(where, say, datetime.now(UTC))
+        sections = [*examine_telemetry(watts, opened, site, timeout_s, clock=time.time, say=say)]
+    view = report_of(sections)
+    if output == "table":
+        print_report(sections, view, stdout_console())
+    else:
+        print_data(encode(view, output))
+    return FAULTY if view.status == "fail" else OK
+
+
+def report_of(sections: Iterable[SectionReport]) -> DoctorView:
+    """Put the parts together."""
+    views = tuple(section.view for section in sections)
+    return DoctorView(status=worst([finding for view in views for finding in view.findings]), sections=views)
+
+
+def print_report(sections: Iterable[SectionReport], view: DoctorView, console: Console) -> None:
+    """Print the report: each part's figures, then its findings; last the verdict."""
+    for section in sections:
+        console.print(Text(section.view.title, style="bold"))
+        for shown in section.shown:
+            console.print(Padding(shown, (0, 0, 0, 2)))
+        for finding in section.view.findings:
+            console.print(Padding(_line(finding), (0, 0, 0, 2)))
+        console.print()
+    console.print(_verdict(view))
+
+
+def encode(view: DoctorView, form: Format) -> bytes:
+    """Return the report as indented JSON with a newline at the end, or as YAML."""
+    if form == "yaml":
+        return msgspec.yaml.encode(view)
+    return msgspec.json.format(msgspec.json.encode(view), indent=2) + b"\n"
+
+
+def _line(finding: Finding) -> Text:
+    mark, style = MARKS[finding.level]
+    text = Text.assemble((f"{mark} ", style), (f"{finding.check}: ", "dim"), words.printable(finding.text))
+    if finding.next:
+        text.append(f"\n  next: {words.printable(finding.next)}", style="cyan")
+    return text
+
+
+def _verdict(view: DoctorView) -> Text:
+    counts = [sum(f.level == level for s in view.sections for f in s.findings) for level in ("fail", "warn")]
+    if view.status == "fail":
+        stop = "finding stops" if counts[0] == 1 else "findings stop"
+        return Text(f"{counts[0]} {stop} enforcement, {counts[1]} to look at", style=MARKS["fail"][1])
+    if view.status == "warn":
+        return Text(f"fit to enforce by; {words.count(counts[1], 'finding')} to look at", style=MARKS["warn"][1])
+    return Text("all is well", style=MARKS["ok"][1])

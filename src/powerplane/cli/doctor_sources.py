@@ -1,0 +1,263 @@
+"""``powerplane doctor``: what each source brings: metrics, series, nodes, ages, bad samples, and what is missing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from powerplane.cli.doctor_advice import BY_METRIC, install
+from powerplane.cli.doctor_section import Finding, SectionReport, SectionView
+from powerplane.cli.report import words
+from powerplane.cli.top_remarks import span
+from powerplane.models.plan import Wire
+from powerplane.models.telemetry.coverage import NODE_WATTS, MetricCoverage, SourceCoverage
+from powerplane.models.telemetry.facts import NodeFacts
+from powerplane.models.telemetry.metrics import meanings_of
+from powerplane.models.telemetry.readings import Quantity
+from powerplane.models.telemetry.verdicts import BY_NAME
+
+Found = Mapping[tuple[str, str], int]
+"""Bad series by source and verdict."""
+
+HARMLESS = ("late", "unmatched", "reset")
+"""Verdicts that are no fault of a source's samples, or told of elsewhere."""
+SLOWEST_S = 60.0
+"""A sample counts for three scrapes: slower ones leave a node at its last watts for more than three minutes."""
+MOST_NAMES = 5
+
+
+class MetricView(Wire, frozen=True):
+    """One metric that is there.
+
+    Attributes
+    ----------
+    newest_age_seconds, oldest_age_seconds : float or None
+        Of the last samples of its series, by the source's clock; None where no sample has a time.
+    interval_seconds : float or None
+        Usual time between two samples; None where no series has two.
+    """
+
+    metric: str
+    quantity: str
+    unit: str
+    series: int
+    nodes: int
+    newest_age_seconds: float | None
+    oldest_age_seconds: float | None
+    interval_seconds: float | None
+
+
+class SourceView(Wire, frozen=True):
+    """One source.
+
+    Attributes
+    ----------
+    nodes : int
+        Nodes of the cluster whose watts or CPU use it tells.
+    bad : dict of int by verdict
+        Series that were found bad in this round.
+    missing : tuple of str
+        Metrics that were asked for and are not there.
+    unknown_names, ambiguous_names : tuple of str
+        Names in its series that stand for no node of the cluster, or could be several.
+    error : str
+        Why it did not answer.
+    """
+
+    source: str
+    nodes: int
+    metrics: tuple[MetricView, ...]
+    bad: dict[str, int]
+    missing: tuple[str, ...]
+    unknown_names: tuple[str, ...]
+    ambiguous_names: tuple[str, ...]
+    error: str
+
+
+def examine_sources(coverage: Sequence[SourceCoverage], found: Found, nodes: Sequence[NodeFacts]) -> SectionReport:
+    """Report on the sources.
+
+    Parameters
+    ----------
+    coverage : sequence of SourceCoverage
+    found : Found
+        As ``NodeReadings.found``.
+    nodes : sequence of NodeFacts
+        Of the cluster.
+    """
+    bad = {each.source: {what: n for (who, what), n in found.items() if who == each.source} for each in coverage}
+    findings = [*_kinds_that_are_missing(coverage, nodes)]
+    for each in coverage:
+        if each.error:
+            text = f"{each.source}: no answer: {each.error}"
+            findings.append(Finding(level="warn", check="answer", text=text, next="run it again"))
+        elif each.is_there:
+            findings += [*_samples(each, bad[each.source]), *_names(each), *_missing(each, coverage, nodes)]
+    data = tuple(_view(each, bad[each.source]) for each in coverage)
+    shown = (_table(coverage, bad, len(nodes)),) if any(each.is_there for each in coverage) else ()
+    return SectionReport(SectionView(name="sources", title="Sources", findings=tuple(findings), data=data), shown)
+
+
+def _kinds_that_are_missing(coverage: Sequence[SourceCoverage], nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
+    told = _told(coverage)
+    if "node watts" in told:
+        yield Finding(level="ok", check="watts of nodes", text="whole machines are measured")
+    elif "cpu watts" in told:
+        yield Finding(
+            level="warn",
+            check="watts of nodes",
+            text="only parts of nodes are measured: fans, disks, boards and losses are assumed",
+            next=install("node watts"),
+        )
+    else:
+        yield Finding(
+            level="fail",
+            check="watts of nodes",
+            text="nothing measures what nodes draw: every node counts at its worst case",
+            next=f"{install('node watts')}; or {install('cpu watts')}",
+        )
+    with_gpus = {node.name for node in nodes if node.accelerators}
+    unseen = with_gpus - frozenset().union(*(each.nodes_with(["gpu watts"]) for each in coverage))
+    if unseen:
+        yield Finding(
+            level="warn",
+            check="watts of GPUs",
+            text=f"GPUs of {words.count(len(unseen), 'node')} are not measured: {_listed(sorted(unseen))}",
+            next=install("gpu watts"),
+        )
+    if "pod cpu cores" not in told:
+        yield Finding(
+            level="warn",
+            check="CPU use of pods",
+            text="nothing tells what pods use: they count by their requests",
+            next=install("pod cpu cores"),
+        )
+
+
+def _told(coverage: Sequence[SourceCoverage]) -> set[Quantity]:
+    return {metric.quantity for each in coverage for metric in each.metrics}
+
+
+def _samples(each: SourceCoverage, bad: Mapping[str, int]) -> Iterator[Finding]:
+    worse = {what: number for what, number in bad.items() if what not in HARMLESS}
+    if worse:
+        yield _bad(each.source, worse)
+    slowest_s = max((metric.interval_s for metric in each.metrics if metric.quantity in NODE_WATTS), default=0.0)
+    if slowest_s > SLOWEST_S:
+        yield Finding(
+            level="warn",
+            check="scrape interval",
+            text=f"{each.source} brings a sample every {span(slowest_s)}, and a sample is held for three of them",
+            next=f"scrape what measures power every {SLOWEST_S:.0f} s or faster",
+        )
+
+
+def _missing(each: SourceCoverage, coverage: Sequence[SourceCoverage], nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
+    """Metrics that the source could have, of something that nobody tells."""
+    told, has_gpus = _told(coverage), any(node.accelerators for node in nodes)
+    quantity_of = {meaning.metric: meaning.quantity for meaning in meanings_of(each.source)}
+    for metric in each.missing:
+        quantity = quantity_of.get(metric)
+        if metric not in BY_METRIC or quantity in told or (quantity == "gpu watts" and not has_gpus):
+            continue
+        text = f"{each.source}: {metric} is not there"
+        yield Finding(level="warn", check="missing metrics", text=text, next=BY_METRIC[metric])
+
+
+def _bad(source: str, bad: Mapping[str, int]) -> Finding:
+    told = ", ".join(f"{words.printable(what)} {number:,}" for what, number in bad.items())
+    first = next((BY_NAME[what] for what in bad if what in BY_NAME), None)
+    meaning = f" ({first.name}: {first.meaning}; {first.remedy})" if first else ""
+    return Finding(
+        level="warn",
+        check="samples",
+        text=f"{source}: bad series: {told}{meaning}",
+        next="look at them in Prometheus; docs/how-to/watch-and-diagnose.md says what each verdict means",
+    )
+
+
+def _names(each: SourceCoverage) -> Iterator[Finding]:
+    relabel = "let the scrape put the node's name into the label `node` (relabel_configs)"
+    for names, what in (
+        (each.unknown, "of no node of the cluster"),
+        (each.ambiguous, "that could be of several nodes, and count for none"),
+    ):
+        if names:
+            text = f"{each.source}: {words.count(len(names), 'name')} {what}: {_listed(names)}"
+            yield Finding(level="warn", check="names", text=text, next=f"{relabel}, or pass --node-label LABEL")
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(words.printable(name) for name in names[:MOST_NAMES])
+    return shown if len(names) <= MOST_NAMES else f"{shown} and {len(names) - MOST_NAMES:,} more"
+
+
+def _table(coverage: Sequence[SourceCoverage], bad: Mapping[str, Mapping[str, int]], nodes: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold")
+    table.add_column("source", overflow="fold")
+    table.add_column("metric", overflow="fold")
+    table.add_column("tells", overflow="fold")
+    for heading in ("series", "nodes", "newest", "oldest", "every"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("bad", overflow="fold")
+    for each in coverage:
+        told = ", ".join(f"{words.printable(what)} {number:,}" for what, number in bad[each.source].items())
+        for place, metric in enumerate(each.metrics):
+            first = place == 0
+            table.add_row(
+                Text(each.source if first else "", style="bold"),
+                Text(words.printable(metric.metric)),
+                Text(metric.quantity),
+                Text(f"{metric.series:,}"),
+                _covered(metric, nodes),
+                Text(_span(metric.newest_age_s)),
+                Text(_span(metric.oldest_age_s)),
+                Text(span(metric.interval_s) if metric.interval_s else ""),
+                Text(told if first else "", style="yellow"),
+            )
+    absent = [each.source for each in coverage if not each.is_there]
+    if absent:
+        table.caption = Text(f"not there: {', '.join(absent)}", style="dim")
+        table.caption_justify = "left"
+    return table
+
+
+def _covered(metric: MetricCoverage, nodes: int) -> Text:
+    if not metric.nodes:
+        return Text("")
+    return Text(f"{len(metric.nodes):,} of {nodes:,}", style="" if len(metric.nodes) == nodes else "yellow")
+
+
+def _span(seconds: float) -> str:
+    return span(seconds) if isfinite(seconds) else ""
+
+
+def _view(each: SourceCoverage, bad: Mapping[str, int]) -> SourceView:
+    watched: tuple[Quantity, ...] = (*NODE_WATTS, "node cpu cores")
+    return SourceView(
+        source=each.source,
+        nodes=len(each.nodes_with(watched)),
+        metrics=tuple(_metric(metric) for metric in each.metrics),
+        bad=dict(bad),
+        missing=each.missing,
+        unknown_names=each.unknown,
+        ambiguous_names=each.ambiguous,
+        error=each.error,
+    )
+
+
+def _metric(metric: MetricCoverage) -> MetricView:
+    ages = (metric.newest_age_s, metric.oldest_age_s)
+    newest, oldest = (round(age, 3) if isfinite(age) else None for age in ages)
+    return MetricView(
+        metric=metric.metric,
+        quantity=metric.quantity,
+        unit=metric.unit,
+        series=metric.series,
+        nodes=len(metric.nodes),
+        newest_age_seconds=newest,
+        oldest_age_seconds=oldest,
+        interval_seconds=metric.interval_s or None,
+    )

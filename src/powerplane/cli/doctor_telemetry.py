@@ -1,0 +1,59 @@
+"""``powerplane doctor``: the parts about telemetry, one after the other."""
+
+from collections.abc import Callable, Iterator
+
+from powerplane.adapters.telemetry.prometheus_api import PrometheusApi
+from powerplane.adapters.telemetry.prometheus_status import read_status
+from powerplane.cli.doctor_nodes import examine_nodes
+from powerplane.cli.doctor_pods import examine_pods
+from powerplane.cli.doctor_prometheus import examine_prometheus
+from powerplane.cli.doctor_section import SectionReport
+from powerplane.cli.doctor_sources import examine_sources
+from powerplane.cli.progress import Say
+from powerplane.cli.rounds import Follower, Round
+from powerplane.cli.site import Site
+from powerplane.cli.watts_source import Opened, WattsFrom, certificate_file, check_url, request_headers
+from powerplane.models.telemetry.coverage import cover
+from powerplane.models.telemetry.domains import read_domains
+
+
+def examine_telemetry(
+    watts: WattsFrom, opened: Opened, site: Site, timeout_s: float, *, clock: Callable[[], float], say: Say
+) -> Iterator[SectionReport]:
+    """Yield the parts about telemetry; of a Prometheus that does not answer, that part alone.
+
+    Parameters
+    ----------
+    watts : WattsFrom
+    opened : Opened
+    site : Site
+    timeout_s : float
+        For a round of questions.
+    clock : callable
+        Unix seconds by our clock.
+    say : Say
+    """
+    if watts.prometheus is not None:
+        say(f"asking {opened.where} how it is")
+        url = check_url(watts.prometheus)
+        api = PrometheusApi(url, request_headers(watts), certificate_file(watts))
+        try:
+            status = read_status(api, clock, timeout_s / 3)
+        finally:
+            api.close()
+        yield examine_prometheus(status, url)
+        if status.error:
+            return
+    say(f"asking {opened.where} for samples")
+    found = _last(Follower(opened, clock), site)
+    coverage = cover(found.answers, found.facts)
+    yield examine_sources(coverage, found.nodes.found, found.facts)
+    yield examine_nodes(found.nodes, coverage, read_domains(site.book, found.nodes))
+    yield examine_pods(found.pods, found.answers)
+
+
+def _last(follower: Follower, site: Site) -> Round:
+    if not follower.opened.moments:
+        return follower.now(site)
+    *_, last = follower.replay(site)
+    return last
