@@ -6,9 +6,11 @@ of its own: what is missing or fails loses nothing else.
 """
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 
 from powerplane.adapters.telemetry import promql
 from powerplane.adapters.telemetry.history import History
@@ -16,8 +18,11 @@ from powerplane.adapters.telemetry.prometheus_answer import MatrixError, columns
 from powerplane.adapters.telemetry.prometheus_api import NoAnswerError, PrometheusApi
 from powerplane.adapters.telemetry.sums import columns_of_sums
 from powerplane.models.errors import UnreachableError
-from powerplane.models.telemetry.metrics import DEAR, OWNERS, SCRAPED
-from powerplane.models.telemetry.readings import Meaning, Quantity, SeriesBlock, SourceReading
+from powerplane.models.telemetry.metrics import DEAR, SCRAPED
+from powerplane.models.telemetry.readings import Meaning, SeriesBlock, SourceReading
+
+AT_A_TIME = 2
+"""Questions that are open at the same time."""
 
 SUM_STEPS = 4
 """How often within the window sums are asked for."""
@@ -41,7 +46,8 @@ class PrometheusSource:
     url : str
         Of Prometheus, or of what speaks its API.
     meanings : sequence of Meaning
-        Rows of the declared table to ask for.
+        Rows of the declared table to ask for. ``metrics.OWNERS`` are left out by default: as many series as pods, which
+        the API server knows as well.
     timeout_s : float
         For a whole reading; no question gets more than half of it.
     headers : mapping, optional
@@ -57,7 +63,7 @@ class PrometheusSource:
     def __init__(
         self,
         url: str,
-        meanings: Sequence[Meaning] = (*SCRAPED, *OWNERS),
+        meanings: Sequence[Meaning] = SCRAPED,
         *,
         timeout_s: float = 30.0,
         headers: Mapping[str, str] | None = None,
@@ -66,7 +72,11 @@ class PrometheusSource:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._api = PrometheusApi(url, headers or {}, ca_file, clock, sleep)
+        self._apis = [PrometheusApi(url, headers or {}, ca_file, clock, sleep) for _ in range(AT_A_TIME)]
+        self._free: SimpleQueue[PrometheusApi] = SimpleQueue()
+        for api in self._apis:
+            self._free.put(api)
+        self._pool = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="prometheus")
         self._meanings = tuple(meanings)
         self._timeout_s = timeout_s
         self._node_labels = tuple(node_labels)
@@ -83,15 +93,19 @@ class PrometheusSource:
         until = self._clock() + self._timeout_s
         gathered: dict[str, _Gathered] = {meaning.source: _Gathered() for meaning in self._meanings}
         try:
-            evaluated_s = self._api.now_s(self._timeout_s / 2)
+            evaluated_s = self._apis[0].now_s(self._timeout_s / 2)
         except NoAnswerError as error:
             self.failures[""] += 1
             return tuple(SourceReading(source, now_s, now_s, error=str(error)) for source in gathered)
-        seen: set[Quantity] = set()
-        for meaning in self._meanings:
-            if not (meaning.sum_over and meaning.quantity in DEAR and meaning.quantity in seen):
-                self._ask(meaning, evaluated_s, window_s, until, gathered[meaning.source])
-                seen.update(block.meaning.quantity for block in gathered[meaning.source].blocks[-1:])
+        dear = [meaning for meaning in self._meanings if meaning.sum_over and meaning.quantity in DEAR]
+        self._gather(
+            [meaning for meaning in self._meanings if meaning not in dear], evaluated_s, window_s, until, gathered
+        )
+        for meaning in dear:
+            if not any(
+                block.meaning.quantity == meaning.quantity for each in gathered.values() for block in each.blocks
+            ):
+                self._gather([meaning], evaluated_s, window_s, until, gathered)
         return tuple(_reading(source, evaluated_s, now_s, each) for source, each in gathered.items())
 
     def history(self, meaning: Meaning, start_s: float, end_s: float, step_s: float) -> SeriesBlock:
@@ -109,23 +123,66 @@ class PrometheusSource:
             When there is no usable answer.
         """
         try:
-            return History(self._api, self._node_labels, self._timeout_s).read(meaning, start_s, end_s, step_s)
+            return History(self._apis[0], self._node_labels, self._timeout_s).read(meaning, start_s, end_s, step_s)
         except (NoAnswerError, MatrixError) as error:
             self.failures[meaning.metric] += 1
             raise UnreachableError(
-                f"{self._api.url} has no history of {meaning.metric}: {error}",
-                f"check that it answers: curl '{self._api.url}/api/v1/query?query={meaning.metric}'",
+                f"{self._apis[0].url} has no history of {meaning.metric}: {error}",
+                f"check that it answers: curl '{self._apis[0].url}/api/v1/query?query={meaning.metric}'",
             ) from error
 
     def close(self) -> None:
         """Close the connections."""
-        self._api.close()
+        self._pool.shutdown(cancel_futures=True)
+        for api in self._apis:
+            api.close()
 
-    def _ask(self, meaning: Meaning, evaluated_s: float, window_s: float, until: float, into: _Gathered) -> None:
+    def _gather(
+        self,
+        meanings: Sequence[Meaning],
+        evaluated_s: float,
+        window_s: float,
+        until: float,
+        gathered: Mapping[str, _Gathered],
+    ) -> None:
+        """Ask for some rows, so that Prometheus writes one answer while another is read; few bodies at a time."""
+        ahead: deque[tuple[Meaning, Future[bytes]]] = deque()
+        rest = iter(meanings)
+        while True:
+            while len(ahead) < AT_A_TIME and (meaning := next(rest, None)):
+                ahead.append((meaning, self._pool.submit(self._body, meaning, evaluated_s, window_s, until)))
+            if not ahead:
+                return
+            meaning, body = ahead.popleft()
+            self._take(meaning, body, evaluated_s - window_s, gathered[meaning.source])
+
+    def _body(self, meaning: Meaning, evaluated_s: float, window_s: float, until: float) -> bytes:
         """Ask for one row."""
         timeout_s = min(until - self._clock(), self._timeout_s / 2)
+        if timeout_s <= 0:
+            raise NoAnswerError(f"no time left of {self._timeout_s:g} s")
+        api = self._free.get()
         try:
-            found, refused = self._answer(meaning, evaluated_s, window_s, timeout_s)
+            if not meaning.sum_over:
+                query = promql.raw_samples(meaning, window_s)
+                return api.get("/api/v1/query", {"query": query, "time": repr(evaluated_s)}, timeout_s)
+            parameters = {
+                "query": promql.summed(meaning, self._node_labels),
+                "start": repr(evaluated_s - window_s),
+                "end": repr(evaluated_s),
+                "step": repr(max(1.0, window_s / SUM_STEPS)),
+            }
+            return api.get("/api/v1/query_range", parameters, timeout_s)
+        finally:
+            self._free.put(api)
+
+    def _take(self, meaning: Meaning, body: "Future[bytes]", since_s: float, into: _Gathered) -> None:
+        """Read one answer."""
+        try:
+            if meaning.sum_over:
+                found, refused = columns_of_sums(meaning, body.result(), self._node_labels, since_s)
+            else:
+                found, refused = columns(meaning, body.result(), self._node_labels)
         except (NoAnswerError, MatrixError) as error:
             self.failures[meaning.metric] += 1
             into.errors.append(f"{meaning.metric}: {error}")
@@ -137,24 +194,6 @@ class PrometheusSource:
             into.blocks.append(found)
         else:
             into.missing.append(meaning.metric)
-
-    def _answer(
-        self, meaning: Meaning, evaluated_s: float, window_s: float, timeout_s: float
-    ) -> tuple[SeriesBlock, Counter[str]]:
-        if timeout_s <= 0:
-            raise NoAnswerError(f"no time left of {self._timeout_s:g} s")
-        if meaning.sum_over:
-            parameters = {
-                "query": promql.summed(meaning, self._node_labels),
-                "start": repr(evaluated_s - window_s),
-                "end": repr(evaluated_s),
-                "step": repr(max(1.0, window_s / SUM_STEPS)),
-            }
-            body = self._api.get("/api/v1/query_range", parameters, timeout_s)
-            return columns_of_sums(meaning, body, self._node_labels, evaluated_s - window_s)
-        query = promql.raw_samples(meaning, window_s)
-        body = self._api.get("/api/v1/query", {"query": query, "time": repr(evaluated_s)}, timeout_s)
-        return columns(meaning, body, self._node_labels)
 
 
 def _reading(source: str, evaluated_s: float, now_s: float, each: _Gathered) -> SourceReading:

@@ -1,6 +1,6 @@
 """The declared table in PromQL: how each row is asked for."""
 
-from powerplane.models.telemetry.labels import REGEX
+from powerplane.models.telemetry.labels import REGEX, label_needed
 from powerplane.models.telemetry.readings import Meaning
 
 PART = "powerplane_part"
@@ -9,13 +9,10 @@ VALUE, STAMP = "value", "stamp"
 
 
 def selector(meaning: Meaning) -> str:
-    """Choose a row's series: ``kepler_node_cpu_watts{zone="package"}``.
-
-    A metric of pods is asked for with a pod only: of cAdvisor's series most belong to control groups of the system.
-    """
+    """Choose a row's series: ``kepler_node_cpu_watts{zone="package"}``."""
     matchers = [_matcher(label, value) for label, value in meaning.where]
-    if len(meaning.pod) == 1 and not meaning.device:
-        matchers.append(f'{meaning.pod[0]}!=""')
+    if needed := label_needed(meaning):
+        matchers.append(f'{needed}!=""')
     return f"{meaning.metric}{{{','.join(matchers)}}}" if matchers else meaning.metric
 
 

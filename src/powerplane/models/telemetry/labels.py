@@ -18,6 +18,15 @@ def labels_read(meaning: Meaning) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*naming, *(label for label, _ in meaning.where), *meaning.kept)))
 
 
+def label_needed(meaning: Meaning) -> str:
+    """Name the label without which a series is not about a pod at all; "" where there is none such.
+
+    Most of cAdvisor's series belong to control groups of the system. The namespace is asked for, and not the pod: of
+    it there are few values, and Prometheus looks through all of them.
+    """
+    return meaning.namespace[0] if len(meaning.namespace) == 1 and not meaning.device else ""
+
+
 def entity_of(meaning: Meaning, labels: Labels) -> Entity | None:
     """Name whom a series is about; None where the labels do not say it.
 
@@ -39,6 +48,9 @@ def entity_of(meaning: Meaning, labels: Labels) -> Entity | None:
 
 def counts(meaning: Meaning, labels: Labels) -> bool:
     """Whether a series is one that the meaning is about."""
+    needed = label_needed(meaning)
+    if needed and not labels.get(needed):
+        return False
     return all(_matcher(value)(labels.get(label, "")) for label, value in meaning.where)
 
 

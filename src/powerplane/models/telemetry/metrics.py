@@ -25,6 +25,11 @@ WORKED = "~user|nice|system|irq|softirq|steal"
 """Modes of a CPU in which it works; guest time is part of user time, and waiting for a disk is idle."""
 
 
+WHOLE_MACHINE = "~Pwr Consumption|Power Meter|Sys_Power|System Power|Total_Power|Total Power|PS_Total|Sys Power"
+INLET = "~Inlet Temp|01-Inlet Ambient|Ambient Temp|Inlet_Temp|Front Panel Temp|Ambient"
+"""Sensors by vendors' names for them: Dell, HPE, Lenovo, Supermicro, Inspur, Intel. Plain alternatives, which
+Prometheus looks up; a pattern would be tried on the names of all containers, which cAdvisor keeps under that label."""
+
 NODE_LABELS = (
     "label_powerplane_dev_rack",
     "label_topology_kubernetes_io_rack",
@@ -158,10 +163,10 @@ _IPMI = (
         "ipmi-sensor",
         "node watts",
         "W",
-        (("name", "~(?i)(pwr consumption|power meter|sys_?power|system power|total_?power|ps_?total)"),),
+        (("name", WHOLE_MACHINE),),
     ),
     replace(
-        _ipmi("ipmi_temperature_celsius", "ipmi-sensor", "celsius", "°C", (("name", "~(?i).*(inlet|ambient).*"),)),
+        _ipmi("ipmi_temperature_celsius", "ipmi-sensor", "celsius", "°C", (("name", INLET),)),
         device=("name",),
     ),
     replace(_ipmi("ipmi_fan_speed_rpm", "ipmi-sensor", "fan rpm", "rpm", ()), device=("name",)),
@@ -250,7 +255,6 @@ _NODE_EXPORTER = (
     # The ACPI power meter (ACPI000D) measures the whole machine; what other chips measure is not known from here.
     _hwmon("node_hwmon_power_average_watt", "node watts", "W", (("chip", "~.*acpi000d:.*|.*power_meter.*"),)),
     _hwmon("node_hwmon_power_input_watt", "node watts", "W", (("chip", "~.*acpi000d:.*|.*power_meter.*"),)),
-    Meaning("node_uname_info", "node-exporter", "info", "gauge", "", node=("instance",), kept=("nodename",)),
 )
 
 _SCAPHANDRE = (
@@ -337,17 +341,32 @@ OWNERS = (
         _state("kube_pod_info", ("created_by_kind", "created_by_name")), namespace=NAMESPACE, pod=POD, uid=("uid",)
     ),
     replace(_state("kube_pod_owner", ("owner_kind", "owner_name")), namespace=NAMESPACE, pod=POD, uid=("uid",)),
+)
+"""Who made each pod, and where it runs. As many series as pods, which change seldom, and which the API server knows
+as well: read where it is not at hand."""
+
+_PLACES = (
     _state("kube_node_info", ("internal_ip",)),
     _state("kube_node_labels", NODE_LABELS),
+    Meaning("node_uname_info", "node-exporter", "info", "gauge", "", node=("instance",), kept=("nodename",)),
 )
-"""What Prometheus carries of pods' owners and nodes' places. Not needed where the API server is at hand."""
 
-SCRAPED = (*_IPMI[:2], _TELEGRAF, *_KEPLER, *_NODE_EXPORTER, *_IPMI[2:], *_SCAPHANDRE, *_KEPLER_OLD, *_DCGM, *_USE)
+SCRAPED = (
+    *_IPMI[:2],
+    _TELEGRAF,
+    *_KEPLER,
+    *_NODE_EXPORTER,
+    *_IPMI[2:],
+    *_SCAPHANDRE,
+    *_KEPLER_OLD,
+    *_DCGM,
+    *_USE,
+    *_PLACES,
+)
 """What Prometheus carries and a round of watts needs."""
 
 MEANINGS: tuple[Meaning, ...] = (*REDFISH, *SCRAPED, *OWNERS, *METRICS_SERVER)
 """The whole table."""
-
 
 DEAR: tuple[Quantity, ...] = ("node cpu cores", "pod cpu cores", "pod watts")
 """What has to be summed and is one of these is read only where nothing better brought it: every CPU's, every
