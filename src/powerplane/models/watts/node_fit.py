@@ -25,7 +25,8 @@ from powerplane.models.watts.samples import NodeSamples
 
 FEWEST_NEW = 16
 NEW_SHARE = 0.05
-"""A fit is made anew once that many samples, or that share of what is remembered, have come."""
+"""A fit is made anew once that many samples, or that share of what is remembered, have come; at first once they have
+doubled."""
 
 KNOT_STEPS = 10_000
 """Knots of curves are multiples of one over this."""
@@ -92,7 +93,7 @@ class NodeFit:
         good = good[np.argsort(good.at_s, kind="stable")]
         fit, start = self, 0
         while start < len(good):
-            size = max(FEWEST_NEW, int(NEW_SHARE * len(fit.memory)))
+            size = max(1, min(FEWEST_NEW, len(fit.memory)), int(NEW_SHARE * len(fit.memory)))
             fit = fit._learned(good[start : start + size])
             start += size
         return replace(fit, refused=dict(Counter(self.refused) + Counter(refused)))

@@ -25,7 +25,7 @@ class FitRules:
     """
 
     half_life_s: float = 14 * 86_400.0
-    prior_samples: float = 20.0
+    prior_samples: float = 10.0
     memory: int = 4096
     threshold_share: float = 0.1
     neighbours: int = 15
