@@ -1,0 +1,147 @@
+"""How node watts are scored: contiguous blocks held out, and online without any look ahead."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from powerplane.bench.watts.node_baselines import Answer, Baseline
+from powerplane.models.curves import PowerCurve
+from powerplane.models.telemetry.readings import Floats
+from powerplane.models.watts.correction import Correction
+from powerplane.models.watts.node_fit import NodeFit
+from powerplane.models.watts.samples import NodeSamples
+
+BLOCKS = 10
+FIRST_SAMPLES = 16
+"""Online baselines answer with the mean of what they have seen before they have seen that many."""
+
+FRESH_SHARE = 0.05
+"""Online, everything is fitted anew once that share of new samples has come, like the fit itself."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Score:
+    """Predictions of all M samples, in order, with what was measured; shape (M,) each."""
+
+    predicted: Floats
+    measured: Floats
+
+    @property
+    def errors(self) -> Floats:
+        """Relative errors, not negative."""
+        return np.abs(self.predicted - self.measured) / self.measured
+
+    @property
+    def mape(self) -> float:
+        """Mean relative error."""
+        return float(self.errors.mean())
+
+    def stretches(self, count: int) -> list[float]:
+        """Mean relative error of that many equal stretches of time."""
+        return [float(part.mean()) for part in np.array_split(self.errors, count)]
+
+    @property
+    def bias_watts(self) -> float:
+        """Mean of measured less predicted."""
+        return float((self.measured - self.predicted).mean())
+
+
+def held_out(samples: NodeSamples, learn: Callable[[NodeSamples], Answer]) -> Score:
+    """Predict each of ten contiguous blocks by what was learned from the nine others, earlier and later."""
+    predicted = np.empty(len(samples))
+    for block in np.array_split(np.arange(len(samples)), BLOCKS):
+        if len(block):
+            rest = NodeSamples.joined([samples[: int(block[0])], samples[int(block[-1]) + 1 :]])
+            predicted[block] = learn(rest)(_cut_off(samples[block]))
+    return Score(predicted, samples.watts)
+
+
+def online(samples: NodeSamples, learn: Callable[[NodeSamples], Answer]) -> Score:
+    """Predict each sample by what was learned from those before it."""
+    predicted = np.empty(len(samples))
+    start = 0
+    while start < len(samples):
+        end = min(len(samples), start + max(FIRST_SAMPLES, int(FRESH_SHARE * start)))
+        past, asked = samples[:start], samples[start:end]
+        if start >= FIRST_SAMPLES:
+            predicted[start:end] = learn(past)(asked)
+        else:
+            # Nothing to learn from: the value before, and for the very first its own, which costs a rival nothing.
+            predicted[start:end] = np.concatenate([asked.watts[:1], asked.watts[:-1]])
+        start = end
+    return Score(predicted, samples.watts)
+
+
+def last_value(samples: NodeSamples, steps: int) -> Score:
+    """Predict what was measured some samples before."""
+    late = np.concatenate([np.repeat(samples.watts[0], steps), samples.watts[:-steps]])[: len(samples)]
+    return Score(late, samples.watts)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What the fit starts from."""
+
+    prior: PowerCurve
+    full_scale: tuple[float, ...] | None
+
+    def fit(self, samples: NodeSamples) -> NodeFit:
+        """Return the fit before any sample."""
+        return NodeFit.start(self.prior, counters=samples.now.shape[1], full_scale=self.full_scale)
+
+
+def whole_model(samples: NodeSamples, start: Start) -> Answer:
+    """Everything that the counters say."""
+    fit = start.fit(samples).follow(samples)
+    return lambda asked: fit.watts(asked.now, asked.before)
+
+
+def curve_alone(samples: NodeSamples, start: Start) -> Answer:
+    """The monotone curve over the first counter, which is what plans compute with."""
+    fit = start.fit(samples).follow(samples)
+    return lambda asked: fit.curve_watts(asked.now[:, 0])
+
+
+def monotone_alone(samples: NodeSamples, start: Start) -> Answer:
+    """The sum of monotone curves of all counters."""
+    fit = start.fit(samples).follow(samples)
+    return lambda asked: fit.model.watts(asked.now)
+
+
+def fit_online(samples: NodeSamples, start: Start) -> tuple[Score, Score]:
+    """Return the scores of the whole model and of the curve alone, each sample predicted before it is learned."""
+    fit = start.fit(samples).follow(samples)
+    memory = fit.memory
+    measured = memory.samples.watts
+    return Score(measured - memory.missed, measured), Score(measured - memory.curve_missed, measured)
+
+
+def fit_with_latest(samples: NodeSamples, start: Start, steps: int) -> Score:
+    """Predict by the counters now and the watts measured some samples ago, online."""
+    fit, correction = start.fit(samples), Correction.start(1)
+    known = [correction]
+    predicted = np.empty(len(samples))
+    learned = 0
+    for i in range(len(samples)):
+        row = slice(i, i + 1)
+        load = fit.load(samples.now[row], samples.before[row])
+        said = known[max(0, i + 1 - steps)].predict(load, float(samples.at_s[i]))
+        predicted[i] = said.watts[0]
+        known.append(known[-1].followed(load, said, samples.watts[row], float(samples.at_s[i])))
+        if i + 1 - learned >= max(min(FIRST_SAMPLES, learned), FRESH_SHARE * learned):
+            fit, learned = fit.follow(samples[learned : i + 1]), i + 1
+    return Score(predicted, samples.watts)
+
+
+def seeded(baseline: Baseline, samples: NodeSamples, protocol: Callable[..., Score]) -> list[Score]:
+    """Return a baseline's scores, one a seed."""
+    return [protocol(samples, partial(baseline.learn, seed=seed)) for seed in range(baseline.seeds)]
+
+
+def _cut_off(block: NodeSamples) -> NodeSamples:
+    """Return a block whose first sample does not know the one before it, which others learned from."""
+    before = block.before.copy()
+    before[0] = block.now[0]
+    return NodeSamples(block.at_s, block.now, before, block.watts)
