@@ -210,7 +210,15 @@ _KEPLER = (
     _kepler("kepler_node_cpu_joules_total", "dram watts", "counter", "dram"),
     Meaning("kepler_node_gpu_watts", "kepler", "gpu watts", "gauge", "W", node=("node_name",), device=("gpu_uuid",)),
     Meaning(
-        "kepler_node_gpu_joules_total", "kepler", "gpu watts", "counter", "J", node=("node_name",), device=("gpu_uuid",)
+        "kepler_node_gpu_joules_total",
+        "kepler",
+        "gpu watts",
+        "counter",
+        "J",
+        node=("node_name",),
+        device=("gpu_uuid",),
+        # Kepler up to 0.7 has a metric of the same name, by node.
+        where=(("gpu_uuid", "~.+"),),
     ),
     _kepler_pod("package"),
     _kepler_pod("dram"),
@@ -232,7 +240,7 @@ _KEPLER = (
 _KEPLER_OLD = (
     _kepler_old("package", "cpu watts", ("package",), ("mode", "source")),
     _kepler_old("dram", "dram watts", ("package",), ("mode", "source")),
-    _kepler_old("gpu", "gpu watts", (), ("mode", "source", "package")),
+    replace(_kepler_old("gpu", "gpu watts", (), ("mode", "source", "package")), where=(("gpu_uuid", ""),)),
     Meaning(
         "kepler_container_joules_total",
         "kepler-old",

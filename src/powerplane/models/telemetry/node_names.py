@@ -78,16 +78,16 @@ class NodeNames:
 
     def _candidates(self, text: str) -> set[str]:
         """Nodes by the first form of the name that any node has; a node's own name is nobody else's."""
-        for form in _forms(text.strip().lower()):
+        forms = tuple(_forms(text.strip().lower()))
+        for form in forms:
             if form in self._own:
                 return {self._own[form]}
             if form in self._exact:
                 return self._exact[form]
-            # A domain may be left out on either side; two domains that differ are two hosts.
-            short = _short(form)
-            if found := self._short.get(form) if short == form else self._exact.get(short):
-                return found
-        return set()
+        # A domain may be left out on either side; two domains that differ are two hosts.
+        host = forms[-1]
+        short = _short(host)
+        return (self._short.get(host) if short == host else self._exact.get(short)) or set()
 
 
 def _forms(text: str) -> Iterator[str]:

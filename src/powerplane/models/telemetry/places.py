@@ -176,7 +176,8 @@ def _widened(domains: Sequence[PowerDomain], growing: _Growing) -> list[PowerDom
 def _made(domains: Sequence[PowerDomain], growing: _Growing) -> list[PowerDomain]:
     """Domains that the file does not have, feeds before rows before racks."""
     of_file = {domain.name for domain in domains}
-    names = [name for name in growing.kinds if name not in of_file]
+    # A level whose nodes others place elsewhere has none left, and is no domain.
+    names = [name for name in _occupied(growing) if name not in of_file]
     names.sort(key=lambda name: (-LEVELS.index(growing.kinds[name]), name))
     return [
         PowerDomain(
@@ -188,3 +189,14 @@ def _made(domains: Sequence[PowerDomain], growing: _Growing) -> list[PowerDomain
         )
         for name in names
     ]
+
+
+def _occupied(growing: _Growing) -> set[str]:
+    """Names with nodes below them."""
+    found: set[str] = set()
+    for name in growing.nodes:
+        above: str | None = name
+        while above is not None and above not in found:
+            found.add(above)
+            above = growing.parents.get(above)
+    return found
