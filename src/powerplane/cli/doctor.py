@@ -12,11 +12,12 @@ from rich.padding import Padding
 from rich.text import Text
 
 from powerplane.cli.doctor_section import DoctorView, Finding, Level, SectionReport, worst
+from powerplane.cli.doctor_site import Ground
 from powerplane.cli.doctor_telemetry import examine_telemetry
 from powerplane.cli.exit_codes import FAULTY, OK
 from powerplane.cli.options import Context, Format, Kubeconfig, PowerFile, SnapshotOption, TopologyFile, parse_duration
 from powerplane.cli.output import print_data, stdout_console
-from powerplane.cli.progress import progress
+from powerplane.cli.progress import Say, progress
 from powerplane.cli.report import words
 from powerplane.cli.site import SiteFrom, read_site
 from powerplane.cli.site_options import NoCluster
@@ -31,6 +32,7 @@ from powerplane.cli.watts_source import (
     labels,
     open_source,
 )
+from powerplane.models.errors import PowerPlaneError, UsageError
 
 MARKS: dict[Level, tuple[str, str]] = {"ok": ("✓", "green"), "warn": ("△", "yellow"), "fail": ("✗", "bold red")}
 
@@ -64,14 +66,32 @@ def doctor(
     timeout_s = parse_duration(timeout, "--timeout")
     opened = open_source(watts, timeout_s=timeout_s)
     with progress("reading nodes and domains") as say:
-        site = read_site(where, say, datetime.now(UTC))
-        sections = [*examine_telemetry(watts, opened, site, timeout_s, clock=time.time, say=say)]
+        ground = read_ground(where, say)
+        sections = [*examine_telemetry(watts, opened, ground, timeout_s, clock=time.time, say=say)]
     view = report_of(sections)
     if output == "table":
         print_report(sections, view, stdout_console())
     else:
         print_data(encode(view, output))
     return FAULTY if view.status == "fail" else OK
+
+
+def read_ground(where: SiteFrom, say: Say) -> Ground:
+    """Read nodes and domains; where they cannot be read, say why.
+
+    Raises
+    ------
+    UsageError
+        For options that do not go together.
+    """
+    if where.no_cluster and where.topology is None and where.power is None:
+        return Ground(None, is_wanted=False)
+    try:
+        return Ground(read_site(where, say, datetime.now(UTC)))
+    except UsageError:
+        raise
+    except PowerPlaneError as error:
+        return Ground(None, error)
 
 
 def report_of(sections: Iterable[SectionReport]) -> DoctorView:

@@ -28,6 +28,8 @@ class NodeSourceView(Wire, frozen=True):
     ----------
     source : str
         By which it counts; "" at its worst case.
+    watts : float or None
+        What it counts as; None where that would be its worst case, and it is not known.
     better : tuple of str
         Sources that stand before it by precedence and measure some node; those that measure this one come first, and
         were refused.
@@ -38,14 +40,14 @@ class NodeSourceView(Wire, frozen=True):
     name: str
     state: NodeState
     source: str
-    watts: float
+    watts: float | None
     age_seconds: float | None
     better: tuple[str, ...]
     why: str
 
 
 def examine_nodes(
-    readings: NodeReadings, coverage: Sequence[SourceCoverage], domains: Sequence[DomainReading]
+    readings: NodeReadings, coverage: Sequence[SourceCoverage], domains: Sequence[DomainReading], *, peaks_known: bool
 ) -> SectionReport:
     """Report on the nodes.
 
@@ -55,22 +57,24 @@ def examine_nodes(
     coverage : sequence of SourceCoverage
     domains : sequence of DomainReading
         At the same moment.
+    peaks_known : bool
+        Whether it is known what nodes draw at most; otherwise none is said to draw its worst case.
     """
-    views = tuple(_view(readings, coverage, i) for i in range(len(readings.nodes)))
+    views = tuple(_view(readings, coverage, i, peaks_known) for i in range(len(readings.nodes)))
     findings = (_measured(views), *_better(views), *_by_assumption(domains))
     rows = sorted(views, key=lambda node: (node.state != "worst", node.state != "held", not node.why, not node.better))
     section = SectionView(name="nodes", title="Nodes", findings=findings, data=views)
     return SectionReport(section, (_table(rows),))
 
 
-def _view(readings: NodeReadings, coverage: Sequence[SourceCoverage], i: int) -> NodeSourceView:
+def _view(readings: NodeReadings, coverage: Sequence[SourceCoverage], i: int, peaks_known: bool) -> NodeSourceView:
     name, source = readings.nodes[i], readings.source[i]
     age_s = float(readings.age_s[i])
     return NodeSourceView(
         name=name,
         state=readings.state[i],
         source=source,
-        watts=round(float(readings.watts[i]), 3),
+        watts=round(float(readings.watts[i]), 3) if peaks_known or readings.state[i] != "worst" else None,
         age_seconds=round(age_s, 3) if isfinite(age_s) else None,
         better=better_sources(coverage, name, source),
         why=readings.why[i],
@@ -82,7 +86,7 @@ def _measured(nodes: Sequence[NodeSourceView]) -> Finding:
     sources = Counter(node.source for node in nodes if node.state != "worst")
     told = ", ".join(f"{words.printable(source)} {count:,}" for source, count in sources.most_common())
     if not worst:
-        return Finding(level="ok", check="nodes measured", text=f"all {words.count(len(nodes), 'node')}: {told}")
+        return Finding(level="ok", check="nodes measured", text=f"{words.count(len(nodes), 'node')}, by {told}")
     silent = [node for node in worst if not node.why]
     text = f"{len(worst):,} of {words.count(len(nodes), 'node')} count at the worst case: {_names(worst)}"
     if silent:
@@ -140,7 +144,7 @@ def _table(nodes: Sequence[NodeSourceView]) -> Table:
         table.add_row(
             Text(words.printable(node.name)),
             Text(words.printable(source), style=style),
-            Text(words.watts(node.watts)),
+            Text("" if node.watts is None else words.watts(node.watts)),
             Text("" if node.age_seconds is None else span(node.age_seconds)),
             Text(", ".join(node.better)),
             Text(words.printable(node.why), style="dim"),

@@ -87,8 +87,8 @@ def _findings(
         yield Finding(
             level="warn",
             check="CPU use",
-            text=f"{len(without_use):,} of {words.count(view.pods, 'pod')} without measured CPU use, which count by their "
-            f"requests: {_names(without_use)}",
+            text=f"{len(without_use):,} of {words.count(view.pods, 'pod')} without measured CPU use count by requests: "
+            f"{_names(without_use)}",
             next=install("pod cpu cores"),
         )
     else:

@@ -10,6 +10,7 @@ from powerplane.adapters.telemetry.prometheus_status import JobStatus, Prometheu
 from powerplane.cli.doctor_section import Finding, SectionReport, SectionView
 from powerplane.cli.report import words
 from powerplane.cli.top_remarks import span
+from powerplane.cli.watts_source import plain
 from powerplane.models.plan import Wire
 from powerplane.models.telemetry.rules import DEFAULT_RULES
 
@@ -77,7 +78,7 @@ def examine_prometheus(status: PrometheusStatus, url: str) -> SectionReport:
         failed = Finding(
             level="fail",
             check="prometheus answers",
-            text=f"{url} does not answer: {status.error}",
+            text=f"{url} does not answer: {words.printable(plain(status.error))}",
             next=f"check that it does: curl '{url}/api/v1/query?query=up'; give --token-file or --header where it asks "
             "who you are",
         )

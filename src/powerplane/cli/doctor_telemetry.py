@@ -8,9 +8,10 @@ from powerplane.cli.doctor_nodes import examine_nodes
 from powerplane.cli.doctor_pods import examine_pods
 from powerplane.cli.doctor_prometheus import examine_prometheus
 from powerplane.cli.doctor_section import SectionReport
+from powerplane.cli.doctor_site import Ground, examine_site, named_site
 from powerplane.cli.doctor_sources import examine_sources
 from powerplane.cli.progress import Say
-from powerplane.cli.rounds import Follower, Round
+from powerplane.cli.rounds import FIRST_WINDOW_S, Follower, Round
 from powerplane.cli.site import Site
 from powerplane.cli.watts_source import Opened, WattsFrom, certificate_file, check_url, request_headers
 from powerplane.models.telemetry.coverage import cover
@@ -18,15 +19,15 @@ from powerplane.models.telemetry.domains import read_domains
 
 
 def examine_telemetry(
-    watts: WattsFrom, opened: Opened, site: Site, timeout_s: float, *, clock: Callable[[], float], say: Say
+    watts: WattsFrom, opened: Opened, ground: Ground, timeout_s: float, *, clock: Callable[[], float], say: Say
 ) -> Iterator[SectionReport]:
-    """Yield the parts about telemetry; of a Prometheus that does not answer, that part alone.
+    """Yield the parts about telemetry and what it is held against; without an answer, of Prometheus alone.
 
     Parameters
     ----------
     watts : WattsFrom
     opened : Opened
-    site : Site
+    ground : Ground
     timeout_s : float
         For a round of questions.
     clock : callable
@@ -45,11 +46,21 @@ def examine_telemetry(
         if status.error:
             return
     say(f"asking {opened.where} for samples")
+    site = ground.site or _named(opened, clock)
+    yield examine_site(ground, site)
     found = _last(Follower(opened, clock), site)
     coverage = cover(found.answers, found.facts)
     yield examine_sources(coverage, found.nodes.found, found.facts)
-    yield examine_nodes(found.nodes, coverage, read_domains(site.book, found.nodes))
+    if site.facts:
+        domains = read_domains(site.book, found.nodes)
+        yield examine_nodes(found.nodes, coverage, domains, peaks_known=ground.site is not None)
     yield examine_pods(found.pods, found.answers)
+
+
+def _named(opened: Opened, clock: Callable[[], float]) -> Site:
+    """Nodes as the telemetry names them, asked for once more: nothing can be judged before they are known."""
+    at_s = opened.moments[-1] if opened.moments else clock()
+    return named_site(opened.source.read(at_s, FIRST_WINDOW_S))
 
 
 def _last(follower: Follower, site: Site) -> Round:

@@ -12,8 +12,7 @@ from powerplane.cli.loading import Files, load_snapshot, refuse_both, write_live
 from powerplane.cli.progress import Say
 from powerplane.cli.rounds import Follower, Round
 from powerplane.cli.site import make_site
-from powerplane.cli.top import no_answer
-from powerplane.cli.watts_source import Opened, WattsFrom, open_source
+from powerplane.cli.watts_source import Opened, WattsFrom, no_answer, open_source
 from powerplane.models.errors import InputError, UsageError
 from powerplane.models.plan import NodeDraw
 from powerplane.models.snapshot import Snapshot

@@ -23,15 +23,14 @@ from powerplane.cli.watts_source import (
     CaFile,
     Headers,
     NodeLabels,
-    Opened,
     PrometheusUrl,
     TelemetryDir,
     TokenFile,
     WattsFrom,
     labels,
+    no_answer,
     open_source,
 )
-from powerplane.models.errors import UnreachableError
 
 SHOWN = Group("Shown", sort_key=4)
 
@@ -108,11 +107,3 @@ def _last_round(follower: Follower, site: Site, wanted: Wanted, history: History
     for found in follower.replay(site):
         history.add(build_view(site.book, found.nodes, {}, wanted)[0])
     return found
-
-
-def no_answer(opened: Opened, trouble: str) -> UnreachableError:
-    """Say that a Prometheus does not answer, and how to see why."""
-    return UnreachableError(
-        f"Prometheus at {opened.where} does not answer: {trouble}",
-        f"check that it does: curl '{opened.where}/api/v1/query?query=up'",
-    )

@@ -16,6 +16,7 @@ from powerplane.cli.site import Site, SiteFrom, read_site
 from powerplane.cli.top_build import Wanted, build_view
 from powerplane.cli.top_table import Screen, render
 from powerplane.cli.top_view import TopView
+from powerplane.cli.watts_source import plain
 from powerplane.models.errors import PowerPlaneError
 
 KEPT_ROUNDS = 20
@@ -107,7 +108,7 @@ class _Watcher:
         return render(Screen(self.view, self.tree, console.width, console.height, history))
 
     def _trouble(self, found: Round) -> str:
-        return f"{self.follower.opened.where} does not answer: {found.trouble}" if found.trouble else ""
+        return f"{self.follower.opened.where} does not answer: {plain(found.trouble)}" if found.trouble else ""
 
     def _read_site_again(self) -> None:
         """Read a live cluster's nodes again; where that fails, those that are known stay, and it is told."""

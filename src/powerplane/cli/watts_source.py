@@ -1,5 +1,6 @@
 """Where commands read watts from: a Prometheus, or recorded pages; options, and opening what they name."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,13 @@ from cyclopts import Group, Parameter
 
 from powerplane.adapters.telemetry.prometheus_source import PrometheusSource
 from powerplane.adapters.telemetry.recorded import RecordedSource
-from powerplane.models.errors import InputError, UsageError
+from powerplane.models.errors import InputError, UnreachableError, UsageError
 from powerplane.models.telemetry.readings import PowerSource
 
 TELEMETRY = Group("Measured watts", sort_key=3)
 EXAMPLE = "--prometheus http://127.0.0.1:9090, or --telemetry DIR for recorded pages"
 MOST_TOKEN_BYTES = 1 << 16
+CAUSE = re.compile(r"Caused by .*?(?:\[Errno -?\d+\] |certificate verify failed: )([^\"'()\[\]]+)")
 
 PrometheusUrl = Annotated[
     str | None, Parameter(name="--prometheus", group=TELEMETRY, help="Prometheus to ask, such as http://host:9090.")
@@ -198,3 +200,17 @@ def certificate_file(watts: WattsFrom) -> str | None:
 def labels(given: Sequence[str] | None) -> tuple[str, ...]:
     """Several values of an option; none where it was not given."""
     return tuple(given or ())
+
+
+def no_answer(opened: Opened, trouble: str) -> UnreachableError:
+    """Say that a Prometheus does not answer, and how to see why."""
+    return UnreachableError(
+        f"Prometheus at {opened.where} does not answer: {plain(trouble)}",
+        f"check that it does: curl '{opened.where}/api/v1/query?query=up'",
+    )
+
+
+def plain(trouble: str) -> str:
+    """Say why a connection failed, without the library's own words around it: "Connection refused"."""
+    found = CAUSE.search(trouble)
+    return found[1] if found else trouble
