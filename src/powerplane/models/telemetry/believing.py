@@ -17,7 +17,7 @@ from powerplane.models.telemetry.candidates import (
 from powerplane.models.telemetry.choosing import Choice, choose
 from powerplane.models.telemetry.envelope import Envelopes
 from powerplane.models.telemetry.facts import NodeRows
-from powerplane.models.telemetry.hygiene import Judged, JudgedBlock
+from powerplane.models.telemetry.hygiene import LATE_SCRAPES, Judged, JudgedBlock
 from powerplane.models.telemetry.node_sums import NodeSums, node_sums
 from powerplane.models.telemetry.precedence import PRECEDENCE
 from powerplane.models.telemetry.readings import Floats, Integers, Quantity
@@ -99,7 +99,7 @@ class Sums:
 
 
 def believe(
-    judged: Sequence[Judged], names: NodeRows, envelopes: Envelopes, past: NodeMemory, rules: Rules
+    judged: Sequence[Judged], names: NodeRows, envelopes: Envelopes, past: NodeMemory, *, now_s: float, rules: Rules
 ) -> Believed:
     """Hold what sources say of nodes against what these can draw, and against each other.
 
@@ -111,6 +111,7 @@ def believe(
         Of the N nodes.
     past : NodeMemory
         Of the same nodes in the same order.
+    now_s : float
     rules : Rules
     """
     sums = Sums(judged, names, envelopes, rules)
@@ -150,11 +151,29 @@ def believe(
         choice=choice,
         gpu=gpu,
         busy_cores=busy_cores,
-        rest_watts=past.rest_watts,
+        rest_watts=_learned_rest(candidates, choice, past, now_s - past.round_s, rules),
         least_parts=least_parts,
         runs=runs,
         unmatched=sums.unmatched,
     )
+
+
+def _learned_rest(
+    candidates: Sequence[Candidate], choice: Choice, past: NodeMemory, elapsed_s: float, rules: Rules
+) -> Floats:
+    """What nodes draw outside of their parts, where a wall reading stands beside them: up at once, down slowly."""
+    parts = next((each for each in candidates if each.kind == "parts"), None)
+    if parts is None:
+        return past.rest_watts
+    by_wall = np.zeros(len(choice.watts), dtype=np.bool_)
+    for place, each in enumerate(candidates):
+        by_wall |= (choice.candidate == place) & (each.kind == "wall")
+    fresh = (
+        by_wall & choice.fresh & parts.usable & ~np.isnan(parts.shown) & (parts.age_s <= LATE_SCRAPES * parts.scrape_s)
+    )
+    now = np.maximum(choice.watts - parts.shown, 0.0)
+    fallen = past.rest_watts - (past.rest_watts - now) * min(1.0, elapsed_s / rules.learn_s)
+    return np.where(fresh, np.fmax(now, np.where(np.isnan(fallen), now, fallen)), past.rest_watts)
 
 
 def _first_of(sums: Sequence[NodeSums], count: int) -> Floats:

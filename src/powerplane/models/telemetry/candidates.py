@@ -26,8 +26,9 @@ class Candidate:
     kind : "wall" or "parts"
     watts : float64 array
         Of the whole node; NaN where the source has no value.
-    least : float64 array
-        What the node draws at the least by this source: the parts alone.
+    least, shown : float64 arrays
+        What the node draws at the least by this source: the parts alone; and the same with their losses. NaN of a wall,
+        and the latter where accelerators are not measured.
     age_s, scrape_s : float64 arrays
     reason : object array of str
         Why the value is not used; "" where it may be, and where the source does not know the node.
@@ -42,6 +43,7 @@ class Candidate:
     kind: Literal["wall", "parts"]
     watts: Floats
     least: Floats
+    shown: Floats
     age_s: Floats
     scrape_s: Floats
     since_s: Floats
@@ -67,7 +69,7 @@ class Candidate:
 def wall_candidate(source: str, sums: NodeSums, parts: "Parts", envelopes: Envelopes) -> Candidate:
     """What a source reads at the wall."""
     nothing = np.full(len(sums.value), np.nan)
-    return _candidate(source, "wall", sums, parts, watts=sums.value.copy(), least=nothing, envelopes=envelopes)
+    return _candidate(source, "wall", sums, parts, figures=(sums.value.copy(), nothing, nothing), envelopes=envelopes)
 
 
 def parts_candidate(
@@ -96,10 +98,13 @@ def parts_candidate(
     known = dram.value if dram is not None else np.full(len(cpu.value), np.nan)
     memory = np.where(np.isnan(known), rules.dram_share * cpu.value, known)
     least = cpu.value + np.nan_to_num(known) + np.nan_to_num(gpu.measured)
-    watts = (1 + rules.loss_share) * (cpu.value + memory) + gpu.watts + rest
-    watts = np.maximum(watts, np.maximum(envelopes.idle + gpu.watts, least))
+    shown = (1 + rules.loss_share) * (cpu.value + memory) + gpu.watts
+    guessed = np.isnan(gpu.measured) & (gpu.watts > 0)
+    watts = np.maximum(shown + rest, np.maximum(envelopes.idle + gpu.watts, least))
     parts = Parts(cpu.value, known, gpu.measured)
-    return _candidate(source, "parts", cpu, parts, watts=watts, least=least, envelopes=envelopes)
+    return _candidate(
+        source, "parts", cpu, parts, figures=(watts, least, np.where(guessed, np.nan, shown)), envelopes=envelopes
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,16 +158,17 @@ def _candidate(
     sums: NodeSums,
     parts: Parts,
     *,
-    watts: Floats,
-    least: Floats,
+    figures: tuple[Floats, Floats, Floats],
     envelopes: Envelopes,
 ) -> Candidate:
+    watts, least, shown = figures
     count = len(watts)
     return Candidate(
         source=source,
         kind=kind,
         watts=watts,
         least=least,
+        shown=shown,
         age_s=sums.age_s,
         scrape_s=np.where(np.isnan(envelopes.scrape_s), sums.interval_s, envelopes.scrape_s),
         since_s=sums.since_s,

@@ -63,7 +63,8 @@ class NodeRows:
         told = told_aliases(readings)
         self._row = {node.name: row for row, node in enumerate(nodes)}
         self._names = NodeNames({node.name: (*node.aliases, *told.get(node.name, ())) for node in nodes})
-        self._known: dict[str, int] = {}
+        # Most series name their node as the cluster does.
+        self._known = dict(self._row)
 
     def rows(self, names: Iterable[str]) -> Integers:
         """Row of each name, -1 where it stands for no node, or for two."""

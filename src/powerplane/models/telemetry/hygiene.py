@@ -126,6 +126,7 @@ def judge(reading: SourceReading, memory: SourceMemory, rules: Rules, now_s: flo
         blocks.append(judged)
     answered = not reading.error
     renewed = SourceMemory(
+        source=reading.source,
         metrics=metrics,
         skew_s=skew_s,
         evaluated_s=reading.evaluated_s if answered else memory.evaluated_s,

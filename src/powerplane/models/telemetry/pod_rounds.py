@@ -1,31 +1,17 @@
 """What each pod uses, by the first source that can be believed for it."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from math import isnan
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from powerplane.models.telemetry.facts import NodeFacts, NodeRows
 from powerplane.models.telemetry.hygiene import Judged, JudgedBlock
 from powerplane.models.telemetry.node_readings import PodReadings
 from powerplane.models.telemetry.precedence import PRECEDENCE
-from powerplane.models.telemetry.readings import Entity, Quantity
+from powerplane.models.telemetry.readings import Entity, Floats, Integers, Quantity
 
 Key = tuple[str, str]
-
-
-@dataclass(slots=True)
-class _Pod:
-    """One pod while it is read."""
-
-    uid: str = ""
-    node: str = ""
-    cores: float = float("nan")
-    gpu_watts: float = float("nan")
-    share_watts: float = float("nan")
-    age_s: float = 0.0
-    told: set[str] = field(default_factory=set)
 
 
 def pod_readings(judged: Sequence[Judged], nodes: Sequence[NodeFacts], names: NodeRows) -> PodReadings:
@@ -43,86 +29,118 @@ def pod_readings(judged: Sequence[Judged], nodes: Sequence[NodeFacts], names: No
     A pod whose samples are bad is not measured (NaN): it counts by its requests. A device that several pods share is
     shared out evenly, as the source does not say how they use it.
     """
-    pods: dict[Key, _Pod] = {}
-    _add_cores(pods, judged)
-    _add_shares(pods, judged)
-    _add_devices(pods, judged)
-    rows = names.rows(pod.node for pod in pods.values())
-    nan = float("nan")
+    pods = _Pods()
+    cores = [(block, pods.rows(block.entities)) for block in _blocks(judged, "pod cpu cores")]
+    shares = [(block, pods.rows(block.entities)) for block in _blocks(judged, "pod watts")]
+    devices = [(block, *pods.rows_of_holders(block)) for block in _blocks(judged, "gpu watts")]
+    columns = _Columns(len(pods.keys))
+    for block, rows in cores:
+        columns.add_cores(block, rows)
+    columns.add_shares(shares)
+    columns.add_devices(devices)
+    where = names.rows(pods.nodes)
     return PodReadings(
-        namespaces=tuple(namespace for namespace, _ in pods),
-        pods=tuple(name for _, name in pods),
-        uids=tuple(pod.uid for pod in pods.values()),
-        nodes=tuple(nodes[row].name if row >= 0 else "" for row in rows.tolist()),
-        cpu_cores=np.fromiter((pod.cores for pod in pods.values()), np.float64, len(pods)),
-        gpu_watts=np.fromiter((pod.gpu_watts for pod in pods.values()), np.float64, len(pods)),
-        share_watts=np.fromiter((pod.share_watts for pod in pods.values()), np.float64, len(pods)),
-        age_s=np.fromiter((pod.age_s if pod.told else nan for pod in pods.values()), np.float64, len(pods)),
+        namespaces=tuple(namespace for namespace, _ in pods.keys),
+        pods=tuple(name for _, name in pods.keys),
+        uids=tuple(pods.uids),
+        nodes=tuple(nodes[row].name if row >= 0 else "" for row in where.tolist()),
+        cpu_cores=columns.cores,
+        gpu_watts=columns.gpu_watts,
+        share_watts=columns.share_watts,
+        age_s=columns.age_s,
     )
 
 
-def _blocks(judged: Sequence[Judged], quantity: Quantity) -> Iterable[JudgedBlock]:
+class _Pods:
+    """Pods by row, as they are met."""
+
+    def __init__(self) -> None:
+        self.keys: dict[Key, int] = {}
+        self.uids: list[str] = []
+        self.nodes: list[str] = []
+
+    def rows(self, entities: Sequence[Entity]) -> Integers:
+        """Row of each entity's pod."""
+        return np.fromiter((self._row(entity) for entity in entities), np.int64, len(entities))
+
+    def rows_of_holders(self, block: JudgedBlock) -> tuple[Integers, Integers]:
+        """Rows of the pods that hold devices, and which thing of the block each holds; each pair once."""
+        held = [place for place, entity in enumerate(block.series) if entity.pod]
+        rows = self.rows([block.series[place] for place in held])
+        pairs = np.unique(np.stack([block.thing[held], rows], axis=1), axis=0) if held else np.empty((0, 2), np.int64)
+        return pairs[:, 1], pairs[:, 0]
+
+    def _row(self, entity: Entity) -> int:
+        row = self.keys.setdefault((entity.namespace, entity.pod), len(self.keys))
+        if row == len(self.uids):
+            self.uids.append(entity.uid)
+            self.nodes.append(entity.node)
+        else:
+            self.uids[row] = self.uids[row] or entity.uid
+            self.nodes[row] = self.nodes[row] or entity.node
+        return row
+
+
+class _Columns:
+    """Figures of P pods, filled in by precedence."""
+
+    def __init__(self, count: int) -> None:
+        self.cores, self.gpu_watts, self.share_watts, self.age_s = (np.full(count, np.nan) for _ in range(4))
+
+    def add_cores(self, block: JudgedBlock, rows: Integers) -> None:
+        """Take CPU in use, where no better source has told it."""
+        take = np.isnan(self.cores[rows]) & ~np.isnan(block.value) & ~_still(block)
+        self.cores[rows[take]] = block.value[take]
+        self._grow_old(rows[take], block.age_s[take])
+
+    def add_shares(self, told: Sequence[tuple[JudgedBlock, Integers]]) -> None:
+        """Take the watts attributed to pods: all parts of the first source that tells any of a pod."""
+        by = np.full(len(self.cores), "", dtype=object)
+        known: set[tuple[str, int]] = set()
+        for block, rows in told:
+            source, part = block.meaning.source, block.meaning.part
+            new = np.array([(part, row) not in known for row in rows.tolist()], dtype=np.bool_)
+            take = ~np.isnan(block.value) & ((by[rows] == "") | (by[rows] == source)) & new
+            known.update((part, row) for row in rows[take].tolist())
+            by[rows[take]] = source
+            np.add.at(self.share_watts, _from_zero(self.share_watts, rows[take]), block.value[take])
+            self._grow_old(rows[take], block.age_s[take])
+
+    def add_devices(self, told: Sequence[tuple[JudgedBlock, Integers, Integers]]) -> None:
+        """Take the watts of devices that pods hold, each device by the first source that tells it."""
+        known: set[tuple[str, str]] = set()
+        for block, rows, thing in told:
+            devices = [(block.entities[place].node, block.entities[place].device) for place in thing.tolist()]
+            take = ~np.isnan(block.value[thing]) & np.array([each not in known for each in devices], dtype=np.bool_)
+            known.update(each for each, taken in zip(devices, take.tolist(), strict=True) if taken)
+            holders = np.bincount(thing[take], minlength=len(block.entities))
+            watts = block.value[thing[take]] / holders[thing[take]]
+            np.add.at(self.gpu_watts, _from_zero(self.gpu_watts, rows[take]), watts)
+            self._grow_old(rows[take], block.age_s[thing[take]])
+
+    def _grow_old(self, rows: Integers, age_s: Floats) -> None:
+        np.fmax.at(self.age_s, rows, age_s)
+
+
+def _from_zero(column: Floats, rows: Integers) -> Integers:
+    """Let figures that are to be added to begin at 0; return the rows."""
+    fresh = rows[np.isnan(column[rows])]
+    column[fresh] = 0.0
+    return rows
+
+
+def _still(block: JudgedBlock) -> NDArray[np.bool_]:
+    """Pods on nodes all of whose pods stand still: their counters are frozen, for something always runs."""
+    number: dict[str, int] = {}
+    node = np.fromiter((number.setdefault(each.node, len(number)) for each in block.entities), np.int64)
+    moving = np.zeros(len(number), dtype=np.bool_)
+    moving[node[np.nan_to_num(block.value) > 0]] = True
+    still: NDArray[np.bool_] = ~moving[node]
+    return still
+
+
+def _blocks(judged: Sequence[Judged], quantity: Quantity) -> list[JudgedBlock]:
     """Blocks of a quantity, by the precedence of their sources and then in the table's order."""
     order = {source: place for place, source in enumerate(PRECEDENCE[quantity])}
-    for one in sorted(judged, key=lambda each: order.get(each.source, len(order))):
-        yield from (block for block in one.blocks if block.meaning.quantity == quantity)
-
-
-def _pod(pods: dict[Key, _Pod], entity: Entity) -> _Pod:
-    pod = pods.setdefault((entity.namespace, entity.pod), _Pod())
-    pod.uid = pod.uid or entity.uid
-    pod.node = pod.node or entity.node
-    return pod
-
-
-def _add_cores(pods: dict[Key, _Pod], judged: Sequence[Judged]) -> None:
-    for block in _blocks(judged, "pod cpu cores"):
-        still = _still_nodes(block)
-        for entity, value, age_s in zip(block.entities, block.value.tolist(), block.age_s.tolist(), strict=True):
-            pod = _pod(pods, entity)
-            if isnan(pod.cores) and not isnan(value) and entity.node not in still:
-                pod.cores = value
-                pod.age_s = max(pod.age_s, age_s)
-                pod.told.add("cores")
-
-
-def _still_nodes(block: JudgedBlock) -> set[str]:
-    """Nodes all of whose pods stand still: their counters are frozen, for something always runs."""
-    moving = {entity.node for entity, value in zip(block.entities, block.value.tolist(), strict=True) if value > 0}
-    return {entity.node for entity in block.entities} - moving
-
-
-def _add_shares(pods: dict[Key, _Pod], judged: Sequence[Judged]) -> None:
-    """Add up the parts that the first source tells; pods' parts of other sources are left out."""
-    by: dict[Key, str] = {}
-    parts: dict[tuple[Key, str], float] = {}
-    for block in _blocks(judged, "pod watts"):
-        source, part = block.meaning.source, block.meaning.part
-        for entity, value, age_s in zip(block.entities, block.value.tolist(), block.age_s.tolist(), strict=True):
-            key = (entity.namespace, entity.pod)
-            pod = _pod(pods, entity)
-            if not isnan(value) and by.setdefault(key, source) == source and (key, part) not in parts:
-                parts[key, part] = value
-                pod.share_watts = value + (0.0 if isnan(pod.share_watts) else pod.share_watts)
-                pod.age_s = max(pod.age_s, age_s)
-                pod.told.add("share")
-
-
-def _add_devices(pods: dict[Key, _Pod], judged: Sequence[Judged]) -> None:
-    devices: set[tuple[str, str]] = set()
-    for block in _blocks(judged, "gpu watts"):
-        holders: dict[int, dict[Key, Entity]] = {}
-        for entity, thing in zip(block.series, block.thing.tolist(), strict=True):
-            if entity.pod:
-                holders.setdefault(thing, {})[entity.namespace, entity.pod] = entity
-        for thing, held in holders.items():
-            device = (block.entities[thing].node, block.entities[thing].device)
-            value = float(block.value[thing])
-            if isnan(value) or device in devices:
-                continue
-            devices.add(device)
-            for entity in held.values():
-                pod = _pod(pods, entity)
-                pod.gpu_watts = value / len(held) + (0.0 if isnan(pod.gpu_watts) else pod.gpu_watts)
-                pod.age_s = max(pod.age_s, float(block.age_s[thing]))
-                pod.told.add("gpu")
+    ranked = sorted(judged, key=lambda each: order.get(each.source, len(order)))
+    return [block for one in ranked for block in one.blocks if block.meaning.quantity == quantity]

@@ -44,6 +44,7 @@ class SourceMemory:
 
     Parameters
     ----------
+    source : str
     metrics : dict of SeriesMemory by Meaning
     skew_s : float or None
         The least by which its clock has lately been behind ours; None before the first answer.
@@ -51,6 +52,7 @@ class SourceMemory:
         Of its last answer.
     """
 
+    source: str = ""
     metrics: Mapping[Meaning, SeriesMemory] = field(default_factory=dict)
     skew_s: float | None = None
     evaluated_s: float = 0.0
@@ -85,6 +87,8 @@ class NodeMemory:
     dark_since_s : float64 array
         Since when the wall says dark, by our clock; NaN where it does not.
     runs : dict of Run by candidate
+    round_s : float
+        When the last round was, by our clock; minus infinity before the first.
     """
 
     rows: Mapping[str, int] = field(default_factory=dict)
@@ -96,6 +100,7 @@ class NodeMemory:
     least_parts: Floats = field(default_factory=none)
     dark_since_s: Floats = field(default_factory=none)
     runs: Mapping[str, Run] = field(default_factory=dict)
+    round_s: float = float("-inf")
 
     def of(self, names: tuple[str, ...]) -> "NodeMemory":
         """What is remembered of some nodes, in their order; of new ones nothing."""
@@ -121,6 +126,7 @@ class NodeMemory:
                 key: Run(taken(run.watts, nan), taken(run.low_cores, nan), taken(run.high_cores, nan))
                 for key, run in self.runs.items()
             },
+            round_s=self.round_s,
         )
 
 
@@ -130,7 +136,7 @@ class Memory:
 
     Parameters
     ----------
-    sources : dict of SourceMemory by source
+    sources : dict of SourceMemory by source, and its number where it answers more than once
     nodes : NodeMemory
     """
 

@@ -35,7 +35,7 @@ def follow(
     memory : Memory
         From the round before; ``Memory()`` before the first.
     readings : sequence of SourceReading
-        At most one a source.
+        Of one source several may come, such as of two Prometheus servers: always in the same order.
     nodes : sequence of NodeFacts, length N
         Every node of the cluster.
     now_s : float
@@ -54,18 +54,20 @@ def follow(
     names = NodeRows(nodes, readings)
     past = memory.nodes.of(tuple(node.name for node in nodes))
     envelopes = Envelopes.of(nodes)
-    believed = believe(judged, names, envelopes, past, rules)
+    every = tuple(judged.values())
+    believed = believe(every, names, envelopes, past, now_s=now_s, rules=rules)
     renewed, told = settle(nodes, believed, envelopes, past, now_s=now_s, rules=rules)
-    found = _found(judged, believed)
-    sources = {one.source: one.memory for one in judged}
-    return Memory(sources, renewed), replace(told, found=found), pod_readings(judged, nodes, names)
+    found = _found(every, believed)
+    sources = {key: one.memory for key, one in judged.items()}
+    return Memory(sources, renewed), replace(told, found=found), pod_readings(every, nodes, names)
 
 
 def _found(judged: Sequence[Judged], believed: Believed) -> dict[tuple[str, str], int]:
     """How often each verdict was found in each source."""
     found: Counter[tuple[str, str]] = Counter()
     for one in judged:
-        found.update({(one.source, name): number for name, number in one.found.items()})
+        for name, number in one.found.items():
+            found[one.source, name] += number
     for source, number in believed.unmatched.items():
         found[source, "unmatched"] += number
     for each in believed.candidates:
@@ -76,9 +78,14 @@ def _found(judged: Sequence[Judged], believed: Believed) -> dict[tuple[str, str]
     return dict(sorted(found.items()))
 
 
-def _judged(memory: Memory, readings: Sequence[SourceReading], now_s: float, rules: Rules) -> list[Judged]:
+def _judged(memory: Memory, readings: Sequence[SourceReading], now_s: float, rules: Rules) -> dict[str, Judged]:
     """Judge each answer; a source that was not asked is one that did not answer."""
-    asked = {reading.source: reading for reading in readings}
-    silent = (source for source in memory.sources if source not in asked)
-    every = [*asked.values(), *(SourceReading(source, 0.0, now_s, error="not asked") for source in silent)]
-    return [judge(one, memory.sources.get(one.source, SourceMemory()), rules, now_s) for one in every]
+    asked: dict[str, SourceReading] = {}
+    times: Counter[str] = Counter()
+    for reading in readings:
+        times[reading.source] += 1
+        number = times[reading.source]
+        asked[reading.source if number == 1 else f"{reading.source} {number}"] = reading
+    for key, known in memory.sources.items():
+        asked.setdefault(key, SourceReading(known.source, 0.0, now_s, error="not asked"))
+    return {key: judge(one, memory.sources.get(key, SourceMemory()), rules, now_s) for key, one in asked.items()}

@@ -124,16 +124,22 @@ def in_order(series: Integers, at_s: Floats, value: Floats, count: int) -> tuple
 
 
 def with_remembered(samples: Samples, rows: Integers, at_s: Floats, value: Floats) -> Samples:
-    """Add one remembered sample to some series (rows, shape (R,)); one that is there already stays once."""
-    if not len(rows):
-        return samples
-    merged, _ = in_order(
-        np.concatenate([rows, samples.series]),
-        np.concatenate([at_s, samples.at_s]),
-        np.concatenate([value, samples.value]),
-        samples.count,
+    """Add one remembered sample to some series (rows, shape (R,), rising), unless they have samples of that time."""
+    first, after = samples.bounds()
+    first, after = first[rows], after[rows]
+    empty = first == after
+    edge = max(len(samples.at_s) - 1, 0)
+    times = samples.at_s if len(samples.at_s) else np.zeros(1)
+    before = empty | (at_s < times[np.minimum(first, edge)])
+    behind = ~before & (at_s > times[np.maximum(after - 1, 0)])
+    added = before | behind
+    place = np.where(before, first, after)[added]
+    return Samples(
+        series=np.insert(samples.series, place, rows[added]),
+        at_s=np.insert(samples.at_s, place, at_s[added]),
+        value=np.insert(samples.value, place, value[added]),
+        count=samples.count,
     )
-    return merged
 
 
 def unchanged_since(samples: Samples) -> tuple[Floats, Mask]:

@@ -79,6 +79,7 @@ def settle(
         least_parts=believed.least_parts,
         dark_since_s=dark.since_s,
         runs=believed.runs,
+        round_s=now_s,
     )
     told = NodeReadings(
         at_s=now_s,
