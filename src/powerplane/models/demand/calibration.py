@@ -6,8 +6,11 @@ is a quantile of recent scores, at a level that rises after each miss and falls 
 
     α ← α + rate·(stated miss − missed),
 
-so that over T windows the share of misses differs from the stated one by at most (1 + rate) / (rate·T), whatever the
-draws do. Scores are in deviations, not in watts: what was learnt stays right when pods come and go.
+so that in the long run the share of misses is the stated one, whatever the draws do. Where the level passes the highest
+score that is kept, the paper takes an infinite quantile; here each further miss adds a quarter of a deviation, as the
+quantile tracker of Angelopoulos, Candès and Tibshirani (*Conformal PID control for time series prediction*, NeurIPS
+2023) would, so that a margin is never a whole site for one bad hour. Scores are in deviations, not in watts: what was
+learnt stays right when pods come and go.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +20,10 @@ import numpy as np
 from powerplane.models.demand.arrays import Floats, Rows, ratio
 from powerplane.models.demand.together import normal_factor
 
-RATE = 0.02
+RATE = 0.01
+TAIL_STEP = 0.25
+"""Deviations that each further miss adds beyond the highest score kept."""
+
 KEPT = 600
 """Scores that are kept of each domain."""
 
@@ -52,14 +58,13 @@ class Calibration:
     rate: float = RATE
 
     def factors(self) -> Floats:
-        """Deviations above the mean to take now, shape (K,); infinite where only the worst case will do."""
+        """Deviations above the mean to take now, shape (K,)."""
         seen = np.sort(self.scores, axis=1)  # NaN sorts last
         count = np.isfinite(seen).sum(axis=1)
         # The rank that split conformal prediction asks for: one more score, the next, is as likely anywhere.
         rank = np.ceil((1 - self.alpha) * (count + 1)).astype(np.int64)
-        beyond = (rank > count) & (self.alpha <= 0)
         found = np.take_along_axis(seen, np.clip(rank, 1, count)[:, None] - 1, axis=1)[:, 0]
-        return np.where(beyond, np.inf, found)
+        return found + TAIL_STEP * np.maximum(-self.alpha / self.rate, 0)
 
     def learn(self, scores: Floats) -> "Calibration":
         """Return the calibration after one more window of each domain.

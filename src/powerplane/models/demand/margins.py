@@ -11,7 +11,7 @@ from powerplane.models.demand.arrays import Floats, Rows, ratio, sums_by_row
 from powerplane.models.demand.memory import ClusterDemand, QuantityDemand, owners
 from powerplane.models.demand.together import PodSpreads, normal_factor, spread_of_sums
 from powerplane.models.draws import NodeKind, node_kinds
-from powerplane.models.incidence import PowerIncidence, compile_incidence
+from powerplane.models.incidence import compile_incidence
 from powerplane.models.quantities import MICRO, MILLI
 from powerplane.models.snapshot import Snapshot
 from powerplane.models.topology import PowerTopology
@@ -151,21 +151,70 @@ def margins_at(spreads: DomainSpreads, factor: Floats) -> Margins:
 def domain_spreads(snapshot: Snapshot, demand: ClusterDemand, topology: PowerTopology | None = None) -> DomainSpreads:
     """Return how each row of domains spreads; parameters as of ``margins``."""
     incidence = compile_incidence(topology or snapshot.topology, snapshot.node_names)
+    part = sparse.csr_array(incidence.weights.astype(np.float64) * (1 / incidence.scale))
+    return spreads_over(site_spreads(snapshot, demand), part, incidence.domain, incidence.lost)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SiteSpreads:
+    """Pods and nodes before they are summed.
+
+    Parameters
+    ----------
+    pods : PodSpreads
+        In watts, on the nodes where they run.
+    placed : float64 CSR array, shape (N, P)
+        1 where a pod runs.
+    mean_mw, worst_mw, unseen_mw : float64 arrays, shape (N,)
+        Draw of each node with its pods at their means and at the worst, and what unseen pods may draw more.
+    unseen : int
+    """
+
+    pods: PodSpreads
+    placed: sparse.csr_array
+    mean_mw: Floats
+    worst_mw: Floats
+    unseen_mw: Floats
+    unseen: int
+
+
+def site_spreads(snapshot: Snapshot, demand: ClusterDemand) -> SiteSpreads:
+    """Return what pods and nodes draw and how it spreads."""
     use, kinds = mean_use(snapshot, demand), node_kinds(snapshot)
     node = _NodeUse(snapshot, use, _deviation(demand.cores, use.row, use.known_cores))
-    pods = _pods(snapshot, demand, use, node.chord_watts_per_core(kinds))
-    sums = spread_of_sums(pods, _pod_shares(snapshot, incidence))
-    mean = _rows(incidence, node.mean_mw(kinds))
-    worst = _rows(incidence, node.worst_mw(kinds, _peak_watts(demand, use)))
+    return SiteSpreads(
+        pods=_pods(snapshot, demand, use, node.chord_watts_per_core(kinds)),
+        placed=_placed(snapshot),
+        mean_mw=node.mean_mw(kinds),
+        worst_mw=node.worst_mw(kinds, _peak_watts(demand, use)),
+        unseen_mw=node.unseen_mw(kinds),
+        unseen=int(((use.row < 0) & (snapshot.pods.node >= 0)).sum()),
+    )
+
+
+def spreads_over(
+    site: SiteSpreads, part: sparse.csr_array, domain: tuple[str, ...], lost: tuple[str, ...]
+) -> DomainSpreads:
+    """Return how sums over nodes spread.
+
+    Parameters
+    ----------
+    site : SiteSpreads
+    part : float64 CSR array, shape (K, N)
+        Part of each node's watts that each sum carries.
+    domain, lost : tuple of str, shape (K,)
+    """
+    sums = spread_of_sums(site.pods, sparse.csr_array(part @ site.placed))
+    mean = _whole(part @ site.mean_mw)
     return DomainSpreads(
-        domain=incidence.domain,
-        lost=incidence.lost,
+        domain=domain,
+        lost=lost,
         mean_mw=mean,
         deviation_mw=sums.deviation * MILLI,
         skewness=sums.skewness,
-        extra_mw=incidence.weights @ node.unseen_mw(kinds) / incidence.scale,
-        room_mw=np.maximum(worst - mean, 0),
-        unseen=int(((use.row < 0) & (snapshot.pods.node >= 0)).sum()),
+        extra_mw=part @ site.unseen_mw,
+        room_mw=np.maximum(_whole(part @ site.worst_mw) - mean, 0),
+        unseen=site.unseen,
     )
 
 
@@ -204,7 +253,8 @@ class _NodeUse:
         away = np.maximum(np.sqrt(self._sum(self.deviation_cores**2)) * MICRO, MICRO / MILLI)
         low, high = np.maximum(mean - away, 0), mean + away
         rise: Floats = (self._curve(kinds, high) - self._curve(kinds, low)) / MILLI
-        return rise / ((high - low) / MICRO)
+        slope: Floats = rise / ((high - low) / MICRO)
+        return slope
 
     def _curve(self, kinds: tuple[NodeKind, ...], use_ucores: Floats) -> Floats:
         result = np.zeros(len(use_ucores))
@@ -218,11 +268,10 @@ def _pods(snapshot: Snapshot, demand: ClusterDemand, use: MeanUse, slope: Floats
     pods, row = snapshot.pods, use.row
     per_core = np.where(pods.node >= 0, slope[pods.node] if len(slope) else 0.0, 0.0)
     cores, watts = demand.cores, demand.watts
-    parts = []
-    for name in ("common", "level", "own"):
-        core, _ = _column(getattr(cores.shares, name), row)
-        watt, _ = _column(getattr(watts.shares, name), row)
-        parts.append(core * per_core + watt)
+    both = ((cores.shares, per_core), (watts.shares, np.ones(len(row))))
+    common = sum((_column(shares.common, row)[0] * factor[:, None] for shares, factor in both), np.zeros((len(row), 1)))
+    level = sum((_column(shares.level, row)[0] * factor for shares, factor in both), np.zeros(len(row)))
+    own = sum((_column(shares.own, row)[0] * factor for shares, factor in both), np.zeros(len(row)))
     core_part = _deviation(cores, row, use.known_cores) * per_core
     watt_part = _deviation(watts, row, use.known_watts)
     whole = core_part + watt_part
@@ -230,29 +279,27 @@ def _pods(snapshot: Snapshot, demand: ClusterDemand, use: MeanUse, slope: Floats
     skew = ratio(skews[0] * core_part + skews[1] * watt_part, whole, otherwise=0.0)
     mean = use.use_ucores / MICRO * per_core + use.accelerator_mw / MILLI
     # Unseen workloads have no parts at all, so that a row of their own would change nothing.
-    return PodSpreads(row, mean, parts[0], parts[1], parts[2], skew)
+    return PodSpreads(row, mean, common, level, own, skew)
 
 
-def _pod_shares(snapshot: Snapshot, incidence: PowerIncidence) -> sparse.csr_array:
+def _placed(snapshot: Snapshot) -> sparse.csr_array:
     pods = snapshot.pods
     on = np.flatnonzero(pods.node >= 0)
     shape = (len(snapshot.nodes), len(pods))
-    placed = sparse.csr_array((np.ones(len(on)), (pods.node[on], on)), shape=shape)
-    return sparse.csr_array((incidence.weights.astype(np.float64) * (1 / incidence.scale)) @ placed)
+    return sparse.csr_array((np.ones(len(on)), (pods.node[on], on)), shape=shape)
 
 
 def _column(amounts: Floats, row: Rows) -> tuple[Floats, NDArray[np.bool_]]:
     """Amount of each pod's workload, 0 where none is known, and where one is."""
     if not len(amounts):
-        return np.zeros(len(row)), np.zeros(len(row), dtype=np.bool_)
+        return np.zeros((len(row), *amounts.shape[1:])), np.zeros(len(row), dtype=np.bool_)
     found = amounts[row]
-    known = (row >= 0) & np.isfinite(found)
-    return np.where(known, found, 0.0), known
+    seen = (row >= 0).reshape(-1, *(1,) * (amounts.ndim - 1)) & np.isfinite(found)
+    return np.where(seen, found, 0.0), np.asarray(seen.reshape(len(row), -1).all(axis=1), dtype=np.bool_)
 
 
 def _deviation(quantity: QuantityDemand, row: Rows, known: NDArray[np.bool_]) -> Floats:
-    shares = quantity.shares
-    variance, _ = _column(shares.common**2 + shares.level**2 + shares.own**2, row)
+    variance, _ = _column(quantity.shares.variance, row)
     return np.where(known, np.sqrt(variance), 0.0)
 
 
@@ -265,7 +312,7 @@ def _peak_watts(demand: ClusterDemand, use: MeanUse) -> Floats:
     return np.where(known, peak, use.accelerator_mw / MILLI)
 
 
-def _rows(incidence: PowerIncidence, node_mw: Floats) -> Integers:
-    """Draw of each row, in whole milliwatts, rounded up."""
-    result: Integers = np.ceil((incidence.weights @ node_mw) / incidence.scale).astype(np.int64)
+def _whole(milliwatts: Floats) -> Integers:
+    """Whole milliwatts, rounded up; what a sum of floats is above a whole number by accident does not count."""
+    result: Integers = np.ceil(np.round(milliwatts, 3)).astype(np.int64)
     return result

@@ -1,9 +1,9 @@
 """The quantile of a sum: what pods draw together, which is less than the sum of what each draws at its highest.
 
-With X_i = μ_i + c_i F + l_i G_w(i) + o_i E_i, all factors independent, of mean 0 and variance 1, the sum over a domain
-with shares s_i has the mean Σ s_i μ_i and the variance
+With X_i = μ_i + Σ_k c_ik F_k + l_i G_w(i) + o_i E_i, all factors uncorrelated, of mean 0 and variance 1, the sum over a
+domain with shares s_i has the mean Σ s_i μ_i and the variance
 
-    (Σ s_i c_i)² + Σ_w (Σ_{i in w} s_i l_i)² + Σ s_i² o_i².
+    Σ_k (Σ_i s_i c_ik)² + Σ_w (Σ_{i in w} s_i l_i)² + Σ_i s_i² o_i².
 
 Its quantile is mean + z·√variance, z being the normal quantile corrected for skewness (Cornish and Fisher 1938).
 """
@@ -29,8 +29,8 @@ class PodSpreads:
     workload : int64 array
         Row of each pod's workload.
     mean : float64 array
-    common : float64 array
-        Loading on the common factor; may be negative.
+    common : float64 array, shape (P, F)
+        Loadings on common factors; of either sign.
     level, own : float64 arrays
         Deviations shared with the workload, and the pod's own.
     skewness : float64 array
@@ -67,20 +67,21 @@ def spread_of_sums(pods: PodSpreads, shares: sparse.csr_array) -> SumSpreads:
     Notes
     -----
     Skewness adds up by third cumulants. A pod's own is spread over its three parts as if each had the same, which is
-    ``skewness·σ³ / (|c|³ + l³ + o³)``; the common factor's is the mean of what the pods say, weighted by loading.
+    ``skewness·σ³ / (|c|³ + l³ + o³)``; the common factors' is the mean of what the pods say, weighted by how far their
+    loadings point the sum's way.
     """
     by_workload = _by_workload(pods.workload)
     part = _part_skewness(pods)
     common = shares @ pods.common
     levels = _times(shares, pods.level) @ by_workload
     own2 = _times(shares, pods.own)
-    variance = common**2 + _row_sum(levels, 2) + _row_sum(own2, 2)
+    common2 = (common**2).sum(axis=1)
+    variance = common2 + _row_sum(levels, 2) + _row_sum(own2, 2)
     # Cube roots let the skewness ride along inside the sum that is cubed.
     root = np.cbrt(part)
     third = _row_sum(_times(shares, pods.level * root) @ by_workload, 3) + _row_sum(_times(own2, root), 3)
-    weight = shares @ np.abs(pods.common)
-    said = ratio(shares @ (pods.common * part), weight, otherwise=0.0)
-    third += common**3 * said
+    said = ((shares @ (pods.common * part[:, None])) * common).sum(axis=1)
+    third += common2 * ratio(said, shares @ np.linalg.norm(pods.common, axis=1), otherwise=0.0)
     deviation = np.sqrt(variance)
     skewness = ratio(third, deviation**3, otherwise=0.0)
     return SumSpreads(shares @ pods.mean, deviation, np.where(np.isnan(deviation), np.nan, skewness))
@@ -127,7 +128,7 @@ def _by_workload(workload: Rows) -> sparse.csr_array:
 
 
 def _part_skewness(pods: PodSpreads) -> Floats:
-    common = np.abs(pods.common)
+    common = np.linalg.norm(pods.common, axis=1)
     whole = (common**2 + pods.level**2 + pods.own**2) ** 1.5
     parts = common**3 + pods.level**3 + pods.own**3
     return pods.skewness * ratio(whole, parts, otherwise=1.0)
