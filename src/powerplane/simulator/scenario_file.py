@@ -224,6 +224,7 @@ def _planning(entry: ScenarioFile, place: Place) -> PlanSettings:
     return PlanSettings(
         every_s=place.at("every").seconds(entry.plan.every, least=5.0),
         solve_s=place.at("solve").seconds(entry.plan.solve),
+        margin=place.at("margin").share(entry.plan.margin, most=0.5),
     )
 
 

@@ -269,11 +269,18 @@ class SensorsEntry(FileStruct, frozen=True):
 
 
 class PlanEntry(FileStruct, frozen=True):
-    """How PowerPlane plans: how often it looks, how long a plan takes, how many pods move at once."""
+    """How PowerPlane plans: how often it looks, how long a plan takes, how many pods move at once.
+
+    Attributes
+    ----------
+    margin : share
+        Of each budget that a plan leaves free.
+    """
 
     every: Duration = "5m"
     solve: Duration = "10s"
     at_once: Figure = 24
+    margin: Share | Literal["0"] = "3%"
 
 
 class ThrottleEntry(FileStruct, frozen=True):

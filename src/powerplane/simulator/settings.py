@@ -34,10 +34,13 @@ class PlanSettings:
         Between two looks.
     solve_s : float
         Simulated seconds that a plan takes.
+    margin : float
+        Share of each budget that a plan leaves free, so that the next small rise does not ask for another.
     """
 
     every_s: float = 300.0
     solve_s: float = 10.0
+    margin: float = 0.03
 
 
 @dataclass(frozen=True, slots=True)

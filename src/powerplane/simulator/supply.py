@@ -50,6 +50,13 @@ class Supply:
         result: Floats = np.asarray(self._weights @ node_watts, dtype=np.float64)
         return result
 
+    def shares(self, row: int) -> Floats:
+        """Share of each node's watts that a domain carries, shape (N,)."""
+        weights, shares = self.wiring.weights, np.zeros(len(self._node_names))
+        span = slice(weights.indptr[row], weights.indptr[row + 1])
+        shares[weights.indices[span]] = weights.data[span] / self.wiring.scale
+        return shares
+
     @property
     def lit(self) -> NDArray[np.bool_]:
         """Nodes with power, shape (N,)."""

@@ -53,6 +53,8 @@ class Moment:
         Pods that do not serve since their node lost power, are between two nodes, or wait for a node.
     wiring : Wiring
         Who is fed by what.
+    limits_s : float64 array, shape (D,)
+        Seconds in which each breaker would trip from cold at this load, infinite where never.
     """
 
     at_s: float
@@ -70,6 +72,7 @@ class Moment:
     moving: int
     waiting: int
     wiring: Wiring
+    limits_s: Floats
 
 
 class World:
@@ -98,6 +101,7 @@ class World:
         self.owners = Owners(spec, self.pods, self.demand)
         self.notes: list[Note] = []
         self.tripped: dict[str, float] = {}
+        self.trips: list[tuple[str, float]] = []
         self.ready_s = np.zeros(len(self.nodes))
         self._due = sorted(spec.happenings, key=lambda each: each.at_s)
         self._moment: Moment | None = None
@@ -123,7 +127,7 @@ class World:
         left = dt_s
         while left > SHORTEST_S:
             moment = self._look()
-            limits = self.supply.breakers.limits_s(moment.domain_watts, moment.factor)
+            limits = moment.limits_s
             lasts = min(left, self.supply.breakers.first_trip_s(limits))
             gone = self.supply.breakers.pass_time(limits, lasts)
             self.machines.pass_time(moment.load, lasts, self.now_s)
@@ -235,6 +239,7 @@ class World:
 
     def _trip(self, domain: str) -> None:
         self.tripped[domain] = self.now_s
+        self.trips.append((domain, self.now_s))
         self.lose(domain, f"the breaker of {domain} trips")
 
     def _look(self) -> Moment:
@@ -248,13 +253,14 @@ class World:
             wanted.node_cores, wanted.device_use, wanted.node_device_watts, self.supply.lit, self.now_s
         )
         factor = self.factors()
+        domain_watts = self.supply.loads(load.wall)
         done = float((wanted.node_work * load.speed).sum())
         limited = float((wanted.node_work * (1.0 - load.limited_speed)).sum())
         return Moment(
             at_s=self.now_s,
             lasted_s=0.0,
             load=load,
-            domain_watts=self.supply.loads(load.wall),
+            domain_watts=domain_watts,
             budget_watts=self.supply.budget_watts * factor,
             factor=factor,
             asked=wanted.asked,
@@ -266,6 +272,7 @@ class World:
             moving=self.owners.moving_count(),
             waiting=self.owners.waiting_count(),
             wiring=self.supply.wiring,
+            limits_s=self.supply.breakers.limits_s(domain_watts, factor),
         )
 
     def _settle_heat(self) -> None:
