@@ -43,7 +43,7 @@ def render_report(
         When the plan was made from another snapshot.
     """
     page = build_page(snapshot, plan, title=title, frames=frames, comparison=comparison)
-    return _environment().get_template("report.html.j2").render(page=page, plan=plan)
+    return environment().get_template("report.html.j2").render(page=page, plan=plan)
 
 
 def write_report(
@@ -62,7 +62,17 @@ def write_report(
     InputError
         When the plan was made from another snapshot, or the file cannot be written.
     """
-    text = render_report(snapshot, plan, title=title, frames=frames, comparison=comparison)
+    write_page(path, render_report(snapshot, plan, title=title, frames=frames, comparison=comparison))
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write a page whole or not at all.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be written.
+    """
     try:
         _replace(path, text)
     except OSError as error:
@@ -85,7 +95,8 @@ def _replace(path: Path, text: str) -> None:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return the templates, set up so that no name can break out of its place."""
     environment = Environment(
         loader=PackageLoader("powerplane.cli.report"),
         autoescape=True,
