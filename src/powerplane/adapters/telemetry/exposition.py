@@ -2,7 +2,7 @@
 
 Sources: Prometheus, "Exposition formats"; OpenMetrics 1.0. A line that is none is counted and left out, and takes
 nothing else with it. ``prometheus_client``'s parser gives up a whole page for one bad line, takes an exemplar for a
-time, and is ten times slower; the tests hold this one against it.
+time, and is five times slower; the tests hold this one against it.
 """
 
 import math
@@ -12,14 +12,17 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
-LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*\s*=\s*"(?:[^"\\]|\\.)*"'
-FIRST = re.compile(rf"\s*({NAME})")
+NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*+"
+VALUE = r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
+LABEL = rf"[a-zA-Z_][a-zA-Z0-9_]*+\s*+=\s*+{VALUE.replace('(', '(?:', 1)}"
+FIRST = re.compile(rf"\s*+({NAME})")
 LINE = re.compile(
-    rf"\s*(?P<name>{NAME})\s*(?:\{{\s*(?P<labels>{LABEL}(?:\s*,\s*{LABEL})*)?\s*,?\s*\}}\s*|\s)"
-    r"(?P<value>[^\s{}]+)(?:[ \t]+(?P<at>[^\s#]+))?(?:[ \t]+#[ \t]*\{.*)?\s*"
+    rf"\s*+(?P<name>{NAME})\s*+(?:\{{\s*+(?P<labels>{LABEL}(?:\s*+,\s*+{LABEL})*+)?\s*+,?\s*+\}}|(?<=\s))\s*+"
+    r"(?P<value>[^\s{}]++)(?:[ \t]++(?P<at>[^\s#]++))?(?:[ \t]++#[ \t]*+\{.*)?\s*+"
 )
-EACH = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"')
+EACH = re.compile(rf"([a-zA-Z_][a-zA-Z0-9_]*+)\s*+=\s*+{VALUE}")
+"""None of them ever goes back over what it has read, so that no line takes longer than its length."""
+
 TYPE = re.compile(rf"#\s*TYPE\s+({NAME})\s+(\w+)\s*")
 ESCAPED = re.compile(r"\\(.)")
 ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
@@ -74,7 +77,7 @@ def parse(text: str, wanted: Collection[str] | None = None) -> Page:
     """
     page = Page()
     # Text has milliseconds, OpenMetrics seconds; it is told by its end, which it must have.
-    unit_s = 1.0 if END.search(text) else 1e-3
+    per_second = 1 if END.search(text) else 1000
     for line in text.split("\n"):
         if line.lstrip()[:1] in ("", "#"):
             _comment(line, page)
@@ -84,7 +87,7 @@ def parse(text: str, wanted: Collection[str] | None = None) -> Page:
         # A quoted name stands within the braces; no metric of ours has one.
         if line.startswith('{"') or (name and wanted is not None and name not in wanted):
             continue
-        sample = _sample(line, unit_s)
+        sample = _sample(line, per_second)
         if sample:
             page.samples.append(sample)
         else:
@@ -97,7 +100,7 @@ def _comment(line: str, page: Page) -> None:
         page.types[stated[1]] = stated[2]
 
 
-def _sample(line: str, unit_s: float) -> Sample | None:
+def _sample(line: str, per_second: int) -> Sample | None:
     found = LINE.fullmatch(line)
     if not found:
         return None
@@ -107,7 +110,7 @@ def _sample(line: str, unit_s: float) -> Sample | None:
     wrong = value is None or len(labels) < len(pairs) or (found["at"] and (at is None or not math.isfinite(at)))
     if wrong or value is None:
         return None
-    return Sample(found["name"], labels, value, None if at is None else at * unit_s)
+    return Sample(found["name"], labels, value, None if at is None else at / per_second)
 
 
 def _number(text: str) -> float | None:

@@ -20,7 +20,9 @@ from powerplane.models.telemetry.metrics import DEAR, OWNERS, SCRAPED
 from powerplane.models.telemetry.readings import Meaning, Quantity, SourceReading
 
 PAGES = (".txt", ".prom", ".metrics")
-SECONDS = re.compile(r"(\d+(?:\.\d+)?)s?(?![\d.])")
+SECONDS = (re.compile(r"(\d+(?:\.\d+)?)s(?![a-zA-Z0-9])"), re.compile(r"(\d+(?:\.\d+)?)(?!.*\d)"))
+"""In a page's name: a number that says that it counts seconds, else the last number."""
+
 EXAMPLE = "recording/scrape_00s.txt, recording/scrape_30s.txt, …, or recording/INSTANCE/scrape_00s.txt"
 
 
@@ -153,7 +155,7 @@ def _files(path: Path) -> list[tuple[Path, str]]:
 
 def _recorded_at(file: Path, began_s: float) -> float:
     """When a page was recorded, by its name: seconds from the beginning, or Unix seconds."""
-    found = SECONDS.search(file.stem)
+    found = next((match for pattern in SECONDS if (match := pattern.search(file.stem))), None)
     if not found:
         raise InputError(f"the name of {file} does not say when it was recorded", f"name it so: {EXAMPLE}")
     seconds = float(found[1])
