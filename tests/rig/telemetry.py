@@ -1,4 +1,4 @@
-"""A real Prometheus that scrapes watts under Kepler's name, which follow the pods that run on the rig's nodes."""
+"""A real Prometheus that scrapes whole nodes' watts by IPMI's name, which follow the pods on the rig's nodes."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -11,18 +11,18 @@ from tests.rig.processes import free_ports, wait_for
 from tests.rig.rig import Rig
 
 SCRAPE_S = 1
+METRIC = "ipmi_dcmi_power_consumption_current_watts"
 UP_S = 30.0
 
 
 class Exporter:
-    """Serves ``kepler_node_cpu_watts`` of nodes, as a function says when it is asked."""
+    """Serves nodes' watts at the wall, as a function says when it is asked."""
 
     def __init__(self, watts: Callable[[], Mapping[str, float]]) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                page = "# TYPE kepler_node_cpu_watts gauge\n" + "".join(
-                    f'kepler_node_cpu_watts{{node_name="{node}",zone="package",path="rig"}} {value}\n'
-                    for node, value in watts().items()
+                page = f"# TYPE {METRIC} gauge\n" + "".join(
+                    f'{METRIC}{{node="{node}"}} {value}\n' for node, value in watts().items()
                 )
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
@@ -72,7 +72,7 @@ class Prometheus:
         with requests.Session() as session:
             session.trust_env = False
             try:
-                query = {"query": "kepler_node_cpu_watts"}
+                query = {"query": METRIC}
                 answer = session.get(f"{self.url}/api/v1/query", params=query, timeout=2)
                 return bool(answer.json()["data"]["result"])
             except (requests.RequestException, ValueError, KeyError):

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Mapping
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -14,10 +15,12 @@ from prometheus_client import CollectorRegistry, start_http_server
 from powerplane.adapters.cluster_access import open_cluster
 from powerplane.adapters.lease import LeaseElector
 from powerplane.cli.exit_codes import OK
+from powerplane.cli.measured_feed import OwnQuery, measured_feed
 from powerplane.cli.options import Context, Kubeconfig, parse_duration
 from powerplane.cli.output import print_text, warn
 from powerplane.cli.progress import progress
-from powerplane.cli.serve import DEFAULT_SERIES, REPLICAS, WATTS, measured_feed
+from powerplane.cli.serve import REPLICAS, OwnLabel, OwnSeries
+from powerplane.cli.watts_source import CaFile, Headers, NodeLabels, PrometheusUrl, TokenFile, WattsFrom, labels
 from powerplane.node_watts.controller import ControllerSettings
 from powerplane.node_watts.run import LEASE, NodeWattsRun, NodeWattsSettings
 from powerplane.node_watts.take_off import take_off
@@ -27,11 +30,13 @@ def run(
     *,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    prometheus: Annotated[str | None, Parameter(group=WATTS, help="Prometheus with nodes' measured watts.")] = None,
-    watts: Annotated[
-        str, Parameter(group=WATTS, help="Series to sum by node: one zone or meter only, since zones overlap.")
-    ] = DEFAULT_SERIES,
-    watts_label: Annotated[str, Parameter(group=WATTS, help="Label of the series that names the node.")] = "node_name",
+    prometheus: PrometheusUrl = None,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    header: Headers = None,
+    node_label: NodeLabels = None,
+    watts: OwnSeries = None,
+    watts_label: OwnLabel = "node_name",
     namespace: Annotated[str, Parameter(group=REPLICAS, help="Of the Lease.")] = "powerplane-system",
     identity: Annotated[str | None, Parameter(group=REPLICAS, help="This replica's name; default the host's.")] = None,
     settle: Annotated[
@@ -47,13 +52,19 @@ def run(
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("urllib3").setLevel(logging.WARNING)
+    measured = WattsFrom(prometheus, None, token_file, ca_file, labels(header), labels(node_label))
+
+    def figures() -> Mapping[str, tuple[float, float]]:
+        """Look when asked: the feed comes first, and starts last."""
+        return controller.figures()
+
+    feed = measured_feed(measured, OwnQuery(watts, watts_label), figures)
     access = open_cluster(kubeconfig, context)
     settings = NodeWattsSettings(
         identity=identity or os.environ.get("POD_NAME") or socket.gethostname(),
         namespace=namespace,
         controller=ControllerSettings(settle_s=parse_duration(settle, "--settle")),
     )
-    feed = measured_feed(prometheus, watts, watts_label)
     registry = CollectorRegistry()
     controller = NodeWattsRun(access, settings, registry, samples=feed.samples if feed else dict)
     if operations_port is not None:

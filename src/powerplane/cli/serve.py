@@ -4,18 +4,27 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Group, Parameter
 
 from powerplane.adapters.cluster_access import open_cluster
-from powerplane.adapters.lease import uptime_s
-from powerplane.adapters.prometheus import NodeWatts, WattsQuery
-from powerplane.adapters.sample_feed import SampleFeed
 from powerplane.cli.exit_codes import OK
+from powerplane.cli.measured_feed import OwnQuery, measured_feed
 from powerplane.cli.options import Context, Kubeconfig, parse_duration
 from powerplane.cli.output import warn
+from powerplane.cli.watts_source import (
+    TELEMETRY,
+    CaFile,
+    Headers,
+    NodeLabels,
+    PrometheusUrl,
+    TokenFile,
+    WattsFrom,
+    labels,
+)
 from powerplane.models.errors import UsageError
 from powerplane.scheduler_extender.measured import Measured
 from powerplane.scheduler_extender.metrics import ExtenderMetrics
@@ -26,9 +35,18 @@ from powerplane.scheduler_extender.tls import SCHEDULER_NAME, TlsFiles
 
 LISTEN = Group("Listening", sort_key=3)
 REPLICAS = Group("Replicas", sort_key=4)
-WATTS = Group("Measured watts", sort_key=5)
 
-DEFAULT_SERIES = 'kepler_node_cpu_watts{zone="package"}'
+OwnSeries = Annotated[
+    str | None,
+    Parameter(
+        name="--watts",
+        group=TELEMETRY,
+        help="Series to sum by node instead of all that is known and judged: one meter only, since zones overlap.",
+    ),
+]
+OwnLabel = Annotated[
+    str, Parameter(name="--watts-label", group=TELEMETRY, help="Label of --watts' series that names the node.")
+]
 
 
 def serve(
@@ -57,11 +75,13 @@ def serve(
     quiet: Annotated[
         str, Parameter(group=REPLICAS, help="How long nobody else's pods may be bound before a replica takes over.")
     ] = "2s",
-    prometheus: Annotated[str | None, Parameter(group=WATTS, help="Prometheus with nodes' measured watts.")] = None,
-    watts: Annotated[
-        str, Parameter(group=WATTS, help="Series to sum by node: one zone or meter only, since zones overlap.")
-    ] = DEFAULT_SERIES,
-    watts_label: Annotated[str, Parameter(group=WATTS, help="Label of the series that names the node.")] = "node_name",
+    prometheus: PrometheusUrl = None,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    header: Headers = None,
+    node_label: NodeLabels = None,
+    watts: OwnSeries = None,
+    watts_label: OwnLabel = "node_name",
     bind_pods: Annotated[bool, Parameter(negative=(), help="Answer the verb bind, too; needs the right to.")] = False,
     verbose: Annotated[bool, Parameter(negative=(), help="Log more to stderr.")] = False,
 ) -> int:
@@ -77,6 +97,13 @@ def serve(
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
     logging.getLogger("urllib3").setLevel(logging.WARNING)
+    measured = WattsFrom(prometheus, None, token_file, ca_file, labels(header), labels(node_label))
+
+    def figures() -> Mapping[str, tuple[float, float]]:
+        """Look when asked: the feed comes first, and starts last."""
+        return run.figures()
+
+    feed = measured_feed(measured, OwnQuery(watts, watts_label), figures)
     access = open_cluster(kubeconfig, context)
     settings = RunSettings(
         identity=identity or os.environ.get("POD_NAME") or socket.gethostname(),
@@ -85,7 +112,6 @@ def serve(
         quiet_s=parse_duration(quiet, "--quiet"),
         bind=bind_pods,
     )
-    feed = measured_feed(prometheus, watts, watts_label)
     run = ExtenderRun(access, settings, Measured(feed.samples) if feed else None)
     listening = ServerSettings(
         host=host,
@@ -100,13 +126,6 @@ def serve(
         feed.start()
     serve_answers(run.state, listening, ExtenderMetrics(run.reading), [run.run])
     return OK
-
-
-def measured_feed(url: str | None, series: str, label: str) -> SampleFeed | None:
-    """The feed of nodes' measured watts; None without a Prometheus."""
-    if url is None:
-        return None
-    return SampleFeed(NodeWatts(url, WattsQuery.of_selector(series, label), clock=uptime_s), clock=uptime_s)
 
 
 def _tls(

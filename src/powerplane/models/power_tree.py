@@ -6,12 +6,14 @@ leave is worked out once for all of its nodes, so that a question about 5,000 no
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from powerplane.models.incidence import PowerIncidence, compile_incidence
+from powerplane.models.quantities import MILLI
 from powerplane.models.snapshot import NO_BUDGET
 from powerplane.models.topology import PowerTopology
 
@@ -43,6 +45,11 @@ class NodeFigures:
     base_mw: int = 0
     per_core_mw: int = 0
     peak_mw: int | None = None
+
+    @property
+    def envelope_watts(self) -> tuple[float, float]:
+        """Base and peak in watts, the peak infinite where it is not known."""
+        return self.base_mw / MILLI, inf if self.peak_mw is None else self.peak_mw / MILLI
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,11 +14,13 @@ from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.cluster_writes import Writer
 from powerplane.adapters.lease import LeaseElector, uptime_s
 from powerplane.adapters.watch import Reflector, Watched, WatchPatience
+from powerplane.models.api.domain_reading import NodeAllowance
 from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY, POWER_DOMAIN
 from powerplane.models.drift import DriftRules, Sample
 from powerplane.node_watts.books import Books
 from powerplane.node_watts.controller import Controller, ControllerSettings
 from powerplane.node_watts.facts import NodeFact, SeenNode, SeenPod
+from powerplane.node_watts.lie import Lie
 from powerplane.node_watts.metrics import NodeWattsMetrics
 from powerplane.node_watts.seen import Outcome, Write
 from powerplane.node_watts.tree import TreeBook
@@ -114,6 +116,7 @@ class NodeWattsRun:
         self._stopping = threading.Event()
         self._books = Books(self._wake.set)
         self._tree = TreeBook(self._wake.set)
+        self._lie: Lie | None = None
         self._viewer = Viewer(self._books, settings.drift)
         self._reflectors = self._watch(access)
         self._pool = ThreadPoolExecutor(settings.writers, thread_name_prefix="node-watts")
@@ -151,6 +154,12 @@ class NodeWattsRun:
         for reflector in self._reflectors:
             reflector.stop()
 
+    def figures(self) -> dict[str, tuple[float, float]]:
+        """Idle and peak watts of every node, as far as its domain states them: 0 and infinite where it does not."""
+        nodes, _ = self._books.everything()
+        allowances = self._lie.reading.allowances if self._lie is not None else {}
+        return {name: allowances.get(name, NodeAllowance()).envelope_watts for name in nodes}
+
     def trouble(self) -> str:
         """Why nothing can be decided; "" where all is well."""
         now = self._clock()
@@ -184,7 +193,8 @@ class NodeWattsRun:
             return
         started_s = self._clock()
         nodes, shape = self._books.everything()
-        lie, budgets_mw = self._tree.lie(nodes, shape, datetime.now(UTC))
+        self._lie, budgets_mw = self._tree.lie(nodes, shape, datetime.now(UTC))
+        lie = self._lie
         if lie.reading.in_force == "none" and lie.reading.defects:
             # No tree can be in force: whatever is listed stays as it is.
             return

@@ -122,6 +122,10 @@ class ExtenderRun:
         self._followed_s = 0.0
         self._statuses = StatusKeeper(self._writer)
 
+    def figures(self) -> dict[str, tuple[float, float]]:
+        """Idle and peak watts of every node, as far as its domain states them: 0 and infinite where it does not."""
+        return {node.name: node.envelope_watts for node in self.state.ledger.tree.nodes}
+
     # -- the pieces
 
     def _leads(self) -> bool:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import TypeVar
 
 from powerplane.models.api.members import selector_defect
 from powerplane.models.api.power_domain import SHARED_LOAD, BreakerSpec, MemberNode, PowerDomainSpec
 from powerplane.models.breakers import Breaker
 from powerplane.models.errors import InputError
-from powerplane.models.quantities import format_watts, parse_milliwatts
+from powerplane.models.quantities import MILLI, format_watts, parse_milliwatts
 from powerplane.models.snapshot import NO_BUDGET
 
 T = TypeVar("T")
@@ -47,6 +48,11 @@ class NodeAllowance:
     budget_mw: int = NO_BUDGET
     idle_mw: int = 0
     peak_mw: int | None = None
+
+    @property
+    def envelope_watts(self) -> tuple[float, float]:
+        """Idle and peak in watts, the peak infinite where it is not stated."""
+        return self.idle_mw / MILLI, inf if self.peak_mw is None else self.peak_mw / MILLI
 
 
 @dataclass(frozen=True, slots=True)
