@@ -106,7 +106,7 @@ def named_site(answers: Sequence[SourceReading]) -> Site:
 
 def _known(view: SiteView, site: Site) -> Iterator[Finding]:
     kinds = words.kinds(domain.kind for domain in site.book.topology.domains)
-    text = f"{words.count(view.nodes, 'node')} in {kinds}, {view.with_budget:,} of them with a budget"
+    text = f"{words.count(view.nodes, 'node')} in {kinds}, {words.count(view.with_budget, 'domain')} with a budget"
     if view.with_budget:
         yield Finding(level="ok", check="budgets", text=text)
     else:
