@@ -30,7 +30,7 @@ class NodeFacts:
     ready : bool
         Whether its kubelet reports to the API server.
     scrape_s : float or None
-        Time between two samples of it; told from the samples where it is None.
+        Time between two samples of it, for how long a reading is held; told from the samples where it is None.
     """
 
     name: str

@@ -197,11 +197,12 @@ def judge_block(
     still_s = np.where(np.isnan(since_s), 0.0, clock.age_s(since_s))
     state = _State(meaning, value, age_s, still_s, figures, here, interval_s)
     wrong = _faults(state, notes, rules)
-    for name, mask in {**wrong, **notes, "late": state.late(rules), "missing": ~here & lasting}.items():
-        found[name] += int(np.count_nonzero(mask))
     reasons = np.full(len(things), "", dtype=object)
     for name, mask in wrong.items():
         reasons[mask & (reasons == "")] = name
+    gone = (~here & lasting) | (reasons == "missing")
+    for name, mask in {**wrong, **notes, "late": state.late(rules), "missing": gone}.items():
+        found[name] += int(np.count_nonzero(mask))
     value = np.where(reasons == "", value, np.nan)
     rows = {entity: row for row, entity in enumerate(things.entities)}
     renewed = SeriesMemory(rows, figures.last_s, figures.raw, since_s, past.seen_s(here, clock.now_s), interval_s)
@@ -280,7 +281,7 @@ def _faults(state: _State, notes: Mapping[str, Mask], rules: Rules) -> dict[str,
     blamed = {name: none & mask for name, mask in notes.items() if name in SAMPLE_FAULTS}
     return blamed | {
         "short": none & state.figures.sampled & here & (meaning.kind == "counter"),
-        "missing": (none | old) & ~here,
+        "missing": ((none | old) & ~here) | (none & ~state.figures.sampled),
         "stale": old & here,
         "frozen": ~none & power & (state.still_s >= state.longest_same_s(rules)),
         "zero": ~none & part & (state.value == 0),

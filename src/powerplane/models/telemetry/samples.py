@@ -6,12 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from powerplane.models.telemetry.readings import Floats, Integers, SeriesBlock
-from powerplane.models.telemetry.rules import Rules
+from powerplane.models.telemetry.rules import NOISY, Rules
 
 Mask = NDArray[np.bool_]
 
 BLANKS = (9_223_372_036_854_775_792, 140_737_488_355_328, 2_147_483_632)
 """First of each four numbers that DCGM writes for no value: of 64 bits, of floats, of 32 bits (dcgm_structs.h)."""
+
+SLACK = 1e6
+"""What may be in another unit is left to the node's envelope, which names it."""
 
 BLANK_FLOOR = 9.2e18
 """No reading is that high, while DCGM's blanks of 64 bits, as floats, are some number above it."""
@@ -83,6 +86,8 @@ def sample_faults(block: SeriesBlock, evaluated_s: float, rules: Rules) -> dict[
     """What is wrong with each sample, by verdict; each sample under the first that fits."""
     value, at_s, meaning = block.value, block.at_s, block.meaning
     most = rules.most.get(meaning.quantity, np.inf) if meaning.kind == "gauge" else np.inf
+    if meaning.quantity in NOISY:
+        most *= SLACK
     undated = ~np.isfinite(at_s)
     with np.errstate(invalid="ignore", over="ignore"):
         checks = {
