@@ -39,6 +39,7 @@ def build_app(name: str = "powerplane") -> App:
     commands = "powerplane.cli."
     app.command(commands + "plan:plan", name="plan", help="Find the least disruptive moves that hold every budget.")
     app.command(commands + "top:top", name="top", help="Watch what feeds, rows and racks draw against their budgets.")
+    app.command(commands + "fit:fit", name="fit", help="Learn power curves from telemetry, with their errors.")
     app.command(commands + "doctor:doctor", name="doctor", help="Say whether telemetry is fit to hold budgets by.")
     app.command(commands + "verify:verify", name="verify", help="Add up every watt of a plan again, from nothing.")
     app.command(explain)
@@ -54,6 +55,7 @@ def build_app(name: str = "powerplane") -> App:
     node_watts.command(commands + "node_watts:run", name="run", help="Keep what nodes offer under every budget.")
     node_watts.command(commands + "node_watts:off", name="off", help="Take the watts off every node.")
     app.command(node_watts)
+    app.command(commands + "simulate:simulate", name="simulate", help="Run a scenario under policies side by side.")
     app.command(commands + "demo_command:demo", name="demo", help="Watch a simulated cluster being held; needs none.")
     for what, text in {
         "move": "Say which budgets break without a move, and by how much.",

@@ -72,6 +72,20 @@ def read_live_site(where: SiteFrom, say: Say, now: datetime) -> Site:
     return replace(site, node_budget_mw=site.node_budget_mw | _budgets(tree.allowances, site.node_budget_mw))
 
 
+def list_nodes(kubeconfig: Path | None, context: str | None) -> list[Node]:
+    """Read the nodes of a live cluster, by ``list`` requests alone.
+
+    Raises
+    ------
+    InputError, UnreachableError
+    """
+    access = open_cluster(kubeconfig, context)
+    try:
+        return [node for node in _listed(access, NODES, Node) if node.metadata.name]
+    finally:
+        access.api.rest_client.close()
+
+
 def _listed(access: ClusterAccess, kind: ListedKind, struct: type[T]) -> list[T]:
     """All objects of a kind; none of one that the server does not know."""
     raws: Sequence[msgspec.Raw] = ()

@@ -12,11 +12,9 @@ from powerplane.models.watts.monotone import design, fit_increments, rising_colu
 FIXED_KNOTS = (0.0, 0.1, 0.5, 1.0)
 """Where a published curve bends most; they stand with any data."""
 
-MOST_KNOTS = 16
+MOST_KNOTS = 8
 SAMPLES_A_KNOT = 20
-CLOSEST_KNOTS = 0.005
-WEAK = 0.05
-"""What a starting curve counts for in the level of a counter that no published curve speaks of."""
+CLOSEST_KNOTS = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
