@@ -75,8 +75,10 @@ class RedfishSource:
         return (SourceReading(SOURCE, now_s, now_s, blocks, missing, dict(refused), error),)
 
     def close(self) -> None:
-        """End sessions and close connections."""
-        list(self._pool.map(RedfishService.close, self._services))
+        """End sessions and close connections; once is enough."""
+        services, self._services = self._services, []
+        if services:
+            list(self._pool.map(RedfishService.close, services))
         self._pool.shutdown()
 
     def _ask(self, service: RedfishService, now_s: float, began: float) -> _Answer:
