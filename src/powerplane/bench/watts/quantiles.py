@@ -103,7 +103,7 @@ def judge(site: Site, followed: Followed) -> tuple[Held, dict[str, float]]:
     for window, drawn in enumerate(followed.drawn):
         spreads = followed.at(window)
         if window == WARM_WINDOWS:
-            taken = dict(zip(spreads.domain, calibration.factors().tolist(), strict=True))
+            taken = dict(zip(spreads.domain, calibration.lasting(normal).tolist(), strict=True))
         keep = margins_at(spreads, calibration.factors()).keep_mw
         within.append(drawn * 1000 <= spreads.mean_mw + keep)
         model.append(drawn * 1000 <= spreads.mean_mw + margins_at(spreads, normal).keep_mw)
@@ -201,17 +201,18 @@ def _table(rows: list[tuple[str, ...]]) -> WattsTable:
     return WattsTable(
         title="Quantiles of what domains draw together",
         text=(
-            f"The openb trace's pods on its servers: racks of {RACK_NODES} servers, rows of {RACKS_PER_ROW} racks, feeds"
-            f" of {ROWS_PER_FEED} rows; seeds {', '.join(map(str, SEEDS))}. Use over time: made-up days (five-minute"
-            " steps, a week of history), and the Azure LLM requests (one-minute steps, two days of history) as stated"
-            " in `bench/watts/daily_use.py` and `request_use.py`; neither these seeds nor their draws were used to set"
-            f" anything. A window is two steps, and counts by its highest; {WARM_WINDOWS} windows warm the calibration,"
-            f" {HELD_WINDOWS:,} are held out, each foretold from what came before it. *1,000 windows*: one domain of the"
-            " level, at random, in each held-out window; the interval is Wilson's at 95 %. *Model alone*: without"
-            " calibration. *Busiest tenth*: the windows in which the domain drew most. *Fit*: servers that a budget holds"
-            " beyond those that it holds by the sum of the servers' own peaks, when one adds up the servers' 95 %"
-            " quantiles, and by the quantile of the sum, with the factor of the moment; *held* is how often the latter"
-            " then kept the budget in the held-out windows, its placement never changed."
+            f"The openb trace's pods on its servers: racks of {RACK_NODES} servers, rows of {RACKS_PER_ROW} racks, "
+            f"feeds of {ROWS_PER_FEED} rows; seeds {', '.join(map(str, SEEDS))}. Use over time: made-up days "
+            f"(five-minute steps, a week of history), and the Azure LLM requests (one-minute steps, two days of "
+            f"history) as stated in `bench/watts/daily_use.py` and `request_use.py`; neither these seeds nor their "
+            f"draws were used to set anything. A window is two steps, and counts by its highest; {WARM_WINDOWS} "
+            f"windows warm the calibration, {HELD_WINDOWS:,} are held out, each foretold from what came before it. "
+            f"*1,000 windows*: one domain of the level, at random, in each held-out window; the interval is "
+            f"Wilson's at 95 %. *Model alone*: without calibration. *Busiest tenth*: the windows in which the "
+            f"domain drew most. *Fit*: servers that a budget holds beyond those that it holds by the sum of the "
+            f"servers' own peaks, when one adds up the servers' 95 % quantiles, and by the quantile of the sum, "
+            f"with the lasting factor; *held* is how often the latter then kept the budget in the held-out "
+            f"windows, its placement never changed."
         ),
         headings=(
             "use",
@@ -225,7 +226,7 @@ def _table(rows: list[tuple[str, ...]]) -> WattsTable:
             "fit, sum of quantiles",
             "fit, together",
             "held",
-        ),  # fmt: skip
+        ),
         rows=tuple(rows),
         notes=(
             "Misses come in runs: they fall on the busiest hours, since the quantile is one over the whole day. What a"

@@ -58,13 +58,23 @@ class Calibration:
     rate: float = RATE
 
     def factors(self) -> Floats:
-        """Deviations above the mean to take now, shape (K,)."""
-        seen = np.sort(self.scores, axis=1)  # NaN sorts last
-        count = np.isfinite(seen).sum(axis=1)
-        # The rank that split conformal prediction asks for: one more score, the next, is as likely anywhere.
-        rank = np.ceil((1 - self.alpha) * (count + 1)).astype(np.int64)
-        found = np.take_along_axis(seen, np.clip(rank, 1, count)[:, None] - 1, axis=1)[:, 0]
-        return found + TAIL_STEP * np.maximum(-self.alpha / self.rate, 0)
+        """Deviations above the mean to take for the next window, shape (K,)."""
+        return _ranked(self.scores, self.alpha) + TAIL_STEP * np.maximum(-self.alpha / self.rate, 0)
+
+    def lasting(self, normal: Floats) -> Floats:
+        """Deviations to take for what stays as it is for longer than a window, such as a placement, shape (K,).
+
+        Parameters
+        ----------
+        normal : float64 array, shape (K,)
+            The model's own factors.
+
+        Notes
+        -----
+        The factor for the next window follows the hour; this one is the stated level's quantile over all scores that
+        are kept, and not less than the model's: they may not span a whole day.
+        """
+        return np.maximum(_ranked(self.scores, np.full(len(self.alpha), 1 - self.level)), normal)
 
     def learn(self, scores: Floats) -> "Calibration":
         """Return the calibration after one more window of each domain.
@@ -119,6 +129,15 @@ def start_calibration(level: float, skewness: Floats, rate: float = RATE) -> Cal
         missed=np.zeros(count, dtype=np.int64),
         rate=rate,
     )
+
+
+def _ranked(scores: Floats, alpha: Floats) -> Floats:
+    """Score that all but a share alpha of each domain's scores stay within."""
+    seen = np.sort(scores, axis=1)  # NaN sorts last
+    count = np.isfinite(seen).sum(axis=1)
+    # The rank that split conformal prediction asks for: one more score, the next, is as likely anywhere.
+    rank = np.ceil((1 - alpha) * (count + 1)).astype(np.int64)
+    return np.take_along_axis(seen, np.clip(rank, 1, count)[:, None] - 1, axis=1)[:, 0]
 
 
 def missed_share(calibration: Calibration) -> Floats:

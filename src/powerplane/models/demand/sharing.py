@@ -23,7 +23,7 @@ COMMON_PRIOR = 0.25
 LEVEL_PRIOR = 0.25
 """Shares of a pod's variance that count as common, and as its workload's, before anything is known of them."""
 
-PRIOR_DAYS = 0.25
+PRIOR_DAYS = 0.1
 """Days of data that weigh as much as the prior."""
 
 RIDGE = 0.02
@@ -147,17 +147,14 @@ class LoadSharing:
         common = np.minimum((loadings**2).sum(axis=1), between)
         loadings *= np.sqrt(ratio(common, (loadings**2).sum(axis=1), otherwise=0.0))[:, None]
         total = own + between
-        scale = ratio(variance, total, otherwise=0.0)
+        scale = np.sqrt(ratio(variance, total, otherwise=0.0))
         trust = np.where(total > 0, days / (days + PRIOR_DAYS), 0.0)
-        prior = (1 - trust) * variance
-        loadings = np.asarray(loadings * np.sqrt(trust * scale)[:, None], dtype=np.float64)
-        # Towards the whole load, on which the prior lies altogether.
-        loadings[:, 0] += np.sqrt(trust * common * scale + COMMON_PRIOR * prior) - np.sqrt(trust * common * scale)
-        return Shares(
-            common=loadings,
-            level=np.sqrt(trust * (between - common) * scale + LEVEL_PRIOR * prior),
-            own=np.sqrt(trust * own * scale + (1 - COMMON_PRIOR - LEVEL_PRIOR) * prior),
-        )
+        # In deviations, not variances: those of many pods add up, and a little of a prior would be most of the sum.
+        loadings = np.asarray(loadings * (trust * scale)[:, None], dtype=np.float64)
+        loadings[:, 0] += (1 - trust) * np.sqrt(COMMON_PRIOR * variance)
+        level = trust * scale * np.sqrt(between - common) + (1 - trust) * np.sqrt(LEVEL_PRIOR * variance)
+        rest = variance - (loadings**2).sum(axis=1) - level**2
+        return Shares(common=loadings, level=level, own=np.sqrt(np.maximum(rest, 0)))
 
     def _departure(self, here: Rows, level: Floats) -> Floats:
         """How far each workload's level stands from its mean; 0 for one that has none yet."""
