@@ -24,8 +24,9 @@ from powerplane.models.telemetry.readings import Meaning, SeriesBlock, SourceRea
 AT_A_TIME = 2
 """Questions that are open at the same time."""
 
-SUM_STEPS = 4
-"""How often within the window sums are asked for."""
+SUM_STEPS, FINE_STEPS = 4, 60
+"""How often within the window sums are asked for: those of dear quantities, and those that nodes are counted by. The
+samples' own times, and so how long they are held, are known no better than by these steps."""
 
 
 @dataclass(slots=True)
@@ -170,7 +171,7 @@ class PrometheusSource:
                 "query": promql.summed(meaning, self._node_labels),
                 "start": repr(evaluated_s - window_s),
                 "end": repr(evaluated_s),
-                "step": repr(max(1.0, window_s / SUM_STEPS)),
+                "step": repr(max(1.0, window_s / (SUM_STEPS if meaning.quantity in DEAR else FINE_STEPS))),
             }
             return api.get("/api/v1/query_range", parameters, timeout_s)
         finally:
