@@ -17,6 +17,9 @@ STEPS_AT_ONCE = 720
 PERIOD_S = (120.0, 900.0)
 """Between which each pod's own swing has its period."""
 
+MOST_CORES = 1e9
+"""Of a pod that may use all there is."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Wanted:
@@ -84,7 +87,8 @@ class Demand:
         self._nodes = len(spec.base.nodes)
         self._random = np.random.default_rng([spec.seed, 1])
         self.cores = np.array([w.cores for w in workloads])
-        self.most = np.array([w.most_cores for w in workloads])
+        # Finite, so that nobody who may use anything uses nothing.
+        self.most = np.array([min(w.most_cores, MOST_CORES) for w in workloads])
         self.replicas = np.array([float(w.replicas) for w in workloads])
         self.shared = np.array([w.shared for w in workloads], dtype=bool)
         self.device_level = np.array([w.device_level for w in workloads])
