@@ -20,6 +20,7 @@ SLICES = 10
 CONTAINERS = 2
 CORES = 0.4
 """Of each pod."""
+GPU_WATTS = 300.0
 
 Line = tuple[str, float, float]
 """A series, its value at the start, and how much it grows a second."""
@@ -31,23 +32,37 @@ def lines(share: int, nodes: int, pods: int) -> Iterator[Line]:
         yield from _node(node, pods // nodes)
 
 
+def name_of(node: int) -> tuple[str, str]:
+    """Name and address of a node."""
+    return f"node-{node:05d}.cluster.example", f"10.{node >> 16}.{node >> 8 & 255}.{node & 255}"
+
+
+def gpus_of(node: int) -> int:
+    """How many GPUs a node has."""
+    return 0 if node % GPU_NODES else GPUS
+
+
+def watts_of(node: int) -> float:
+    """What a node draws without its GPUs."""
+    return 200.0 + node % 100
+
+
 def _node(node: int, pods: int) -> Iterator[Line]:
-    name, address = f"node-{node:05d}.cluster.example", f"10.{node >> 16}.{node >> 8 & 255}.{node & 255}"
-    watts = 200.0 + node % 100
+    name, address = name_of(node)
+    watts = watts_of(node)
     kepler = f'node_name="{name}",instance="{address}:28282",path="aggregated-package"'
     for zone, part in (("package", 0.6), ("dram", 0.1)):
         yield f'kepler_node_cpu_watts{{{kepler},zone="{zone}"}}', watts * part, 0.0
         yield f'kepler_node_cpu_joules_total{{{kepler},zone="{zone}"}}', 1e6, watts * part
-    yield f'ipmi_dcmi_power_consumption_watts{{instance="{address}:9290"}}', watts, 0.0
+    yield f'ipmi_dcmi_power_consumption_watts{{instance="{address}:9290"}}', watts + gpus_of(node) * GPU_WATTS, 0.0
     yield f'node_uname_info{{instance="{address}:9100",nodename="{name}",machine="x86_64",sysname="Linux"}}', 1.0, 0.0
     yield f'kube_node_info{{node="{name}",internal_ip="{address}",kubelet_version="v1.31.2"}}', 1.0, 0.0
     kubelet = f'node="{name}",instance="{address}:10250",cpu="total",metrics_path="/metrics/cadvisor",service="kubelet"'
     yield f'container_cpu_usage_seconds_total{{{kubelet},id="/"}}', 1e5, pods * CORES
     for each in range(SLICES):
         yield f'container_cpu_usage_seconds_total{{{kubelet},id="/system.slice/unit-{each}.service"}}', 1e3, 0.01
-    if node % GPU_NODES == 0:
-        for gpu in range(GPUS):
-            yield from _gpu(name, address, node, gpu)
+    for gpu in range(gpus_of(node)):
+        yield from _gpu(name, address, node, gpu)
     for pod in range(pods):
         yield from _pod(name, address, kubelet, node * pods + pod)
 
@@ -57,8 +72,8 @@ def _gpu(name: str, address: str, node: int, gpu: int) -> Iterator[Line]:
         f'Hostname="{name}",instance="{address}:9400",gpu="{gpu}",UUID="GPU-{node:08x}-{gpu:04x}",'
         'modelName="NVIDIA H100 80GB HBM3",DCGM_FI_DRIVER_VERSION="550.90.07"'
     )
-    yield f"DCGM_FI_DEV_POWER_USAGE{{{labels}}}", 300.0, 0.0
-    yield f"DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{{{labels}}}", 1e9, 300e3
+    yield f"DCGM_FI_DEV_POWER_USAGE{{{labels}}}", GPU_WATTS, 0.0
+    yield f"DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{{{labels}}}", 1e9, GPU_WATTS * 1e3
     yield f"DCGM_FI_DEV_GPU_UTIL{{{labels}}}", 60.0, 0.0
     yield f"DCGM_FI_DEV_POWER_MGMT_LIMIT{{{labels}}}", 700.0, 0.0
     yield f"DCGM_FI_DEV_GPU_TEMP{{{labels}}}", 55.0, 0.0
