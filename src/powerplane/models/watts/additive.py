@@ -60,6 +60,7 @@ def fit_additive(
     prior: PowerCurve,
     prior_samples: float,
     threshold_share: float,
+    quantile: float = 0.5,
 ) -> AdditiveModel:
     """Fit a model, starting from a curve over the first counter and leaving it as samples gather.
 
@@ -74,6 +75,8 @@ def fit_additive(
         How many samples it counts as.
     threshold_share : float
         Of the typical watts: where the loss turns linear.
+    quantile : float
+        See ``fit_increments``.
 
     Notes
     -----
@@ -92,6 +95,7 @@ def fit_additive(
         np.concatenate([watts, [idle, span]]),
         np.concatenate([weights, np.full(2, prior_samples / 2)]),
         threshold,
+        quantile,
     )
     columns = design(shares, knots)
     believed = np.zeros((len(first), columns.shape[1]))
@@ -102,6 +106,7 @@ def fit_additive(
         np.concatenate([watts, level[0] + level[1] * shape]),
         np.concatenate([weights, np.full(len(first), prior_samples / len(first))]),
         threshold,
+        quantile,
     )
     return AdditiveModel(scale, knots, increments)
 

@@ -1,4 +1,4 @@
-r"""Least absolute deviations under monotonicity: watts as a base plus increments that are never negative.
+r"""Robust regression under monotonicity: watts as a base plus increments that are never negative.
 
 A monotone, piecewise linear function of a counter u with knots :math:`k_0 < k_1 < … < k_K` is
 
@@ -6,11 +6,13 @@ A monotone, piecewise linear function of a counter u with knots :math:`k_0 < k_1
           \qquad b_j \ge 0,
 
 so that fitting it is a problem in non-negative increments. Several counters add up: the columns of each stand side by
-side. The loss is Huber's, with a threshold so low that it is nearly the absolute deviation: the fit is then the
-*typical* draw (a median), which neither a stuck sensor nor one odd workload pulls away.
+side. The loss is Huber's: squares near the fit, and linear beyond a threshold, so that it is the
+*typical* draw, which neither a stuck sensor nor one odd workload pulls away. Weighing what lies above more than what
+lies below gives a quantile instead.
 
 Source: P. Huber, "Robust estimation of a location parameter", Ann. Math. Statist. 35 (1964); C. Lawson and R. Hanson,
-"Solving Least Squares Problems" (1974), ch. 23 (non-negative least squares).
+"Solving Least Squares Problems" (1974), ch. 23 (non-negative least squares); R. Koenker and G. Bassett, "Regression
+quantiles", Econometrica 46 (1978).
 """
 
 from collections.abc import Sequence
@@ -51,7 +53,9 @@ def design(counters: Floats, knots: Sequence[Floats]) -> Floats:
     return np.hstack([np.ones((len(counters), 1)), *parts])
 
 
-def fit_increments(columns: Floats, watts: Floats, weights: Floats, threshold_watts: float) -> Floats:
+def fit_increments(
+    columns: Floats, watts: Floats, weights: Floats, threshold_watts: float, quantile: float = 0.5
+) -> Floats:
     """Find the non-negative increments whose weighted Huber loss is least.
 
     Parameters
@@ -60,6 +64,8 @@ def fit_increments(columns: Floats, watts: Floats, weights: Floats, threshold_wa
     watts, weights : float64 arrays, shape (M,)
     threshold_watts : float
         Residual from which the loss grows linearly; infinite for least squares.
+    quantile : float
+        With a low threshold, share of the samples that is to lie below: what is above the fit weighs as much more.
 
     Returns
     -------
@@ -69,8 +75,9 @@ def fit_increments(columns: Floats, watts: Floats, weights: Floats, threshold_wa
     if not np.isfinite(threshold_watts):
         return increments
     for _ in range(ROUNDS):
-        residual = np.abs(watts - columns @ increments)
-        found = _least_squares(columns, watts, weights / np.maximum(residual / threshold_watts, 1.0))
+        residual = watts - columns @ increments
+        sided = weights * np.where(residual > 0, quantile, 1.0 - quantile)
+        found = _least_squares(columns, watts, sided / np.maximum(np.abs(residual) / threshold_watts, 1.0))
         change = np.abs(found - increments).max()
         increments = found
         if change <= SETTLED * max(increments.max(), 1e-9):

@@ -28,6 +28,9 @@ NEW_SHARE = 0.05
 """A fit is made anew once that many samples, or that share of what is remembered, have come; at first once they have
 doubled."""
 
+SHARP = 0.002
+"""Threshold at which the loss is a quantile's, as a share of the typical watts."""
+
 KNOT_STEPS = 10_000
 """Knots of curves are multiples of one over this."""
 
@@ -133,24 +136,18 @@ class NodeFit:
         Parameters
         ----------
         quantile : float, optional
-            Lift it so far that this share of the residuals lies below; not at all by default.
+            Share of the samples that is to lie below the curve; the typical draw by default. Never below that.
         """
         model = self.curve_model
-        lift = 0.0 if quantile is None else max(0.0, self.residual_quantile(quantile))
         steps = np.round(model.knots[0] * KNOT_STEPS).astype(np.int64)
-        watts = model.increments[0] + np.concatenate([[0.0], np.cumsum(model.increments[1:])]) + lift
+        watts = np.cumsum(model.increments)
+        if quantile is not None:
+            sharp = replace(self.rules, threshold_share=SHARP)
+            high = _fit(self.memory, 1, model.scale, self.prior, sharp, quantile=quantile)
+            watts = np.maximum(watts, np.cumsum(high.increments))
         milliwatts = np.maximum.accumulate([max(1, ceil(round(value * 1000, 6))) for value in watts])
         return PowerCurve(
             self.prior.name, tuple(Fraction(int(s), KNOT_STEPS) for s in steps), tuple(int(mw) for mw in milliwatts)
-        )
-
-    def residual_quantile(self, quantile: float) -> float:
-        """Return how far above the curve that share of the samples lies at most, in watts."""
-        if not len(self.memory):
-            return 0.0
-        residuals = self.memory.samples.watts - self.curve_watts(self.memory.samples.now[:, 0])
-        return float(
-            np.quantile(residuals, quantile, weights=self.memory.weights(self.rules.half_life_s), method="inverted_cdf")
         )
 
     @property
@@ -178,19 +175,22 @@ def _models(
     memory: Memory, prior: PowerCurve, full_scale: tuple[float, ...] | None, rules: FitRules
 ) -> tuple[AdditiveModel, AdditiveModel]:
     """Fit the curve of the first counter, and the model of all where there are more."""
-    samples, weights = memory.samples, memory.weights(rules.half_life_s)
-    scale = scale_of(samples.now, full_scale)
+    scale = scale_of(memory.samples.now, full_scale)
+    curve = _fit(memory, 1, scale, prior, rules)
+    return curve, curve if len(scale) == 1 else _fit(memory, len(scale), scale, prior, rules)
 
-    def fit(counters: Floats, own_scale: Floats) -> AdditiveModel:
-        return fit_additive(
-            counters,
-            samples.watts,
-            weights,
-            scale=own_scale,
-            prior=prior,
-            prior_samples=rules.prior_samples,
-            threshold_share=rules.threshold_share,
-        )
 
-    curve = fit(samples.now[:, :1], scale[:1])
-    return curve, curve if len(scale) == 1 else fit(samples.now, scale)
+def _fit(
+    memory: Memory, counters: int, scale: Floats, prior: PowerCurve, rules: FitRules, *, quantile: float = 0.5
+) -> AdditiveModel:
+    """Fit a model of the first counters to what is remembered."""
+    return fit_additive(
+        memory.samples.now[:, :counters],
+        memory.samples.watts,
+        memory.weights(rules.half_life_s),
+        scale=scale[:counters],
+        prior=prior,
+        prior_samples=rules.prior_samples,
+        threshold_share=rules.threshold_share,
+        quantile=quantile,
+    )
