@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -60,7 +60,7 @@ class Endpoint:
     node: str
     url: str
     user: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     session: bool = False
     ca_file: str = ""
     insecure: bool = False

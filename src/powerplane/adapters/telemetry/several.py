@@ -1,0 +1,40 @@
+"""Several sources as one: BMCs beside a Prometheus, or two of it, asked at the same time."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from powerplane.models.telemetry.readings import PowerSource, SourceReading
+
+
+class ClosableSource(PowerSource, Protocol):
+    """A source that holds connections."""
+
+    def close(self) -> None:
+        """Close them."""
+        ...
+
+
+class SeveralSources:
+    """Asks each, and hands on what all said, in their order.
+
+    Parameters
+    ----------
+    sources : sequence of ClosableSource
+        One or more.
+    """
+
+    def __init__(self, sources: Sequence[ClosableSource]) -> None:
+        self._sources = tuple(sources)
+        self._pool = ThreadPoolExecutor(len(self._sources), thread_name_prefix="sources")
+
+    def read(self, now_s: float, window_s: float) -> tuple[SourceReading, ...]:
+        """Ask once; see ``PowerSource.read``."""
+        answers = self._pool.map(lambda source: source.read(now_s, window_s), self._sources)
+        return tuple(reading for readings in answers for reading in readings)
+
+    def close(self) -> None:
+        """Close all of them."""
+        for source in self._sources:
+            source.close()
+        self._pool.shutdown()
