@@ -107,7 +107,7 @@ class Rules:
     outvoted_times: float = 5.0
     loss_share: float = 0.08
     dram_share: float = 0.1
-    rest_share: float = 0.35
+    rest_share: float = 0.6
     learn_s: float = 3600.0
     forget_s: float = 3600.0
     dark_s: float = 45.0
