@@ -21,6 +21,7 @@ from powerplane.adapters.telemetry.recorded import RecordedSource
 from powerplane.models.errors import UnreachableError
 from powerplane.models.telemetry.metrics import MEANINGS, SCRAPED, meanings_for, meanings_of
 from powerplane.models.telemetry.readings import Entity, Meaning, SeriesBlock, SourceReading
+from powerplane.models.telemetry.samples import MOST_AHEAD_S
 
 NOW = 1_700_000_000.0
 KEPLER = meanings_of("kepler")
@@ -86,7 +87,7 @@ def test_times_are_the_servers_and_ours_are_told_beside_them(ask: Callable[..., 
     assert (reading.evaluated_s, reading.received_s) == (NOW, NOW + 3)
     assert reading.blocks[0].at_s.tolist() == [NOW - 5]
     asked = [parse_qs(urlsplit(path).query) for path in source.server.asked]  # type: ignore[attr-defined]
-    assert {query["time"][0] for query in asked if query["query"] != ["time()"]} == {repr(NOW)}
+    assert {query["time"][0] for query in asked if query["query"] != ["time()"]} == {repr(NOW + MOST_AHEAD_S)}
 
 
 def test_a_source_all_of_whose_questions_fail_has_an_error(ask: Callable[..., PrometheusSource]) -> None:

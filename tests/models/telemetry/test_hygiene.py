@@ -87,6 +87,14 @@ def test_a_sample_from_the_future_is_dropped() -> None:
     assert (value_of(found), found.found) == (300, {"future": 1})
 
 
+def test_samples_of_a_clock_that_is_ahead_are_as_old_as_they_are_behind_its_newest() -> None:
+    # Stamped ten seconds ahead: the newest was taken just now, and nothing is fresher than that.
+    samples = gauge(noisy(300))
+    lead_s = NOW_S + 10.0 - max(at_s for at_s, _ in samples)
+    found = judged(IPMI, [(at_s + lead_s, value) for at_s, value in samples])
+    assert (value_of(found), found.blocks[0].age_s[0], found.found) == (300, 0.0, {"future": 1})
+
+
 def test_a_sample_without_a_time_is_dropped() -> None:
     found = judged(IPMI, [*gauge(noisy(300)), (math.nan, 9.0)])
     assert (value_of(found), found.found) == (300, {"undated": 1})

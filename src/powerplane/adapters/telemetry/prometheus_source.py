@@ -20,6 +20,7 @@ from powerplane.adapters.telemetry.sums import columns_of_sums
 from powerplane.models.errors import UnreachableError
 from powerplane.models.telemetry.metrics import DEAR, SCRAPED
 from powerplane.models.telemetry.readings import Meaning, SeriesBlock, SourceReading
+from powerplane.models.telemetry.samples import MOST_AHEAD_S
 
 AT_A_TIME = 2
 """Questions that are open at the same time."""
@@ -165,8 +166,9 @@ class PrometheusSource:
         api = self._free.get()
         try:
             if not meaning.sum_over:
-                query = promql.raw_samples(meaning, window_s)
-                return api.get("/api/v1/query", {"query": query, "time": repr(evaluated_s)}, timeout_s)
+                # Also what a clock that is ahead dates later than now: unseen, its samples would look fresh once late.
+                query = promql.raw_samples(meaning, window_s + MOST_AHEAD_S)
+                return api.get("/api/v1/query", {"query": query, "time": repr(evaluated_s + MOST_AHEAD_S)}, timeout_s)
             parameters = {
                 "query": promql.summed(meaning, self._node_labels),
                 "start": repr(evaluated_s - window_s),

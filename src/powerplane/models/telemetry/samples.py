@@ -1,6 +1,6 @@
 """Samples in ragged columns: which may be used, in the order of time, each time once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ BLANKS = (9_223_372_036_854_775_792, 140_737_488_355_328, 2_147_483_632)
 
 SLACK = 1e6
 """What may be in another unit is left to the node's envelope, which names it."""
+
+MOST_AHEAD_S = 45.0
+"""How far ahead a clock may be for its samples still to be dated, by its own newest one."""
 
 BLANK_FLOOR = 9.2e18
 """No reading is that high, while DCGM's blanks of 64 bits, as floats, are some number above it."""
@@ -68,8 +71,12 @@ def usable_samples(block: SeriesBlock, evaluated_s: float, rules: Rules) -> tupl
     """
     count = len(block.entities)
     series = np.repeat(np.arange(count), np.diff(block.offsets))
+    lead_s = _leads_s(series, block, evaluated_s, rules)
+    block = replace(block, at_s=block.at_s - lead_s[series]) if lead_s.any() else block
     faults = sample_faults(block, evaluated_s, rules)
     notes = {name: _any(series, mask, count) for name, mask in faults.items() if mask.any()}
+    if lead_s.any():
+        notes["future"] = notes.get("future", False) | (lead_s > 0)
     good = ~np.logical_or.reduce(list(faults.values()))
     series, at_s, value = series[good], block.at_s[good], block.value[good]
     same = series[1:] == series[:-1]
@@ -80,6 +87,17 @@ def usable_samples(block: SeriesBlock, evaluated_s: float, rules: Rules) -> tupl
     if repeated.any():
         notes["repeated"] = repeated
     return samples, notes
+
+
+def _leads_s(series: Integers, block: SeriesBlock, evaluated_s: float, rules: Rules) -> Floats:
+    """How far the clock of each series is ahead, shape (S,): its newest sample cannot be newer than the answer.
+
+    Without this, samples of such a clock look as fresh as they are late.
+    """
+    newest = np.full(len(block.entities), -np.inf)
+    np.maximum.at(newest, series, np.where(np.isfinite(block.at_s), block.at_s, -np.inf))
+    lead_s = newest - evaluated_s
+    return np.where((lead_s > rules.future_s) & (lead_s <= MOST_AHEAD_S), lead_s, 0.0)
 
 
 def sample_faults(block: SeriesBlock, evaluated_s: float, rules: Rules) -> dict[str, Mask]:

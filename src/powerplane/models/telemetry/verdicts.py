@@ -36,7 +36,7 @@ VERDICTS = (
     Verdict("blank", "sample", False, "a number that stands for no value (DCGM's blanks)", "dropped"),
     Verdict("absurd", "sample", False, "more than any such thing draws or uses", "dropped"),
     Verdict("undated", "sample", False, "no usable time", "dropped"),
-    Verdict("future", "sample", False, "later than the answer that it came in", "dropped"),
+    Verdict("future", "sample", False, "later than the answer that it came in", "dropped, or dated by the newest"),
     Verdict("disordered", "series", True, "samples out of the order of time", "put in order"),
     Verdict("repeated", "series", True, "two values at one time", "the higher one counts"),
     Verdict("doubled", "series", True, "one thing measured by two live series", "the higher one counts, never the sum"),
