@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from powerplane.bench.watts.daily_use import Use
 from powerplane.bench.watts.site import Floats, Site
@@ -89,8 +88,7 @@ def follow(site: Site, uses: Iterator[Use], timing: Timing) -> Followed:
     memory = DemandMemory()
     rows = memory.rows(owners(snapshot))
     kinds, incidence = node_kinds(snapshot), compile_incidence(snapshot.topology, snapshot.node_names)
-    pods = len(snapshot.pods)
-    placed = sparse.csr_array((np.ones(pods), (snapshot.pods.node, np.arange(pods))), shape=(len(snapshot.nodes), pods))
+    placed = site.placed
     watts = np.zeros((len(snapshot.nodes), timing.steps), dtype=np.float32)
     spreads: list[DomainSpreads] = []
     known: SiteSpreads | None = None

@@ -13,6 +13,7 @@ from scipy.stats import binomtest
 from powerplane.bench.watts import daily_use, request_use
 from powerplane.bench.watts.daily_use import Use
 from powerplane.bench.watts.held_out import Followed, Timing, follow
+from powerplane.bench.watts.page import render_table
 from powerplane.bench.watts.site import LEVELS, RACK_NODES, RACKS_PER_ROW, ROWS_PER_FEED, Floats, Site, read_site
 from powerplane.bench.watts.table import WattsTable
 from powerplane.models.demand.calibration import start_calibration
@@ -203,16 +204,16 @@ def _table(rows: list[tuple[str, ...]]) -> WattsTable:
         text=(
             f"The openb trace's pods on its servers: racks of {RACK_NODES} servers, rows of {RACKS_PER_ROW} racks, "
             f"feeds of {ROWS_PER_FEED} rows; seeds {', '.join(map(str, SEEDS))}. Use over time: made-up days "
-            f"(five-minute steps, a week of history), and the Azure LLM requests (one-minute steps, two days of "
-            f"history) as stated in `bench/watts/daily_use.py` and `request_use.py`; neither these seeds nor their "
+            "(five-minute steps, a week of history), and the Azure LLM requests (one-minute steps, two days of "
+            "history) as stated in `bench/watts/daily_use.py` and `request_use.py`; neither these seeds nor their "
             f"draws were used to set anything. A window is two steps, and counts by its highest; {WARM_WINDOWS} "
             f"windows warm the calibration, {HELD_WINDOWS:,} are held out, each foretold from what came before it. "
-            f"*1,000 windows*: one domain of the level, at random, in each held-out window; the interval is "
-            f"Wilson's at 95 %. *Model alone*: without calibration. *Busiest tenth*: the windows in which the "
-            f"domain drew most. *Fit*: servers that a budget holds beyond those that it holds by the sum of the "
-            f"servers' own peaks, when one adds up the servers' 95 % quantiles, and by the quantile of the sum, "
-            f"with the lasting factor; *held* is how often the latter then kept the budget in the held-out "
-            f"windows, its placement never changed."
+            "*1,000 windows*: one domain of the level, at random, in each held-out window; the interval is Wilson's "
+            "at 95 %. *Model alone*: without calibration. *Busiest tenth*: the windows in which the domain drew "
+            "most (a quantile that never moved would hold in half of them). *Fit*: servers that a budget holds "
+            "beyond those that it holds by the sum of the servers' own peaks, when one adds up the servers' 95 % "
+            "quantiles, and by the quantile of the sum, with the lasting factor; *held* is how often the latter "
+            "then kept the budget in the held-out windows, its placement never changed."
         ),
         headings=(
             "use",
@@ -238,16 +239,7 @@ def _table(rows: list[tuple[str, ...]]) -> WattsTable:
 
 def main() -> int:
     """Print the table."""
-    table = measure(Path(sys.argv[1]))
-    lines = [
-        f"## {table.title}",
-        "",
-        table.text,
-        "",
-        " | ".join(table.headings),
-        " | ".join("-" for _ in table.headings),
-    ]
-    sys.stdout.write("\n".join([*lines, *(" | ".join(row) for row in table.rows), "", *table.notes, ""]))
+    sys.stdout.write(render_table(measure(Path(sys.argv[1]))))
     return 0
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from powerplane.adapters.openb_files import WHOLE_CARD, TraceNodes, TracePods, read_nodes, read_pods
 from powerplane.adapters.openb_packing import pack
@@ -43,6 +44,13 @@ class Site:
     service_qos: tuple[str, ...]
     request_cores: Floats
     card_watts: Floats
+
+    @property
+    def placed(self) -> sparse.csr_array:
+        """1 where a pod (column) runs on a node (row), shape (N, P)."""
+        pods = self.snapshot.pods
+        shape = (len(self.snapshot.nodes), len(pods))
+        return sparse.csr_array((np.ones(len(pods)), (pods.node, np.arange(len(pods)))), shape=shape)
 
     @property
     def kinds(self) -> dict[str, str]:

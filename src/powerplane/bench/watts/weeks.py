@@ -1,10 +1,10 @@
 """Weeks of domains' draws, built on the traces: what the site draws under stated use, and what happens to it besides.
 
-The base is the draw of racks, rows and feeds of the openb site under the made-up days or the Azure requests, in steps of
-15 minutes. On what is dynamic of it (above the least seen) lie, for each domain: growth of -1 to 4 % a week; two
+The base is the draw of racks, rows and feeds of the openb site under the made-up days or the Azure requests, in steps
+of 15 minutes. On what is dynamic of it (above the least seen) lie, for each domain: growth of -1 to 4 % a week; two
 holidays, on which 30 to 60 % of the weekday's dynamic part is missing; a burst on about every third day (times 1.1 to
-1.4, one to five hours, a ramp of half an hour at either end); a lasting shift of level every ten days or so (up to 15 %
-either way). One sample in two hundred is missing, and two holes of two to eight hours.
+1.4, one to five hours, a ramp of half an hour at either end); a lasting shift of level every ten days or so (up to 15
+% either way). One sample in two hundred is missing, and two holes of two to eight hours.
 """
 
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def make_weeks(site: Site, uses: Iterator[Use], use_step_s: float, days: int, ra
     """Draw up the weeks of one seed."""
     incidence = compile_incidence(site.snapshot.topology, site.snapshot.node_names)
     kinds, steps = node_kinds(site.snapshot), days * STEPS_PER_DAY
-    placed = _placed(site)
+    placed = site.placed
     chosen = _chosen(site, incidence.domain, random)
     part = incidence.weights[chosen] / incidence.scale
     each = round(STEP_S / use_step_s)
@@ -63,14 +63,6 @@ def make_weeks(site: Site, uses: Iterator[Use], use_step_s: float, days: int, ra
         true,
         np.stack([_with_gaps(row, random) for row in true]),
     )
-
-
-def _placed(site: Site) -> "np.ndarray":  # type: ignore[type-arg]
-    from scipy import sparse
-
-    pods = site.snapshot.pods
-    shape = (len(site.snapshot.nodes), len(pods))
-    return sparse.csr_array((np.ones(len(pods)), (pods.node, np.arange(len(pods)))), shape=shape)  # type: ignore[return-value]
 
 
 def _chosen(site: Site, domains: tuple[str, ...], random: np.random.Generator) -> list[int]:
