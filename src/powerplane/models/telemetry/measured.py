@@ -143,7 +143,8 @@ def _fitted_accelerators(snapshot: Snapshot, counted: _Counted, metered: Set[tup
     result = pods.accelerator_mw.copy()
     idle_mw = np.array([curve.idle_mw for curve in snapshot.node_curve], dtype=np.int64)
     room_mw = np.where(counted.dark, 0, np.maximum(counted.mw - idle_mw, 0))
-    most_mw = np.where(counted.dark, 0, counted.mw)
+    # No curve draws nothing at all, so that a milliwatt is left to it.
+    most_mw = np.where(counted.dark, 0, np.maximum(counted.mw - 1, 0))
     _, drawn_mw = node_loads(snapshot)
     order = np.argsort(pods.node, kind="stable")
     first = np.searchsorted(pods.node[order], np.arange(len(room_mw) + 1))
