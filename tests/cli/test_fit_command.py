@@ -4,10 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from tests.cli.conftest import Program
 from tests.models.watts.synthetic import walk
+
+from powerplane.models.watts.gpu_physics import GpuShape
 
 
 @pytest.fixture
@@ -117,3 +120,48 @@ def test_a_recording_without_one_believable_sample_is_refused(program: Program, 
     done = fit(program, path)
     assert done.code == 1
     assert "2 with no watts" in done.err
+
+
+@pytest.fixture
+def card_recording(tmp_path: Path) -> Path:
+    """Return a recording of a card whose physics are known, at five limits."""
+    shape = GpuShape(25.0, 230.0, 0.2, 0.82, 0.05, 1.5, 100.0)
+    limits = np.array([100.0, 150.0, 175.0, 200.0, 250.0])
+    rows = zip(limits, shape.watts(limits), shape.throughput(limits), strict=True)
+    path = tmp_path / "card.csv"
+    path.write_text("limit_watts,watts,steps\n" + "".join(f"{at},{watts},{speed}\n" for at, watts, speed in rows))
+    return path
+
+
+def test_an_accelerator_is_fitted_with_its_knee_and_its_error(card_recording: Path, program: Program) -> None:
+    done = program("fit", "--card", "V100", "--csv", card_recording, "--throughput", "steps", "-o", "json")
+    assert done.code == 0
+    found = json.loads(done.out)
+    assert found["throughputError"] < 0.03
+    assert found["wattsError"] < 0.03
+    assert 120 < found["kneeWatts"] < 170
+    assert found["lowestLimitWatts"]["0.05"] > found["lowestLimitWatts"]["0.1"] > 100
+
+
+def test_without_work_an_accelerators_watts_are_fitted_alone(card_recording: Path, program: Program) -> None:
+    done = program("fit", "--card", "V100", "--csv", card_recording)
+    assert done.code == 0
+    assert "error at a limit left out (median): watts" in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--card", "V100"), "--card takes a recording"),
+        (("--card", "V100", "--csv", "x.csv", "--report", "y.html"), "--card takes a recording"),
+        (("--card", "nothing", "--csv", "x.csv"), "the catalogue has no accelerator"),
+        (("--card", "V100", "--csv", "x.csv"), "does not exist"),
+    ],
+)
+def test_a_wrong_command_line_for_an_accelerator_is_told(
+    arguments: tuple[str, ...], problem: str, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = program("fit", *arguments)
+    assert done.code in (1, 2)
+    assert problem in done.err

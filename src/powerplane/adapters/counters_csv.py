@@ -67,11 +67,12 @@ def read_counters(path: Path, columns: CsvColumns, *, max_file_bytes: int = MAX_
     InputError
         For a file that is missing or no CSV, lacks a column that was named, or has no rows.
     """
-    rows = csv.reader(StringIO(_text(path, max_file_bytes), newline=""), strict=True)
+    data = read_file(path, example=EXAMPLE, max_file_bytes=max_file_bytes)
+    rows = csv.reader(StringIO(decoded(data, path), newline=""), strict=True)
     try:
         header = [name.strip() for name in next(rows, [])]
         wanted = [columns.time, columns.watts, *columns.counters]
-        places = [_place(header, name, path) for name in wanted]
+        places = [column_place(header, name, path) for name in wanted]
         groups = [header.index(name) if name in header else None for name in (columns.node_type, columns.node)]
         series = _series(rows, places, groups, path.stem)
     except csv.Error as error:
@@ -87,15 +88,28 @@ def read_counters(path: Path, columns: CsvColumns, *, max_file_bytes: int = MAX_
     return {node_type: NodeSamples.joined(parts) for node_type, parts in by_type.items()}
 
 
-def _text(path: Path, max_file_bytes: int) -> str:
-    data = read_file(path, example=EXAMPLE, max_file_bytes=max_file_bytes)
+def decoded(data: bytes, path: Path) -> str:
+    """Return a file's text.
+
+    Raises
+    ------
+    InputError
+        When it is not UTF-8.
+    """
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8") from error
 
 
-def _place(header: Sequence[str], name: str, path: Path) -> int:
+def column_place(header: Sequence[str], name: str, path: Path) -> int:
+    """Return where a column stands.
+
+    Raises
+    ------
+    InputError
+        When there is none of that name, or more than one.
+    """
     if header.count(name) != 1:
         found = ", ".join(shown(column) for column in header[:20]) or "nothing"
         many = "no column" if name not in header else "more than one column"
@@ -110,13 +124,14 @@ def _series(
     found: dict[tuple[str, str], list[list[float]]] = {}
     for fields in rows:
         if fields:
-            node_type, node = (_field(fields, place) if place is not None else "" for place in groups)
-            figures = [_time(_field(fields, places[0])), *(_number(_field(fields, place)) for place in places[1:])]
+            node_type, node = (field_at(fields, place) if place is not None else "" for place in groups)
+            figures = [_time(field_at(fields, places[0])), *(_number(field_at(fields, place)) for place in places[1:])]
             found.setdefault((node_type or alone, node), []).append(figures)
     return found
 
 
-def _field(fields: list[str], place: int) -> str:
+def field_at(fields: Sequence[str], place: int) -> str:
+    """Return a field without blanks; "" where the row ends before it."""
     return fields[place].strip() if place < len(fields) else ""
 
 

@@ -13,6 +13,7 @@ from powerplane.adapters.object_lists import NodeItem, parse_list
 from powerplane.adapters.reading import read_file
 from powerplane.adapters.telemetry.prometheus_source import PrometheusSource
 from powerplane.cli.exit_codes import OK
+from powerplane.cli.fit_card import CardView, fit_card, print_card_table
 from powerplane.cli.fit_histories import TypeHistory, of_csv, of_prometheus
 from powerplane.cli.fit_view import FitView, TypeFit, build_fit_view, power_file, print_fit_table
 from powerplane.cli.loading import write_file
@@ -38,8 +39,9 @@ from powerplane.models.watts.node_fit import NodeFit
 from powerplane.models.watts.rules import FitRules
 
 RECORDING = Group("A recording", sort_key=2)
-LIVE_HISTORY = Group("A cluster's history", sort_key=3)
-FITTING = Group("The fit", sort_key=4)
+CARD = Group("An accelerator", sort_key=3)
+LIVE_HISTORY = Group("A cluster's history", sort_key=4)
+FITTING = Group("The fit", sort_key=5)
 FEWEST_STEPS, MOST_STEPS = 2, 200_000
 
 
@@ -49,7 +51,7 @@ def fit(
         Path | None,
         Parameter(group=RECORDING, help="Recording: a row a sample, columns as the next options name them."),
     ] = None,
-    watts: Annotated[str, Parameter(group=RECORDING, help="Column of watts.")] = "watts",
+    watts: Annotated[str | None, Parameter(group=RECORDING, help="Column of watts; `watts` by default.")] = None,
     counters: Annotated[
         str | None,
         Parameter(group=RECORDING, help="Columns of counters, joined by commas; the utilisation first."),
@@ -59,6 +61,14 @@ def fit(
         float | None,
         Parameter(group=RECORDING, help="First counter's value of the whole machine; by default the largest seen."),
     ] = None,
+    card: Annotated[
+        str | None,
+        Parameter(group=CARD, help="Fit an accelerator instead: its model, such as H100; --csv has a row a sample."),
+    ] = None,
+    limit: Annotated[
+        str | None, Parameter(group=CARD, help="Column of its power limit; as DCGM or nvidia-smi call it by default.")
+    ] = None,
+    throughput: Annotated[str | None, Parameter(group=CARD, help="Column of work a second, such as tokens.")] = None,
     prometheus: PrometheusUrl = None,
     history: Annotated[str, Parameter(group=LIVE_HISTORY, help="How far back to look.")] = "24h",
     step: Annotated[str, Parameter(group=LIVE_HISTORY, help="Distance of samples, no shorter than a scrape.")] = "1m",
@@ -91,8 +101,19 @@ def fit(
 
     From a recording (--csv) or from the history that a Prometheus has of a cluster's nodes (--prometheus), a monotone
     curve is fitted for each node type, starting from a published server's. The error that is shown is that of
-    predictions made before the sample was seen. Nothing is changed anywhere.
+    predictions made before the sample was seen. With --card, throughput and watts over an accelerator's power limit
+    are fitted instead. Nothing is changed anywhere.
     """
+    if card is not None:
+        if csv is None or prometheus or report or power_out or counters:
+            raise UsageError(
+                "--card takes a recording, and neither --counters, --prometheus, --power-out nor --report",
+                "give --card MODEL --csv FILE --throughput COLUMN",
+            )
+        with progress(f"fitting {card}"):
+            found_card = fit_card(csv, card, limit=limit, watts=watts, throughput=throughput)
+        _show(found_card, output)
+        return OK
     rules = FitRules(half_life_s=parse_duration(half_life, "--half-life"))
     if quantile is not None and not 0 < quantile < 1:
         raise UsageError(f"--quantile {quantile:g} is not between 0 and 1", "give a share such as --quantile 0.95")
@@ -103,7 +124,7 @@ def fit(
         if csv is not None:
             if not counters:
                 raise UsageError("--csv does not say what explains the watts", "name its columns: --counters cpu_time")
-            columns = CsvColumns(watts, tuple(name.strip() for name in counters.split(",")), time_column)
+            columns = CsvColumns(watts or "watts", tuple(name.strip() for name in counters.split(",")), time_column)
             found = of_csv(csv, columns, capacity, server)
         else:
             grid = _grid(parse_duration(history, "--history"), parse_duration(step, "--step"))
@@ -171,8 +192,10 @@ def _nodes(snapshot: Path | None, kubeconfig: Path | None, context: str | None) 
     return nodes
 
 
-def _show(view: FitView, output: Format) -> None:
-    if output == "table":
+def _show(view: FitView | CardView, output: Format) -> None:
+    if output == "table" and isinstance(view, CardView):
+        print_card_table(view, stdout_console())
+    elif output == "table" and isinstance(view, FitView):
         print_fit_table(view, stdout_console())
     elif output == "json":
         print_data(msgspec.json.format(msgspec.json.encode(view), indent=2) + b"\n")

@@ -11,7 +11,7 @@ from scipy.optimize import least_squares
 from powerplane.models.envelopes import GpuEnvelope
 from powerplane.models.errors import InputError
 from powerplane.models.telemetry.readings import Floats
-from powerplane.models.watts.gpu_physics import GpuShape
+from powerplane.models.watts.gpu_physics import KEEPS_BELOW, GpuShape
 
 TIME_NOISE, WATTS_NOISE = 0.03, 0.02
 """Relative noise of a measured throughput, and of measured watts."""
@@ -26,6 +26,11 @@ KNEE, KNEE_DOUBT = 0.84, 0.05
 MEMORY, MEMORY_DOUBT = 0.05, 0.2
 PRESSURE, PRESSURE_DOUBT = 1.6, 0.7
 """Accelerator over host, and what is not known of its logarithm: most jobs wait for the accelerator."""
+
+UNIT_DOUBT = 3.0
+"""What is not known of the logarithm of the throughput's unit: next to nothing is."""
+
+DOUBTS = np.array([DEMAND_DOUBT, SPREAD_DOUBT, KNEE_DOUBT, MEMORY_DOUBT, PRESSURE_DOUBT, UNIT_DOUBT])
 
 KNEE_SLOWDOWN = 0.07
 """What work slows by at a catalogue's knee: that is the lowest limit measured with less than 0.1."""
@@ -102,6 +107,12 @@ class GpuLimitModel:
         """Return how much longer work takes than at the highest limit: 0.1 for a tenth."""
         return self.throughput(self.max_watts) / self.throughput(limit_watts) - 1.0
 
+    @property
+    def knee_watts(self) -> float:
+        """Limit below which the clock falls with the watts, for the mean of the workload's kernels."""
+        above = self.shape.demand_watts - self.shape.idle_watts
+        return (self.shape.idle_watts + above * self.shape.knee**3) / KEEPS_BELOW
+
     def lowest_limit(self, slowdown: float) -> float:
         """Return the lowest limit that slows work by at most this, in whole watts, rounded up."""
         low, high = int(self.min_limit_watts), int(np.ceil(self.max_watts))
@@ -155,7 +166,7 @@ def _fit(prior: GpuShape, points: Sequence[LimitPoint]) -> GpuShape:
         tried = shape(at)
         drawn = np.log(tried.watts(limits[has_watts]) / watts[has_watts]) / WATTS_NOISE
         done = np.log(tried.throughput(limits[has_speed]) / speeds[has_speed]) / TIME_NOISE
-        doubts = (at[:5] - centre[:5]) / (DEMAND_DOUBT, SPREAD_DOUBT, KNEE_DOUBT, MEMORY_DOUBT, PRESSURE_DOUBT)
+        doubts = (at - centre) / DOUBTS
         return np.concatenate([_soft(drawn), _soft(done), doubts])
 
     centre = np.array([0.0, prior.spread, prior.knee, prior.memory, log(prior.pressure), 0.0])
