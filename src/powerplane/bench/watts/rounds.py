@@ -81,7 +81,7 @@ def measure_size(nodes: int, pods: int, scrape_s: float) -> WattsTable:
     text = TEXT.format(
         nodes=nodes, pods=pods, scrape=scrape_s, points=found["history"].laps[0].samples // max(1, nodes)
     )
-    return WattsTable("Rounds at scale", text, HEADINGS, tuple(rows), tuple(_notes(found, nodes, pods)))
+    return WattsTable("Rounds at scale", text, HEADINGS, tuple(rows), tuple(_notes(found, pods)))
 
 
 def _row(name: str, laps: list[Lap], reading: Reading, nodes: int) -> tuple[str, ...]:
@@ -102,7 +102,7 @@ def _row(name: str, laps: list[Lap], reading: Reading, nodes: int) -> tuple[str,
     )
 
 
-def _notes(found: dict[str, Reading], nodes: int, pods: int) -> Iterator[str]:
+def _notes(found: dict[str, Reading], pods: int) -> Iterator[str]:
     unanswered = sum(reading.laps[-1].unanswered for reading in found.values())
     if unanswered:
         yield f"{unanswered} questions had no answer."
