@@ -92,7 +92,7 @@ class Ahead:
         """
         with np.errstate(invalid="ignore"):
             paths = self.watts[:, None, :] + _scaled(self.errors, self.doubt[:, None])
-        whole = np.isfinite(paths).all(axis=2)
+        whole = np.asarray(np.isfinite(paths).all(axis=2), dtype=np.bool_)
         over = whole & (np.where(whole[:, :, None], paths, -np.inf).max(axis=2) > budget_watts[:, None])
         count = whole.sum(axis=1).astype(np.float64)
         # One more path, of which nothing is known, counts half.
@@ -111,11 +111,13 @@ class Forecast:
     seasons : Seasons
     slopes : float64 array, shape (D, horizon + late, 4)
         Of what is left, on what is left now, over three hours, over a day, and yesterday.
-    errors : float32 array, shape (D, O, horizon + late)
-        What forecasts from O moments of the history missed by; NaN in gaps.
+    errors : float32 array, shape (D, O, horizon + late + 1)
+        What forecasts from O moments of the history missed by, NaN in gaps; last, what the season alone did.
     origin_s : float64 array, shape (O,)
     seasonal : bool array, shape (D,)
         Domains with history enough for seasons; the others take the last value.
+    samples : int64 array, shape (D,)
+        Steps of the history that were seen.
     """
 
     step_s: float
@@ -135,13 +137,13 @@ class Forecast:
         recent : History
             Of the same domains and step: a day and a few hours at least, or all there is.
         """
-        late = self.errors.shape[2] - self.horizon
+        late = self.slopes.shape[1] - self.horizon
         watts = recent.watts
         ages = _ages(watts)
         age = ages[:, -1]
         fresh = age <= late
         steps = np.arange(1, self.horizon + 1)
-        target = recent.last_s + self.step_s * steps
+        target = np.asarray(recent.last_s + self.step_s * steps, dtype=np.float64)
         # A sample that is some steps old is a forecast from then, that many steps longer.
         index = np.minimum(np.where(fresh, age, 0), late)[:, None] + steps - 1
         season = self.seasons.at(target)
@@ -154,7 +156,7 @@ class Forecast:
         last = np.take_along_axis(watts, np.maximum(watts.shape[1] - 1 - age, 0)[:, None], axis=1)
         watts_ahead = np.where(self.seasonal[:, None], point, last)
         errors = self._near(recent.last_s, index, fresh)
-        days = self.samples * self.step_s / DAY_S
+        days = np.asarray(self.samples * self.step_s / DAY_S, dtype=np.float64)
         doubt = np.where(self.samples > 1, 1 + ratio(np.ones(len(days)), days, np.inf), np.inf)
         return Ahead(target, np.maximum(watts_ahead, 0), errors, doubt)
 
@@ -163,11 +165,9 @@ class Forecast:
         away = np.abs((self.origin_s - now_s + DAY_S / 2) % DAY_S - DAY_S / 2)
         here = np.flatnonzero(away <= NEAR_S)
         chosen = self.errors[:, here] if len(here) >= LEAST_PATHS else self.errors
-        found = np.take_along_axis(chosen, index[:, None, :], axis=2).astype(np.float64)
-        if fresh.all():
-            return found
-        longest = chosen[:, :, -1:].astype(np.float64)
-        return np.where(fresh[:, None, None], found, np.broadcast_to(longest, found.shape))
+        alone = chosen.shape[2] - 1
+        column = np.where(fresh[:, None], index, alone)
+        return np.take_along_axis(chosen, column[:, None, :], axis=2).astype(np.float64)
 
 
 def fit_forecast(history: History, horizon: int, every: int = 2) -> Forecast:
@@ -189,18 +189,19 @@ def fit_forecast(history: History, horizon: int, every: int = 2) -> Forecast:
     spanned = samples * step_s
     seasonal = spanned >= 0.8 * LEAST_SPAN_S
     left = seasons.left_out
-    state = _state(left, step_s)
     origins = np.arange(0, watts.shape[1], every)
+    state, now = _state(left, step_s)[:, origins], watts[:, origins]
     reach = horizon + late
     slopes = np.zeros((len(watts), reach, 4))
-    errors = np.full((len(watts), len(origins), reach), np.nan, dtype=np.float32)
+    errors = np.full((len(watts), len(origins), reach + 1), np.nan, dtype=np.float32)
     for ahead in range(1, reach + 1):
-        came = _shifted(left, ahead)
-        known = np.concatenate([state, _yesterday_of(left, step_s, ahead)[:, :, None]], axis=2)
+        came = _shifted(left, ahead)[:, origins]
+        known = np.concatenate([state, _yesterday_of(left, step_s, ahead)[:, origins, None]], axis=2)
         slopes[:, ahead - 1] = _regress(known, came)
-        missed = came - np.einsum("dtk,dk->dt", known, slopes[:, ahead - 1])
-        last = _shifted(watts, ahead) - watts
-        errors[:, :, ahead - 1] = np.where(seasonal[:, None], missed, last)[:, origins]
+        missed = came - (known @ slopes[:, ahead - 1, :, None])[:, :, 0]
+        last = _shifted(watts, ahead)[:, origins] - now
+        errors[:, :, ahead - 1] = np.where(seasonal[:, None], missed, last)
+    errors[:, :, reach] = np.where(seasonal[:, None], left[:, origins], errors[:, :, reach - 1])
     return Forecast(step_s, horizon, seasons, slopes, errors, at_s[origins], seasonal, samples)
 
 
@@ -259,8 +260,8 @@ def _regress(known: Floats, came: Floats) -> Floats:
     """Ridge regression of what came on what was known, shape (D, 4)."""
     seen = np.isfinite(came)
     here = np.where(seen[:, :, None], known, 0.0)
-    products = np.einsum("dtk,dtl->dkl", here, here)
-    moments = np.einsum("dtk,dt->dk", here, np.where(seen, came, 0.0))
+    products = here.transpose(0, 2, 1) @ here
+    moments = (here.transpose(0, 2, 1) @ np.where(seen, came, 0.0)[:, :, None])[:, :, 0]
     scale = np.trace(products, axis1=1, axis2=2) / 4 / np.maximum(seen.sum(axis=1), 1)
     damped = products + (RIDGE * scale + 1e-9)[:, None, None] * np.eye(4)
     result: Floats = np.linalg.solve(damped, moments[:, :, None])[:, :, 0]

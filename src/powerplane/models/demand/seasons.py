@@ -7,6 +7,7 @@ a working day, and the slow ones. They know no midnight, so that time zones need
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from powerplane.models.demand.arrays import Floats, Rows, ratio
 from powerplane.models.demand.confidence import DAY_S
@@ -71,13 +72,13 @@ def fit_seasons(at_s: Floats, watts: Floats) -> Seasons:
     watts : float64 array, shape (D, T)
         NaN in gaps; a domain without any samples gets NaN coefficients.
     """
-    seen = np.isfinite(watts)
+    seen: NDArray[np.bool_] = np.isfinite(watts)
     mean = ratio(np.where(seen, watts, 0).sum(axis=1), seen.sum(axis=1).astype(np.float64))
     away = np.where(seen, watts - mean[:, None], 0.0)
     age = np.exp2((at_s - at_s[-1]) / AGE_HALF_LIFE_S)
     columns = waves(at_s)
     ridge = np.diag(_ridge(at_s[-1] - at_s[0]))
-    weights = seen * age
+    weights = np.asarray(seen * age, dtype=np.float64)
     products = (columns[:, :, None] * columns[:, None, :]).reshape(len(at_s), -1)
     first = _solve(weights @ products, (weights * away) @ columns, ridge)
     weights = weights * _doubt(away - first @ columns.T, seen)
@@ -89,9 +90,9 @@ def fit_seasons(at_s: Floats, watts: Floats) -> Seasons:
     for here, own, its in zip(blocks, per_block, moments, strict=True):
         without = _solve(whole - own, moment - its, ridge)
         left_out[:, here] = np.where(seen[:, here], away[:, here] - without @ columns[here].T, np.nan)
-    coefficients = _solve(whole, moment, ridge)
-    coefficients[:, 0] += mean
-    return Seasons(np.where(np.isnan(mean)[:, None], np.nan, coefficients), left_out)
+    constant = np.zeros((1, columns.shape[1]))
+    constant[0, 0] = 1
+    return Seasons(_solve(whole, moment, ridge) + mean[:, None] * constant, left_out)
 
 
 def _ridge(span_s: float) -> Floats:
@@ -107,11 +108,13 @@ def _solve(products: Floats, moments: Floats, ridge: Floats) -> Floats:
     return result
 
 
-def _doubt(residual: Floats, seen: Floats) -> Floats:
+def _doubt(residual: Floats, seen: NDArray[np.bool_]) -> Floats:
     """Weights from 1 down for samples far off, by Huber's function."""
-    with np.errstate(all="ignore"):
-        scale = 1.4826 * np.nanmedian(np.where(seen.any(axis=1)[:, None] & seen, np.abs(residual), np.nan), axis=1)
-    return np.minimum(1.0, ratio(np.full_like(residual, HUBER) * scale[:, None], np.abs(residual), otherwise=1.0))
+    off = np.abs(residual)
+    ordered = np.sort(np.where(seen, off, np.inf), axis=1)
+    middle = np.take_along_axis(ordered, np.minimum(seen.sum(axis=1)[:, None] // 2, off.shape[1] - 1), axis=1)
+    scale = np.where(np.isfinite(middle), 1.4826 * middle, 0.0)
+    return np.minimum(1.0, ratio(HUBER * scale + 0 * off, off, otherwise=1.0))
 
 
 def _blocks(at_s: Floats) -> list[Rows]:
