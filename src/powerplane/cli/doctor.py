@@ -26,6 +26,7 @@ from powerplane.cli.watts_source import (
     Headers,
     NodeLabels,
     PrometheusUrl,
+    RedfishFile,
     TelemetryDir,
     TokenFile,
     WattsFrom,
@@ -45,6 +46,7 @@ def doctor(
     ca_file: CaFile = None,
     header: Headers = None,
     node_label: NodeLabels = None,
+    redfish: RedfishFile = None,
     snapshot: SnapshotOption = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
@@ -62,7 +64,7 @@ def doctor(
     what would be enforced rests on nothing measured.
     """
     where = SiteFrom(snapshot, kubeconfig, context, topology, power, no_cluster)
-    watts = WattsFrom(prometheus, telemetry, token_file, ca_file, labels(header), labels(node_label))
+    watts = WattsFrom(prometheus, telemetry, token_file, ca_file, labels(header), labels(node_label), redfish)
     timeout_s = parse_duration(timeout, "--timeout")
     opened = open_source(watts, timeout_s=timeout_s)
     with progress("reading nodes and domains") as say:

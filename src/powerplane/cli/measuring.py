@@ -31,7 +31,7 @@ def measured_from(watts: WattsFrom) -> Opened | None:
     UsageError, InputError
         As ``open_source``; and for options that need a source that is not there.
     """
-    if watts.prometheus is None and watts.telemetry is None:
+    if watts.prometheus is None and watts.telemetry is None and watts.redfish is None:
         if watts.token_file or watts.ca_file or watts.headers or watts.node_labels:
             raise UsageError(
                 "--token-file, --ca-file, --header and --node-label say how to ask a Prometheus, and none is given",
@@ -145,4 +145,6 @@ def _first_reason(readings: NodeReadings) -> str:
 
 
 def _option(measured: Opened) -> str:
-    return f"--telemetry {measured.where}" if measured.moments else f"--prometheus {measured.where}"
+    if measured.moments:
+        return f"--telemetry {measured.where}"
+    return f"--prometheus {measured.where}" if measured.where.startswith("http") else f"--redfish {measured.where}"

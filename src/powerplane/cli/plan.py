@@ -29,6 +29,7 @@ from powerplane.cli.watts_source import (
     Headers,
     NodeLabels,
     PrometheusUrl,
+    RedfishFile,
     TelemetryDir,
     TokenFile,
     WattsFrom,
@@ -55,6 +56,7 @@ def plan(
     ca_file: CaFile = None,
     header: Headers = None,
     node_label: NodeLabels = None,
+    redfish: RedfishFile = None,
     objective: Annotated[
         Objective, Parameter(help="What to spare once all budgets hold: moves (disruption), or watts (energy).")
     ] = "disruption",
@@ -79,7 +81,7 @@ def plan(
     with progress("reading the snapshot") as say:
         files = (topology, power, usage)
         measured = measured_from(
-            WattsFrom(prometheus, telemetry, token_file, ca_file, labels(header), labels(node_label))
+            WattsFrom(prometheus, telemetry, token_file, ca_file, labels(header), labels(node_label), redfish)
         )
         state, readings = load_state(snapshot, measured, kubeconfig=kubeconfig, context=context, files=files, say=say)
         # Half a second of solver libraries, which input that is refused does not have to wait for.

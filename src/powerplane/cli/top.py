@@ -24,6 +24,7 @@ from powerplane.cli.watts_source import (
     Headers,
     NodeLabels,
     PrometheusUrl,
+    RedfishFile,
     TelemetryDir,
     TokenFile,
     WattsFrom,
@@ -43,6 +44,7 @@ def top(
     ca_file: CaFile = None,
     header: Headers = None,
     node_label: NodeLabels = None,
+    redfish: RedfishFile = None,
     snapshot: SnapshotOption = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
@@ -70,7 +72,7 @@ def top(
     as nothing. Exit code 3: a domain or node draws more than its budget now.
     """
     where = SiteFrom(snapshot, kubeconfig, context, topology, power, no_cluster)
-    watts = WattsFrom(prometheus, telemetry, token_file, ca_file, labels(header), labels(node_label))
+    watts = WattsFrom(prometheus, telemetry, token_file, ca_file, labels(header), labels(node_label), redfish)
     opened = open_source(watts, timeout_s=parse_duration(timeout, "--timeout"))
     wanted = Wanted(sort, nodes)
     with progress("reading nodes and domains") as say:

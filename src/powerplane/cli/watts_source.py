@@ -1,4 +1,4 @@
-"""Where commands read watts from: a Prometheus, or recorded pages; options, and opening what they name."""
+"""Where commands read watts from: a Prometheus, BMCs, or recorded pages; options, and opening what they name."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,12 +11,18 @@ from cyclopts import Group, Parameter
 
 from powerplane.adapters.telemetry.prometheus_source import PrometheusSource
 from powerplane.adapters.telemetry.recorded import RecordedSource
+from powerplane.adapters.telemetry.redfish import RedfishSource
+from powerplane.adapters.telemetry.redfish_file import read_bmcs
+from powerplane.adapters.telemetry.several import SeveralSources
 from powerplane.models.errors import InputError, UnreachableError, UsageError
 from powerplane.models.telemetry.readings import PowerSource
 
 TELEMETRY = Group("Measured watts", sort_key=3)
-EXAMPLE = "--prometheus http://127.0.0.1:9090, or --telemetry DIR for recorded pages"
+EXAMPLE = "--prometheus http://127.0.0.1:9090, --redfish bmcs.yaml, or --telemetry DIR for recorded pages"
 MOST_TOKEN_BYTES = 1 << 16
+BMC_TIMEOUT_S = 10.0
+"""For one BMC; they are slow, and one that hangs is not to keep the others waiting."""
+
 CAUSE = re.compile(r"Caused by .*?(?:\[Errno -?\d+\] |certificate verify failed: )([^\"'()\[\]]+)")
 
 PrometheusUrl = Annotated[
@@ -25,6 +31,10 @@ PrometheusUrl = Annotated[
 TelemetryDir = Annotated[
     Path | None,
     Parameter(name="--telemetry", group=TELEMETRY, help="Recorded pages or answers of Prometheus, instead of one."),
+]
+RedfishFile = Annotated[
+    Path | None,
+    Parameter(name="--redfish", group=TELEMETRY, help="File of BMCs to ask directly, beside a Prometheus or alone."),
 ]
 TokenFile = Annotated[
     Path | None, Parameter(name="--token-file", group=TELEMETRY, help="File with the bearer token for Prometheus.")
@@ -52,6 +62,7 @@ class WattsFrom:
     telemetry : Path or None
     token_file, ca_file : Path or None
     headers, node_labels : tuple of str
+    redfish : Path or None
     """
 
     prometheus: str | None = None
@@ -60,6 +71,7 @@ class WattsFrom:
     ca_file: Path | None = None
     headers: tuple[str, ...] = ()
     node_labels: tuple[str, ...] = ()
+    redfish: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,35 +104,51 @@ def open_source(watts: WattsFrom, *, timeout_s: float) -> Opened:
     Raises
     ------
     UsageError
-        When it names neither a Prometheus nor a recording, or both, or options that do not go with it.
+        When it names no source, a recording beside another, or options that do not go with what it names.
     InputError
         For files that cannot be used.
     """
-    if (watts.prometheus is None) == (watts.telemetry is None):
-        what = "neither --prometheus nor --telemetry is given" if watts.prometheus is None else "both are given"
-        raise UsageError(f"{what}, and watts come from one of them", f"give {EXAMPLE}")
+    if watts.prometheus is None and watts.telemetry is None and watts.redfish is None:
+        raise UsageError("neither --prometheus nor --telemetry nor --redfish is given", f"give {EXAMPLE}")
+    asks_how = bool(watts.token_file or watts.ca_file or watts.headers or watts.node_labels)
+    if watts.prometheus is None and asks_how:
+        raise UsageError(
+            "--token-file, --ca-file, --header and --node-label are for a Prometheus",
+            "leave them out, or give --prometheus URL",
+        )
     if watts.telemetry is not None:
-        if watts.token_file or watts.ca_file or watts.headers or watts.node_labels:
-            raise UsageError(
-                "--token-file, --ca-file, --header and --node-label are for a Prometheus",
-                "leave them out, or give --prometheus URL in the place of --telemetry",
-            )
-        recorded = RecordedSource(watts.telemetry)
-        if not recorded.moments:
-            raise InputError(
-                f"{watts.telemetry} holds no sample of any metric that is known",
-                "record pages of an exporter of power: docs/how-to/watch-and-diagnose.md",
-            )
-        return Opened(recorded, recorded.moments, str(watts.telemetry))
-    url = check_url(watts.prometheus or "")
-    live = PrometheusSource(
+        if watts.prometheus is not None or watts.redfish is not None:
+            raise UsageError("a recording and a live source, both are given", f"give one of them: {EXAMPLE}")
+        return _recorded(watts.telemetry)
+    live = [_prometheus(watts, watts.prometheus, timeout_s)] if watts.prometheus is not None else []
+    live += [_bmcs(watts.redfish, timeout_s)] if watts.redfish is not None else []
+    return live[0] if len(live) == 1 else Opened(SeveralSources([each.source for each in live]), (), live[0].where)
+
+
+def _recorded(directory: Path) -> Opened:
+    recorded = RecordedSource(directory)
+    if not recorded.moments:
+        raise InputError(
+            f"{directory} holds no sample of any metric that is known",
+            "record pages of an exporter of power: docs/how-to/watch-and-diagnose.md",
+        )
+    return Opened(recorded, recorded.moments, str(directory))
+
+
+def _prometheus(watts: WattsFrom, given: str, timeout_s: float) -> Opened:
+    url = check_url(given)
+    source = PrometheusSource(
         url,
         timeout_s=timeout_s,
         headers=request_headers(watts),
         ca_file=certificate_file(watts),
         node_labels=watts.node_labels,
     )
-    return Opened(live, (), url)
+    return Opened(source, (), url)
+
+
+def _bmcs(path: Path, timeout_s: float) -> Opened:
+    return Opened(RedfishSource(read_bmcs(path), timeout_s=min(timeout_s, BMC_TIMEOUT_S)), (), str(path))
 
 
 def check_url(url: str) -> str:
@@ -203,7 +231,12 @@ def labels(given: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def no_answer(opened: Opened, trouble: str) -> UnreachableError:
-    """Say that a Prometheus does not answer, and how to see why."""
+    """Say that a live source does not answer, and how to see why."""
+    if not opened.where.startswith("http"):
+        return UnreachableError(
+            f"no BMC of {opened.where} answers: {plain(trouble)}",
+            "check that one does: curl https://BMC/redfish/v1",
+        )
     return UnreachableError(
         f"Prometheus at {opened.where} does not answer: {plain(trouble)}",
         f"check that it does: curl '{opened.where}/api/v1/query?query=up'",

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from powerplane.models.telemetry.readings import PowerSource, SourceReading
 
 
-class ClosableSource(PowerSource, Protocol):
+@runtime_checkable
+class ClosableSource(Protocol):
     """A source that holds connections."""
 
     def close(self) -> None:
@@ -20,11 +21,11 @@ class SeveralSources:
 
     Parameters
     ----------
-    sources : sequence of ClosableSource
+    sources : sequence of PowerSource
         One or more.
     """
 
-    def __init__(self, sources: Sequence[ClosableSource]) -> None:
+    def __init__(self, sources: Sequence[PowerSource]) -> None:
         self._sources = tuple(sources)
         self._pool = ThreadPoolExecutor(len(self._sources), thread_name_prefix="sources")
 
@@ -34,7 +35,8 @@ class SeveralSources:
         return tuple(reading for readings in answers for reading in readings)
 
     def close(self) -> None:
-        """Close all of them."""
+        """Close all that hold connections."""
         for source in self._sources:
-            source.close()
+            if isinstance(source, ClosableSource):
+                source.close()
         self._pool.shutdown()
