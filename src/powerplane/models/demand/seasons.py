@@ -104,8 +104,8 @@ def _ridge(span_s: float) -> Floats:
 
 def _solve(products: Floats, moments: Floats, ridge: Floats) -> Floats:
     size = len(ridge)
-    result: Floats = np.linalg.solve(products.reshape(-1, size, size) + ridge, moments[:, :, None])[:, :, 0]
-    return result
+    found = np.linalg.solve(products.reshape(-1, size, size) + ridge, moments[:, :, None])
+    return np.asarray(found[:, :, 0], dtype=np.float64)
 
 
 def _doubt(residual: Floats, seen: NDArray[np.bool_]) -> Floats:

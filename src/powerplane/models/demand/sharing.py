@@ -197,6 +197,11 @@ def _slopes(covariance: Floats) -> Floats:
 
 
 def _root(covariance: Floats) -> Floats:
-    """Lower root L of the factors' covariance L Lᵀ, also where some have not moved."""
-    jitter = 1e-9 * np.diag(covariance) + 1e-30
-    return np.asarray(np.linalg.cholesky(covariance + np.diag(jitter)), dtype=np.float64)
+    """Lower root L of the factors' covariance L Lᵀ; a factor that the ones before it explain gets no column."""
+    root = np.zeros_like(covariance)
+    for at in range(len(covariance)):
+        left = covariance[at:, at] - root[at:, :at] @ root[at, :at]
+        # A tolerance for sums that cancel: within minutes the time of day has hardly moved.
+        if left[0] > 1e-9 * covariance[at, at]:
+            root[at:, at] = left / np.sqrt(left[0])
+    return root
