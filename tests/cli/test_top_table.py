@@ -215,12 +215,17 @@ def test_the_last_rounds_are_drawn_where_they_are_kept() -> None:
 
 
 @given(st.lists(st.floats(0, 1e9), max_size=40))
-def test_a_sparkline_has_one_mark_for_each_value_and_its_extremes_at_the_ends_of_the_scale(values: list[float]) -> None:
+def test_a_sparkline_has_one_mark_for_each_value_and_never_falls_as_values_rise(values: list[float]) -> None:
     line = sparkline(values)
     assert len(line) == len(values)
-    if values and max(values) > min(values):
-        assert line[values.index(max(values))] == "█"
-        assert line[values.index(min(values))] == "▁"
+    pairs = sorted(zip(values, line, strict=True))
+    assert [mark for _, mark in pairs] == sorted(line)
+    if values and max(values) - min(values) >= 0.05 * max(values) > 0:
+        assert {pairs[0][1], pairs[-1][1]} == {"▁", "█"}
+
+
+def test_a_meters_noise_does_not_look_like_a_swing() -> None:
+    assert set(sparkline([1000, 1001, 999, 1000])) <= {"▄", "▅"}
 
 
 @pytest.mark.parametrize(

@@ -12,15 +12,21 @@ from powerplane.models.telemetry.domains import WORST
 
 NEARLY_FULL = 0.95
 LEVELS = "▁▂▃▄▅▆▇█"
+LEAST_SPAN = 0.05
 STATE_STYLES = {"measured": "", "held": "yellow", "worst": "bold magenta"}
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Draw values as a line of blocks, from the lowest of them to the highest; level where all are alike."""
+    """Draw values as a line of blocks, from the lowest of them to the highest.
+
+    The scale spans a twentieth of the highest at the least, so that a meter's noise does not look like a swing.
+    """
     low, high = min(values, default=0.0), max(values, default=0.0)
-    if high <= low:
-        return LEVELS[len(LEVELS) // 2 - 1] * len(values)
-    return "".join(LEVELS[round((value - low) / (high - low) * (len(LEVELS) - 1))] for value in values)
+    spare = max(LEAST_SPAN * high - (high - low), 0.0)
+    low, span_ = low - spare / 2, high - low + spare
+    if span_ <= 0:
+        return LEVELS[0] * len(values)
+    return "".join(LEVELS[round((value - low) / span_ * (len(LEVELS) - 1))] for value in values)
 
 
 def name(row: Row) -> Text:
