@@ -23,6 +23,7 @@ from powerplane.cli.options import (
 )
 from powerplane.cli.output import encode_for, print_plan
 from powerplane.cli.progress import progress
+from powerplane.cli.quantile import HistoryLength, Quantile, at_quantile, check_quantile
 from powerplane.cli.report import write_report
 from powerplane.cli.watts_source import (
     CaFile,
@@ -57,6 +58,8 @@ def plan(
     header: Headers = None,
     node_label: NodeLabels = None,
     redfish: RedfishFile = None,
+    quantile: Quantile = None,
+    history: HistoryLength = None,
     objective: Annotated[
         Objective, Parameter(help="What to spare once all budgets hold: moves (disruption), or watts (energy).")
     ] = "disruption",
@@ -73,6 +76,7 @@ def plan(
     Reads a snapshot directory or, without --snapshot, the live cluster together with --topology and --power. Nothing
     is changed anywhere. With --prometheus or --telemetry each node draws what was measured, by the best source that
     can be believed; one that nothing measures counts at its worst case, and no pod is put on it or taken off it.
+    With --quantile 0.95 budgets hold for that share of the time, by what pods used over the last day.
     Every plan that is shown has been checked: all watts, requests and rules added up again at every point of every
     wave by a part that shares no code with the solver.
     """
@@ -83,7 +87,10 @@ def plan(
         measured = measured_from(
             WattsFrom(prometheus, telemetry, token_file, ca_file, labels(header), labels(node_label), redfish)
         )
+        history_s = check_quantile(quantile, history, measured)
         state, readings = load_state(snapshot, measured, kubeconfig=kubeconfig, context=context, files=files, say=say)
+        if quantile is not None and measured is not None:
+            state = at_quantile(state, measured, quantile, history_s, say)
         # Half a second of solver libraries, which input that is refused does not have to wait for.
         from powerplane.cli.pipeline import make_plan  # noqa: PLC0415 (see above)
 

@@ -7,6 +7,7 @@ import numpy as np
 from powerplane.models.demand.arrays import Floats, Rows
 from powerplane.models.demand.memory import DemandMemory
 from powerplane.models.telemetry.readings import SeriesBlock
+from powerplane.models.telemetry.rules import MOST
 
 Name = tuple[str, str]
 """Namespace and pod."""
@@ -83,7 +84,7 @@ class _Grid:
         )
         series = np.repeat(np.arange(len(pods)), np.diff(block.offsets))
         values = self._values(block, series)
-        usable = (pods[series] >= 0) & np.isfinite(values) & (values >= 0)
+        usable = (pods[series] >= 0) & (values >= 0) & (values <= MOST[block.meaning.quantity])  # false for NaN
         at = np.clip(np.round((block.at_s - self._start_s) / self._step_s), 0, self._steps - 1).astype(np.int64)
         cell = pods[series] * self._steps + at
         return self._summed(cell[usable], series[usable], values[usable])

@@ -18,6 +18,9 @@ from powerplane.models.telemetry.node_readings import PodReadings
 STALE_S = 180.0
 """A pod's sample of this age says nothing about the round: three scrapes of a minute."""
 
+LEAST_DAYS = 10 / 1440
+"""Ten minutes: a workload seen for less counts as one never seen, since a moment tells a mean and no spread."""
+
 FORGET_S = 8 * 86_400.0
 """A workload without samples for so long is forgotten; eight half-lives leave 0.4 % of the weight."""
 
@@ -179,8 +182,8 @@ def owners(snapshot: Snapshot) -> tuple[str, ...]:
 def _quantity(bank: HistogramBank, sharing: LoadSharing, rules: BoundRules) -> QuantityDemand:
     variance, days = bank.variance, bank.days(rules)
     # Of n days, which are about as many independent draws, the next day's variance is 1/n larger than the one seen.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        widened = np.where(variance > 0, variance * (1 + 1 / days), variance)
+    # A single sample has seen no time at all, and its variance is rounding: finite, so that it can be shared out.
+    widened = variance * (1 + 1 / np.maximum(days, LEAST_DAYS))
     return QuantityDemand(
         mean=bank.mean,
         variance=variance,
