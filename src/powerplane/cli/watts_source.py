@@ -15,7 +15,8 @@ from powerplane.adapters.telemetry.redfish import RedfishSource
 from powerplane.adapters.telemetry.redfish_file import read_bmcs
 from powerplane.adapters.telemetry.several import SeveralSources
 from powerplane.models.errors import InputError, UnreachableError, UsageError
-from powerplane.models.telemetry.readings import PowerSource
+from powerplane.models.telemetry.metrics import NEEDED
+from powerplane.models.telemetry.readings import Meaning, PowerSource
 
 TELEMETRY = Group("Measured watts", sort_key=3)
 EXAMPLE = "--prometheus http://127.0.0.1:9090, --redfish bmcs.yaml, or --telemetry DIR for recorded pages"
@@ -92,7 +93,7 @@ class Opened:
     where: str
 
 
-def open_source(watts: WattsFrom, *, timeout_s: float) -> Opened:
+def open_source(watts: WattsFrom, *, timeout_s: float, meanings: Sequence[Meaning] = NEEDED) -> Opened:
     """Open what the command line names; nothing is asked yet.
 
     Parameters
@@ -100,6 +101,8 @@ def open_source(watts: WattsFrom, *, timeout_s: float) -> Opened:
     watts : WattsFrom
     timeout_s : float
         For a whole reading.
+    meanings : sequence of Meaning
+        What to ask a Prometheus for.
 
     Raises
     ------
@@ -120,7 +123,7 @@ def open_source(watts: WattsFrom, *, timeout_s: float) -> Opened:
         if watts.prometheus is not None or watts.redfish is not None:
             raise UsageError("a recording and a live source, both are given", f"give one of them: {EXAMPLE}")
         return _recorded(watts.telemetry)
-    live = [_prometheus(watts, watts.prometheus, timeout_s)] if watts.prometheus is not None else []
+    live = [_prometheus(watts, watts.prometheus, timeout_s, meanings)] if watts.prometheus is not None else []
     live += [_bmcs(watts.redfish, timeout_s)] if watts.redfish is not None else []
     return live[0] if len(live) == 1 else Opened(SeveralSources([each.source for each in live]), (), live[0].where)
 
@@ -135,10 +138,11 @@ def _recorded(directory: Path) -> Opened:
     return Opened(recorded, recorded.moments, str(directory))
 
 
-def _prometheus(watts: WattsFrom, given: str, timeout_s: float) -> Opened:
+def _prometheus(watts: WattsFrom, given: str, timeout_s: float, meanings: Sequence[Meaning]) -> Opened:
     url = check_url(given)
     source = PrometheusSource(
         url,
+        meanings,
         timeout_s=timeout_s,
         headers=request_headers(watts),
         ca_file=certificate_file(watts),

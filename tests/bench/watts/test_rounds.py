@@ -30,7 +30,7 @@ def test_a_lost_cell_is_bold_and_told() -> None:
     reading = Reading([lap], 4000.0)
     row = dict(zip(HEADINGS, _row("x", [lap], reading, 8), strict=True))
     assert (row["whole s"], row["peak MiB"], row["nodes measured"]) == ("**31.00**", "**4,000**", "**7 of 8**")
-    notes = list(_notes(dict.fromkeys(("rounds", "owners", "history", "client"), reading), 5))
+    notes = list(_notes(dict.fromkeys(("rounds", "everything", "history", "client"), reading), 5))
     assert notes[0].startswith("8 questions")
     assert notes[1] == "3 of 5 pods had a figure."
 
@@ -52,8 +52,10 @@ def test_a_small_cluster_is_measured_whole_and_truly() -> None:
     assert later["nodes measured"] == f"{NODES} of {NODES}"
     assert float(later["worst error"].rstrip("%")) < 0.2
     assert not [note for note in table.notes if "no answer" in note or "had a figure" in note], table.notes
-    series = [int(rows[name]["series"].replace(",", "")) for name in ("later rounds", "later rounds with pods' owners")]
-    assert series[1] - series[0] == 2 * PODS
+    series = [
+        int(rows[name]["series"].replace(",", "")) for name in ("later rounds", "later rounds of the whole table")
+    ]
+    assert series[1] - series[0] == 4 * PODS
     assert "| a first round |" in render_table(table)
 
 

@@ -17,6 +17,7 @@ from powerplane.adapters.telemetry.history import History
 from powerplane.adapters.telemetry.prometheus_answer import MatrixError, columns
 from powerplane.adapters.telemetry.prometheus_api import NoAnswerError, PrometheusApi
 from powerplane.adapters.telemetry.sums import columns_of_sums
+from powerplane.adapters.telemetry.windows import Windows
 from powerplane.models.errors import UnreachableError
 from powerplane.models.telemetry.metrics import DEAR, SCRAPED
 from powerplane.models.telemetry.readings import Meaning, SeriesBlock, SourceReading
@@ -83,11 +84,14 @@ class PrometheusSource:
         self._timeout_s = timeout_s
         self._node_labels = tuple(node_labels)
         self._clock = clock
+        self._windows = Windows()
         self.failures: Counter[str] = Counter()
         """Questions without an answer, from the start, by metric; "" for a Prometheus that does not answer at all."""
 
     def read(self, now_s: float, window_s: float) -> tuple[SourceReading, ...]:
         """Ask once for the samples of the last seconds, by the server's clock; see ``PowerSource.read``.
+
+        Of pods, once it is known how often they are scraped, no more is asked for than five scrapes bring.
 
         A metric whose question failed is missing, and counted as "unanswered". A source has an error where none of
         its questions was answered.
@@ -163,6 +167,7 @@ class PrometheusSource:
         timeout_s = min(until - self._clock(), self._timeout_s / 2)
         if timeout_s <= 0:
             raise NoAnswerError(f"no time left of {self._timeout_s:g} s")
+        window_s = self._windows.window_s(meaning, window_s)
         api = self._free.get()
         try:
             if not meaning.sum_over:
@@ -194,6 +199,7 @@ class PrometheusSource:
             return
         into.refused.update(refused)
         if found.entities:
+            self._windows.learn(found)
             into.blocks.append(found)
         else:
             into.missing.append(meaning.metric)

@@ -19,12 +19,13 @@ from prometheus_api_client import PrometheusConnect
 from powerplane.adapters.telemetry.prometheus_source import PrometheusSource
 from powerplane.bench.watts.round_exporter import GPU_WATTS, GPUS, gpus_of, name_of, watts_of
 from powerplane.models.telemetry.facts import NodeFacts
-from powerplane.models.telemetry.metrics import OWNERS, SCRAPED, meanings_of
+from powerplane.models.telemetry.metrics import NEEDED, OWNERS, SCRAPED, meanings_of
+from powerplane.models.telemetry.readings import Meaning
 from powerplane.models.telemetry.remembered import Memory
 from powerplane.models.telemetry.rounds import follow
 
-WINDOW_S = 60.0
-"""Of samples in a round: four scrapes."""
+FIRST_WINDOW_S, WINDOW_S = 300.0, 200.0
+"""Of samples that a round asks for, as the commands do."""
 
 PAUSE_S = 15.0
 """Between two rounds."""
@@ -70,15 +71,15 @@ class Reading(msgspec.Struct, frozen=True):
     peak_mib: float
 
 
-def rounds(url: str, nodes: int, *, owners: bool, pause_s: float = PAUSE_S) -> list[Lap]:
+def rounds(url: str, nodes: int, meanings: tuple[Meaning, ...], pause_s: float = PAUSE_S) -> list[Lap]:
     """Read some rounds, each of them from the samples to watts of nodes and use of pods."""
-    source = PrometheusSource(url, (*SCRAPED, *OWNERS) if owners else SCRAPED, timeout_s=TIMEOUT_S)
+    source = PrometheusSource(url, meanings, timeout_s=TIMEOUT_S)
     facts = [_facts(node) for node in range(nodes)]
     truth = np.array([watts_of(node) + gpus_of(node) * GPU_WATTS for node in range(nodes)])
     memory, laps = Memory(), []
     for place in range(ROUNDS):
         began, cpu = time.perf_counter(), time.process_time()
-        readings = source.read(time.time(), WINDOW_S)
+        readings = source.read(time.time(), WINDOW_S if place else FIRST_WINDOW_S)
         read_s = time.perf_counter() - began
         memory, told, pods = follow(memory, readings, facts, time.time())
         follow_s = time.perf_counter() - began - read_s
@@ -139,11 +140,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("url")
     parser.add_argument("--nodes", type=int, required=True)
     parser.add_argument("--pause", type=float, default=PAUSE_S)
-    parser.add_argument("--what", choices=("rounds", "owners", "history", "client"), required=True)
+    parser.add_argument("--what", choices=("rounds", "everything", "history", "client"), required=True)
     given = parser.parse_args(arguments)
     laps = {
-        "rounds": lambda: rounds(given.url, given.nodes, owners=False, pause_s=given.pause),
-        "owners": lambda: rounds(given.url, given.nodes, owners=True, pause_s=given.pause),
+        "rounds": lambda: rounds(given.url, given.nodes, NEEDED, given.pause),
+        "everything": lambda: rounds(given.url, given.nodes, (*SCRAPED, *OWNERS), given.pause),
         "history": lambda: history(given.url),
         "client": lambda: client_history(given.url),
     }[given.what]()

@@ -373,6 +373,9 @@ SCRAPED = (
 )
 """What Prometheus carries and a round of watts needs."""
 
+NEEDED = tuple(meaning for meaning in SCRAPED if meaning.quantity != "pod watts")
+"""The same without what sources attribute to pods, which is only shown: more than half of all series."""
+
 MEANINGS: tuple[Meaning, ...] = (*REDFISH, *SCRAPED, *OWNERS, *METRICS_SERVER)
 """The whole table."""
 
