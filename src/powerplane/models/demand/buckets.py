@@ -94,8 +94,8 @@ def percentiles(buckets: Buckets, weights: Floats, shares: tuple[float, ...]) ->
     ends = buckets.ends
     found = np.empty((len(weights), len(shares)))
     for column, share in enumerate(shares):
-        # The first bucket with weight counts for a share of 0, too.
-        wanted = np.maximum(share * total, np.nextafter(0, 1))
+        # A sum that falls short by rounding has reached the share; and of a share of 0 the first bucket with weight.
+        wanted = np.maximum(share * total * (1 - 1e-12), np.nextafter(0, 1))
         found[:, column] = ends[np.minimum((running < wanted[:, None]).sum(axis=1), len(ends) - 1)]
     found[~(total > 0)] = np.nan
     return found

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from powerplane.models.demand.arrays import Floats, Rows, ratio, sums_by_row
-from powerplane.models.demand.memory import ClusterDemand, QuantityDemand, owners
+from powerplane.models.demand.memory import LEAST_DAYS, ClusterDemand, QuantityDemand, owners
 from powerplane.models.demand.together import PodSpreads, normal_factor, spread_of_sums
 from powerplane.models.draws import NodeKind, node_kinds
 from powerplane.models.incidence import compile_incidence
@@ -30,7 +30,7 @@ class MeanUse:
     use_ucores, accelerator_mw : int64 arrays, shape (P,)
         The workload's mean, rounded up; what the snapshot says of pods whose workload was never seen.
     known_cores, known_watts : bool arrays, shape (P,)
-        Pods whose workload was seen.
+        Pods whose workload was seen for ``LEAST_DAYS`` at least.
     row : int64 array, shape (P,)
         Row of the workload in the demand; -1 for one never seen.
     """
@@ -93,8 +93,8 @@ class Margins:
 def mean_use(snapshot: Snapshot, demand: ClusterDemand) -> MeanUse:
     """Return what pods use by their workloads' means: the use that margins are kept on top of."""
     pods, row = snapshot.pods, demand.rows(owners(snapshot))
-    cores, known_cores = _column(demand.cores.mean, row)
-    watts, known_watts = _column(demand.watts.mean, row)
+    cores, known_cores = _column(_told(demand.cores), row)
+    watts, known_watts = _column(_told(demand.watts), row)
     return MeanUse(
         use_ucores=np.where(known_cores, np.ceil(cores * MICRO), pods.use_ucores).astype(np.int64),
         accelerator_mw=np.where(known_watts, np.ceil(watts * MILLI), pods.accelerator_mw).astype(np.int64),
@@ -188,7 +188,7 @@ def site_spreads(snapshot: Snapshot, demand: ClusterDemand) -> SiteSpreads:
         mean_mw=node.mean_mw(kinds),
         worst_mw=node.worst_mw(kinds, _peak_watts(demand, use)),
         unseen_mw=node.unseen_mw(kinds),
-        unseen=int(((use.row < 0) & (snapshot.pods.node >= 0)).sum()),
+        unseen=int((~use.known_cores & (snapshot.pods.node >= 0)).sum()),
     )
 
 
@@ -268,7 +268,10 @@ def _pods(snapshot: Snapshot, demand: ClusterDemand, use: MeanUse, slope: Floats
     pods, row = snapshot.pods, use.row
     per_core = np.where(pods.node >= 0, slope[pods.node] if len(slope) else 0.0, 0.0)
     cores, watts = demand.cores, demand.watts
-    both = ((cores.shares, per_core), (watts.shares, np.ones(len(row))))
+    both = (
+        (cores.shares, np.where(use.known_cores, per_core, 0.0)),
+        (watts.shares, np.where(use.known_watts, 1.0, 0.0)),
+    )
     common = sum((_column(shares.common, row)[0] * factor[:, None] for shares, factor in both), np.zeros((len(row), 1)))
     level = sum((_column(shares.level, row)[0] * factor for shares, factor in both), np.zeros(len(row)))
     own = sum((_column(shares.own, row)[0] * factor for shares, factor in both), np.zeros(len(row)))
@@ -296,6 +299,11 @@ def _column(amounts: Floats, row: Rows) -> tuple[Floats, NDArray[np.bool_]]:
     found = amounts[row]
     seen = (row >= 0).reshape(-1, *(1,) * (amounts.ndim - 1)) & np.isfinite(found)
     return np.where(seen, found, 0.0), np.asarray(seen.reshape(len(row), -1).all(axis=1), dtype=np.bool_)
+
+
+def _told(quantity: QuantityDemand) -> Floats:
+    """Means of the workloads that were seen for long enough; NaN of the others."""
+    return np.where(quantity.days >= LEAST_DAYS, quantity.mean, np.nan)
 
 
 def _deviation(quantity: QuantityDemand, row: Rows, known: NDArray[np.bool_]) -> Floats:
