@@ -92,7 +92,9 @@ def power_file(fits: Sequence[TypeFit]) -> bytes:
     if by_name:
         nodes["byName"] = by_name
     head = "# Fitted by `powerplane fit` from measured watts. Budgets are not in it: add them to the nodes' entries.\n"
-    body = yaml.dump({"curves": curves, "nodes": nodes}, Dumper=yaml.SafeDumper, sort_keys=False, default_flow_style=None)
+    body = yaml.dump(
+        {"curves": curves, "nodes": nodes}, Dumper=yaml.SafeDumper, sort_keys=False, default_flow_style=None
+    )
     return (head + body).encode()
 
 

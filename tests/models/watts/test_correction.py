@@ -53,3 +53,22 @@ def test_a_factor_that_has_been_wrong_is_not_believed() -> None:
     for step in range(60):
         correction = follow(correction, now, 150.0 if step % 2 else 250.0, 15.0 * step)
     assert abs(correction.predict(now, 900.0).watts[0] - 200) < 15
+
+
+def test_an_idle_node_that_has_warmed_is_predicted_warm() -> None:
+    correction, now = Correction.start(1), load(5, 5)
+    for step in range(40):
+        correction = follow(correction, now, 120.0, 15.0 * step)
+    assert correction.predict(now, 600.0).watts[0] == pytest.approx(120, rel=0.01)
+    assert correction.factor.tolist() == [1.0]
+
+
+def test_nodes_do_not_learn_from_each_other() -> None:
+    many = Load(*(np.array([value, value]) for value in (200.0, 100.0, 100.0, 100.0, 200.0)))
+    correction = Correction.start(2)
+    for step in range(40):
+        said = correction.predict(many, 15.0 * step)
+        correction = correction.followed(many, said, np.array([260.0, np.nan]), 15.0 * step)
+    first, second = correction.predict(many, 600.0).watts
+    assert first == pytest.approx(260, rel=0.02)
+    assert second == 200.0

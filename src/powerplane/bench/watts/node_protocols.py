@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from scipy import sparse
+from scipy.optimize import linprog
 
 from powerplane.bench.watts.node_baselines import Answer, Baseline
 from powerplane.models.curves import PowerCurve
@@ -71,6 +73,32 @@ def online(samples: NodeSamples, learn: Callable[[NodeSamples], Answer]) -> Scor
             # Nothing to learn from: the value before, and for the very first its own, which costs a rival nothing.
             predicted[start:end] = np.concatenate([asked.watts[:1], asked.watts[:-1]])
         start = end
+    return Score(predicted, samples.watts)
+
+
+def best_monotone(samples: NodeSamples) -> Score:
+    """Return the monotone function of the first counter whose mean relative error on these very samples is least.
+
+    No monotone curve can do better, whatever it learned from. A linear program: the least Σ e/y with e ≥ |y - f|
+    and f rising with the counter.
+    """
+    order = np.argsort(samples.now[:, 0], kind="stable")
+    watts = samples.watts[order]
+    count = len(watts)
+    one = sparse.eye(count, format="csr")
+    rise = sparse.diags_array([np.ones(count - 1), -np.ones(count - 1)], offsets=[0, 1], shape=(count - 1, count))
+    sides = sparse.vstack(
+        [
+            sparse.hstack([-one, -one]),
+            sparse.hstack([one, -one]),
+            sparse.hstack([rise, sparse.csr_array((count - 1, count))]),
+        ]
+    ).tocsr()
+    limits = np.concatenate([-watts, watts, np.zeros(count - 1)])
+    cost = np.concatenate([np.zeros(count), 1.0 / watts])
+    found = linprog(cost, A_ub=sides, b_ub=limits, method="highs")
+    predicted = np.empty(count)
+    predicted[order] = found.x[:count]
     return Score(predicted, samples.watts)
 
 
