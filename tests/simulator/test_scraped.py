@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.prometheus, pytest.mark.slow]
 
 NODES = 34
 UP_S = 40.0
-FAULTY_S = 24.0
+FAULTY_S = 21.0
 HELD_SCRAPES = 3
 WALLS = (("kepler", "platform"), ("node-exporter", "power"))
 """Every channel of the wall's watts beside IPMI's."""
@@ -192,7 +192,7 @@ def faulty(whole) -> Faulty:
     whole.scraped.act(lambda world: [world.demand.rescale(each, 1.5) for each in owners(world)])
     rounds = whole.scraped.rounds(whole.source, FAULTY_S)
     whole.set(())
-    after = whole.scraped.rounds(whole.source, 16.0)
+    after = whole.scraped.rounds(whole.source, 13.0)
     return Faulty([*before, *rounds], len(before), after)
 
 
