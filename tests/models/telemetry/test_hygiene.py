@@ -95,6 +95,16 @@ def test_samples_of_a_clock_that_is_ahead_are_as_old_as_they_are_behind_its_newe
     assert (value_of(found), found.blocks[0].age_s[0], found.found) == (300, 0.0, {"future": 1})
 
 
+def test_samples_of_a_clock_that_is_ahead_grow_old_where_no_newer_ones_come() -> None:
+    samples = [(at_s + 40.0, value) for at_s, value in gauge(noisy(300))]
+    memory, ages = SourceMemory(), []
+    for i in range(5):
+        found = judged(IPMI, samples, memory, NOW_S + SCRAPE_S * i)
+        memory = found.memory
+        ages.append(float(found.blocks[0].age_s[0]))
+    assert ages == [0, 15, 30, 45, 60]
+
+
 def test_a_sample_without_a_time_is_dropped() -> None:
     found = judged(IPMI, [*gauge(noisy(300)), (math.nan, 9.0)])
     assert (value_of(found), found.found) == (300, {"undated": 1})

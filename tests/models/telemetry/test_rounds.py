@@ -153,7 +153,8 @@ def test_a_source_in_another_unit_is_refused_by_name_and_the_next_one_counts(fac
 @pytest.mark.parametrize(("watts", "name"), [(47.0, "too low"), (520.0, "too high")])
 def test_what_a_node_cannot_draw_is_refused(watts: float, name: str) -> None:
     _, nodes = one(wall(watts))
-    assert told(nodes) == (400, "worst", "")
+    # Of a meter that says more than the peak so much is believed as is believed of a good one.
+    assert told(nodes) == (500 if name == "too high" else 400, "worst", "")
     assert nodes.why == (f"ipmi: {name}",)
 
 
@@ -163,6 +164,32 @@ def test_a_reading_far_below_what_the_load_asks_for_is_refused() -> None:
     _, nodes = one(wall(110), busy(60))
     assert told(nodes) == (400, "worst", "")
     assert nodes.why == ("ipmi: too low",)
+
+
+def test_a_busy_node_under_a_power_limit_is_believed() -> None:
+    _, nodes = one(wall(180), busy(63))
+    assert told(nodes) == (180, "measured", "ipmi")
+
+
+def test_a_clock_that_is_put_back_does_not_hold_a_reading_for_longer() -> None:
+    memory, _ = one(wall(300))
+    _, nodes = one(memory=memory, now_s=NOW_S - 3600)
+    assert told(nodes) == (400, "worst", "")
+
+
+def test_a_clock_that_is_put_forward_loses_no_source_that_answers() -> None:
+    memory, _ = one(wall(300))
+    ahead = wall(310, until_s=NOW_S + 15)
+    skewed = SourceReading(ahead.source, ahead.evaluated_s, NOW_S + 7200, ahead.blocks)
+    _, nodes = one(skewed, memory=memory, now_s=NOW_S + 7200)
+    assert told(nodes) == (310, "measured", "ipmi")
+    assert nodes.found == {("ipmi", "clock skew"): 1}
+
+
+def test_a_source_that_has_been_silent_for_an_hour_is_no_longer_waited_for() -> None:
+    memory, _ = one(wall(300))
+    memory, nodes = one(memory=memory, now_s=NOW_S + 3700)
+    assert (told(nodes), nodes.found, memory.sources) == ((400, "worst", ""), {}, {})
 
 
 def test_processors_that_lie_by_a_factor_are_refused_by_the_load() -> None:

@@ -136,10 +136,10 @@ def believe(
             for source, cpu, memory in measured
         ),
     ]
-    expected = envelopes.expected(busy_cores, gpu.measured)
+    least = envelopes.least(busy_cores, gpu.measured, rules)
     runs = {}
     for one in candidates:
-        one.refuse(~np.isnan(one.watts), envelopes.faults(one.watts, expected, rules))
+        one.refuse(~np.isnan(one.watts), envelopes.faults(one.watts, least, rules))
         key = f"{one.source}/{one.kind}"
         runs[key] = _run(past.runs.get(key), one.watts, busy_cores)
         swing = runs[key].high_cores - runs[key].low_cores

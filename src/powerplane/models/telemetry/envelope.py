@@ -64,22 +64,22 @@ class Envelopes:
         ready = np.array([node.ready for node in nodes], dtype=np.bool_)
         return cls(idle, peak, server_peak, accelerators, accelerator_peak, cores, ready, scrape_s)
 
-    def expected(self, busy_cores: Floats, gpu_watts: Floats) -> Floats:
-        """Draw to be expected at a use, idle where the use is not known; NaN counts as none."""
+    def least(self, busy_cores: Floats, gpu_watts: Floats, rules: Rules) -> Floats:
+        """Draw to be expected at the least at a use, limits included; idle where the use is not known (NaN)."""
         share = np.divide(busy_cores, self.cores, out=np.zeros(len(self.idle)), where=self.cores > 0)
-        work = np.clip(np.nan_to_num(share), 0.0, 1.0)
+        work = rules.load_share * np.clip(np.nan_to_num(share), 0.0, 1.0)
         watts: Floats = self.idle + work * (self.server_peak - self.idle) + np.nan_to_num(gpu_watts)
         return watts
 
-    def faults(self, watts: Floats, expected: Floats, rules: Rules) -> NDArray[np.object_]:
+    def faults(self, watts: Floats, least: Floats, rules: Rules) -> NDArray[np.object_]:
         """Why each reading cannot be: "too low", "too high", "wrong unit" and the factor; "" where it can, or is NaN.
 
         Parameters
         ----------
-        watts, expected : float64 arrays, shape (N,)
-            The reading, and what is expected at the node's load.
+        watts, least : float64 arrays, shape (N,)
+            The reading, and what is expected at the least at the node's load.
         """
-        low = watts < rules.low_share * np.minimum(expected, self.peak)
+        low = watts < rules.low_share * np.minimum(least, self.peak)
         high = watts > rules.high_share * self.peak
         reason = np.full(len(watts), "", dtype=object)
         reason[low], reason[high] = "too low", "too high"

@@ -5,7 +5,7 @@ Pure: what must be known from earlier rounds is passed in, and comes back renewe
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,10 @@ from powerplane.models.telemetry.readings import Entity, Floats, Integers, Meani
 from powerplane.models.telemetry.remembered import SeriesMemory, SourceMemory
 from powerplane.models.telemetry.rules import NODE_QUANTITIES, NOISY, Rules
 from powerplane.models.telemetry.samples import (
+    Leads,
     Samples,
     in_order,
+    leads,
     usable_samples,
     usual_interval_s,
     with_remembered,
@@ -98,7 +100,7 @@ class Clock:
 
     def age_s(self, at_s: Floats) -> Floats:
         """Age of moments of the source's clock; infinite for NaN."""
-        age = np.maximum(self.evaluated_s - at_s, 0.0) + self.delay_s
+        age = np.maximum(np.maximum(self.evaluated_s - at_s, 0.0) + self.delay_s, 0.0)
         return np.where(np.isnan(age), np.inf, age)
 
 
@@ -116,7 +118,13 @@ def judge(reading: SourceReading, memory: SourceMemory, rules: Rules, now_s: flo
     """
     now_s = reading.received_s if now_s is None else now_s
     found: Counter[str] = Counter(reading.refused)
-    clock, skew_s = _clock(reading, memory, now_s, rules, found)
+    if not reading.error:
+        memory = _with_clock(reading, memory)
+        if abs(reading.received_s - reading.evaluated_s) > rules.skew_s:
+            found["clock skew"] += 1
+    else:
+        found["no answer"] += 1
+    clock = _clock(memory, now_s, rules)
     blocks, metrics = [], {}
     present = {block.meaning: block for block in reading.blocks}
     gone = [meaning for meaning in memory.metrics if meaning not in present and meaning.quantity in NODE_QUANTITIES]
@@ -124,39 +132,26 @@ def judge(reading: SourceReading, memory: SourceMemory, rules: Rules, now_s: flo
         known = memory.metrics.get(meaning) or SeriesMemory()
         judged, metrics[meaning] = judge_block(block, known, clock, rules, found)
         blocks.append(judged)
-    answered = not reading.error
-    renewed = SourceMemory(
-        source=reading.source,
-        metrics=metrics,
-        skew_s=skew_s,
-        evaluated_s=reading.evaluated_s if answered else memory.evaluated_s,
-        received_s=reading.received_s if answered else memory.received_s,
-    )
-    return Judged(reading.source, tuple(blocks), {name: number for name, number in found.items() if number}, renewed)
+    counted = {name: number for name, number in found.items() if number}
+    return Judged(reading.source, tuple(blocks), counted, replace(memory, metrics=metrics))
 
 
-def _clock(
-    reading: SourceReading, memory: SourceMemory, now_s: float, rules: Rules, found: Counter[str]
-) -> tuple[Clock, float | None]:
-    """How old the answer is, and the least that the source's clock has lately been behind ours.
+def _with_clock(reading: SourceReading, memory: SourceMemory) -> SourceMemory:
+    """Remember when an answer first came: one that comes again was kept somewhere on its way, and is as old as that."""
+    if reading.evaluated_s == memory.evaluated_s:
+        return memory
+    return replace(memory, source=reading.source, evaluated_s=reading.evaluated_s, received_s=reading.received_s)
 
-    Ages are taken by the source's own clock, so that a wrong one does no harm. An answer that falls further and
-    further behind our clock was kept somewhere on its way: it is as old as it has fallen behind.
+
+def _clock(memory: SourceMemory, now_s: float, rules: Rules) -> Clock:
+    """Return the clock of the last answer: ages are taken by the source's own, so that a wrong one does no harm.
+
+    What has passed since the answer is by our clock; if that has been put back, nothing is known of it.
     """
-    if reading.error:
-        found["no answer"] += 1
-        # Its clock, as far as the last answer tells it.
-        passed_s = max(0.0, now_s - memory.received_s) if memory.received_s else 0.0
-        return Clock(memory.evaluated_s, passed_s, now_s), memory.skew_s
-    skew_s = reading.received_s - reading.evaluated_s
-    if abs(skew_s) > rules.skew_s:
-        found["clock skew"] += 1
-    least_s = skew_s
-    if memory.skew_s is not None:
-        passed_s = max(0.0, reading.received_s - memory.received_s)
-        least_s = min(skew_s, memory.skew_s + rules.drift_share * passed_s)
-    delay_s = max(0.0, now_s - reading.received_s) + (skew_s - least_s)
-    return Clock(reading.evaluated_s, delay_s, now_s), least_s
+    if memory.evaluated_s is None or memory.received_s is None:
+        return Clock(0.0, float("inf"), now_s)
+    passed_s = now_s - memory.received_s
+    return Clock(memory.evaluated_s, passed_s if passed_s >= -rules.future_s else float("inf"), now_s)
 
 
 def _nothing(meaning: Meaning) -> SeriesBlock:
@@ -185,7 +180,8 @@ def judge_block(
     things, slot = slots_of(block.entities, memory, seen_after_s, devices=lasting)
     thing = things.of_slot[slot]
     past = _Past(memory, things, clock.evaluated_s + rules.future_s)
-    samples, told = usable_samples(block, clock.evaluated_s, rules)
+    lead = leads(block, clock.evaluated_s, rules, past.leads(thing))
+    samples, told = usable_samples(block, lead.lead_s, clock.evaluated_s, rules)
     samples = past.joined_to(in_order(slot[samples.series], samples.at_s, samples.value, len(things.of_slot))[0])
     interval_s = _interval_s(samples, memory, rules)
     figures, doubled = best_of_each(figures_of(samples, meaning, interval_s, rules), things, interval_s)
@@ -205,7 +201,16 @@ def judge_block(
         found[name] += int(np.count_nonzero(mask))
     value = np.where(reasons == "", value, np.nan)
     rows = {entity: row for row, entity in enumerate(things.entities)}
-    renewed = SeriesMemory(rows, figures.last_s, figures.raw, since_s, past.seen_s(here, clock.now_s), interval_s)
+    renewed = SeriesMemory(
+        rows=rows,
+        at_s=figures.last_s,
+        value=figures.raw,
+        since_s=since_s,
+        newest_s=past.renewed("newest_s", thing, lead.newest_s),
+        lead_s=past.renewed("lead_s", thing, lead.lead_s),
+        seen_s=past.renewed("seen_s", thing, np.full(len(thing), clock.now_s)),
+        interval_s=interval_s,
+    )
     entities, reason = things.entities, tuple(reasons.tolist())
     return JudgedBlock(meaning, entities, value, age_s, still_s, reason, interval_s, block.entities, thing), renewed
 
@@ -238,11 +243,21 @@ class _Past:
         result[things[same]] = np.fmin(result[things[same]], self._memory.since_s[rows[same]])
         return result
 
-    def seen_s(self, here: Mask, now_s: float) -> Floats:
-        """When each thing was last in an answer."""
-        result = np.where(here, now_s, -np.inf)
-        gone = np.flatnonzero(~here)
-        result[gone] = self._memory.seen_s[self._row[gone]]
+    def leads(self, thing: Integers) -> Leads:
+        """How far the clocks of series of some things were ahead, and of when their newest samples were."""
+        row = self._row[thing]
+        known = row >= 0
+        newest_s, lead_s = np.full(len(thing), np.nan), np.zeros(len(thing))
+        newest_s[known], lead_s[known] = self._memory.newest_s[row[known]], self._memory.lead_s[row[known]]
+        return Leads(newest_s, lead_s)
+
+    def renewed(self, name: str, thing: Integers, now: Floats) -> Floats:
+        """A remembered column: the highest of each thing's series in this answer, as it was for those without one."""
+        old: Floats = getattr(self._memory, name)
+        result = np.full(len(self._row), -np.inf)
+        np.maximum.at(result, thing, now)
+        gone = np.flatnonzero(self._known & (np.bincount(thing, minlength=len(result)) == 0))
+        result[gone] = old[self._row[gone]]
         return result
 
 

@@ -22,6 +22,8 @@ class SeriesMemory:
     rows : dict of int by Entity
     at_s, value : float64 arrays, shape (E,)
         The last good sample of each thing, by the source's clock and in the exported unit.
+    newest_s, lead_s : float64 arrays, shape (E,)
+        When its newest sample says that it was taken, good or bad, and how far that was ahead of the source's clock.
     since_s : float64 array, shape (E,)
         Since when the value has been the same to the bit (of a counter: since when it has stood still).
     seen_s : float64 array, shape (E,)
@@ -34,6 +36,8 @@ class SeriesMemory:
     at_s: Floats = field(default_factory=none)
     value: Floats = field(default_factory=none)
     since_s: Floats = field(default_factory=none)
+    newest_s: Floats = field(default_factory=none)
+    lead_s: Floats = field(default_factory=none)
     seen_s: Floats = field(default_factory=none)
     interval_s: float = 0.0
 
@@ -46,17 +50,14 @@ class SourceMemory:
     ----------
     source : str
     metrics : dict of SeriesMemory by Meaning
-    skew_s : float or None
-        The least by which its clock has lately been behind ours; None before the first answer.
-    evaluated_s, received_s : float
-        Of its last answer.
+    evaluated_s, received_s : float or None
+        Of its last answer, the latter when that came first; None before.
     """
 
     source: str = ""
     metrics: Mapping[Meaning, SeriesMemory] = field(default_factory=dict)
-    skew_s: float | None = None
-    evaluated_s: float = 0.0
-    received_s: float = 0.0
+    evaluated_s: float | None = None
+    received_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

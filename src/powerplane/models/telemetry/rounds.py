@@ -87,5 +87,7 @@ def _judged(memory: Memory, readings: Sequence[SourceReading], now_s: float, rul
         number = times[reading.source]
         asked[reading.source if number == 1 else f"{reading.source} {number}"] = reading
     for key, known in memory.sources.items():
+        if now_s - (known.received_s or 0.0) > rules.forget_s:
+            continue
         asked.setdefault(key, SourceReading(known.source, 0.0, now_s, error="not asked"))
     return {key: judge(one, memory.sources.get(key, SourceMemory()), rules, now_s) for key, one in asked.items()}

@@ -39,9 +39,6 @@ class Rules:
         How much later than its answer a sample may claim to be; clocks kept by NTP differ by far less.
     skew_s : float
         How far a source's clock may be from ours before it is told.
-    drift_share : float
-        Seconds by which a clock may drift in a second before an answer counts as old: a cached answer falls back by
-        one.
     rate_s : float
         The span over which a counter's rate is taken, at the least: exporters refresh in steps of their own.
     gap_s : float
@@ -57,7 +54,9 @@ class Rules:
     busy_cores_share : float
         Change of CPU in use, as a share of the most seen in the while, that a power reading must follow.
     low_share : float
-        Part of its idle draw below which no lit node is.
+        Part of what its load asks for below which no lit node is; of its idle draw, where the load is not known.
+    load_share : float
+        Part of the way from idle to peak that a node must at least go with its load: it may be under a power limit.
     device_low_share : float
         The same for an accelerator, as part of its peak.
     high_share : float
@@ -91,7 +90,6 @@ class Rules:
     missed: int = MISSED
     future_s: float = 5.0
     skew_s: float = 5.0
-    drift_share: float = 0.01
     rate_s: float = 45.0
     gap_s: float = 300.0
     frozen_s: float = 180.0
@@ -100,6 +98,7 @@ class Rules:
     frozen_busy_s: float = 60.0
     busy_cores_share: float = 0.25
     low_share: float = 0.5
+    load_share: float = 0.6
     device_low_share: float = 0.01
     high_share: float = 1.25
     agree_share: float = 0.25

@@ -53,12 +53,54 @@ class Samples:
         return np.where(there, after - 1, 0), there
 
 
-def usable_samples(block: SeriesBlock, evaluated_s: float, rules: Rules) -> tuple[Samples, dict[str, Mask]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Leads:
+    """How far the clocks that date S series are ahead of their source's; arrays of shape (S,).
+
+    Parameters
+    ----------
+    newest_s : float64 array
+        When the newest sample says that it was taken; minus infinity for none.
+    lead_s : float64 array
+        What is taken off all of the series' times; 0 for clocks that are not ahead.
+    """
+
+    newest_s: Floats
+    lead_s: Floats
+
+
+def leads(block: SeriesBlock, evaluated_s: float, rules: Rules, before: Leads) -> Leads:
+    """Find clocks that are ahead: a newest sample cannot be newer than the answer, and is taken to be as old.
+
+    Where no newer sample has come since the round before, the lead is what it was: else samples of such a clock would
+    look fresh for as long as it is ahead.
+
+    Parameters
+    ----------
+    block : SeriesBlock
+    evaluated_s : float
+    rules : Rules
+    before : Leads
+        As remembered; NaN where nothing is.
+    """
+    newest_s = np.full(len(block.entities), -np.inf)
+    series = np.repeat(np.arange(len(newest_s)), np.diff(block.offsets))
+    np.maximum.at(newest_s, series, np.where(np.isfinite(block.at_s), block.at_s, -np.inf))
+    ahead_s = newest_s - evaluated_s
+    now_s = np.where((ahead_s > rules.future_s) & (ahead_s <= MOST_AHEAD_S), ahead_s, 0.0)
+    return Leads(newest_s, np.where(newest_s == before.newest_s, np.fmax(before.lead_s, now_s), now_s))
+
+
+def usable_samples(
+    block: SeriesBlock, lead_s: Floats, evaluated_s: float, rules: Rules
+) -> tuple[Samples, dict[str, Mask]]:
     """Take what can be used of a block.
 
     Parameters
     ----------
     block : SeriesBlock
+    lead_s : float64 array, shape (S,)
+        How far each series' clock is ahead.
     evaluated_s : float
         When its source answered, by the source's clock.
     rules : Rules
@@ -71,7 +113,6 @@ def usable_samples(block: SeriesBlock, evaluated_s: float, rules: Rules) -> tupl
     """
     count = len(block.entities)
     series = np.repeat(np.arange(count), np.diff(block.offsets))
-    lead_s = _leads_s(series, block, evaluated_s, rules)
     block = replace(block, at_s=block.at_s - lead_s[series]) if lead_s.any() else block
     faults = sample_faults(block, evaluated_s, rules)
     notes = {name: _any(series, mask, count) for name, mask in faults.items() if mask.any()}
@@ -87,17 +128,6 @@ def usable_samples(block: SeriesBlock, evaluated_s: float, rules: Rules) -> tupl
     if repeated.any():
         notes["repeated"] = repeated
     return samples, notes
-
-
-def _leads_s(series: Integers, block: SeriesBlock, evaluated_s: float, rules: Rules) -> Floats:
-    """How far the clock of each series is ahead, shape (S,): its newest sample cannot be newer than the answer.
-
-    Without this, samples of such a clock look as fresh as they are late.
-    """
-    newest = np.full(len(block.entities), -np.inf)
-    np.maximum.at(newest, series, np.where(np.isfinite(block.at_s), block.at_s, -np.inf))
-    lead_s = newest - evaluated_s
-    return np.where((lead_s > rules.future_s) & (lead_s <= MOST_AHEAD_S), lead_s, 0.0)
 
 
 def sample_faults(block: SeriesBlock, evaluated_s: float, rules: Rules) -> dict[str, Mask]:

@@ -55,10 +55,11 @@ def settle(
     now = chosen >= 0
     # What has been found frozen since was not good either.
     trusted = np.array([_still_trusted(candidates, name, row) for row, name in enumerate(past.source)], dtype=np.bool_)
-    remembered = ~now & trusted & (now_s < past.until_s)
+    # A clock that was put back leaves readings in its future.
+    remembered = ~now & trusted & (now_s < past.until_s) & (past.at_s <= now_s + rules.future_s)
     worst = ~now & ~remembered
     watts = np.where(now, _pick(candidates, chosen, "watts"), past.watts)
-    watts = np.where(worst, np.fmax(envelopes.peak, past.watts), watts)
+    watts = np.where(worst, np.fmax(_worst_watts(candidates, envelopes, rules), past.watts), watts)
     at_s = np.where(now, now_s - _pick(candidates, chosen, "age_s"), past.at_s)
     fresh = (choice.fresh & (chosen == choice.candidate)) | dark.settled
     state: tuple[NodeState, ...] = tuple(
@@ -87,7 +88,7 @@ def settle(
         watts=watts,
         state=state,
         source=source,
-        age_s=np.where(np.isfinite(at_s), now_s - at_s, np.inf),
+        age_s=np.where(np.isfinite(at_s), np.maximum(now_s - at_s, 0.0), np.inf),
         why=_why(believed, dark, chosen),
         dark=frozenset(nodes[row].name for row in np.flatnonzero(dark.settled).tolist()),
         cpu_watts=_first_known(candidates, "cpu_watts", len(nodes)),
@@ -121,6 +122,14 @@ def _dark(believed: Believed, envelopes: Envelopes, past: NodeMemory, now_s: flo
     with np.errstate(invalid="ignore"):
         settled = maybe & (now_s - since_s >= rules.dark_s)
     return _Dark(candidate, since_s, settled)
+
+
+def _worst_watts(candidates: Sequence[Candidate], envelopes: Envelopes, rules: Rules) -> Floats:
+    """The most that nodes may draw: their peak; where a source says more, the most that would be believed."""
+    more = np.zeros(len(envelopes.peak), dtype=np.bool_)
+    for each in candidates:
+        more |= each.reason == "too high"
+    return np.where(more, rules.high_share * envelopes.peak, envelopes.peak)
 
 
 def _still_trusted(candidates: Sequence[Candidate], source: str, row: int) -> bool:
