@@ -4,6 +4,8 @@ A round's window is long enough to find a sensor that is frozen, which takes min
 thousand series, of which nothing but a rate is wanted.
 """
 
+import math
+
 import numpy as np
 
 from powerplane.models.telemetry.readings import Meaning, Quantity, SeriesBlock
@@ -11,8 +13,8 @@ from powerplane.models.telemetry.readings import Meaning, Quantity, SeriesBlock
 POD_QUANTITIES: tuple[Quantity, ...] = ("pod cpu cores", "pod watts", "info")
 """What there is as much of as there are pods."""
 
-SCRAPES, LEAST_S = 5.0, 90.0
-"""So many of its scrapes, and so many seconds at the least."""
+SCRAPES, LEAST_S, FIRST_S = 5.0, 90.0, 150.0
+"""So many of its scrapes, and so many seconds at the least; and before it is known how often it is scraped."""
 
 
 class Windows:
@@ -22,8 +24,9 @@ class Windows:
         self._enough_s: dict[Meaning, float] = {}
 
     def window_s(self, meaning: Meaning, asked_s: float) -> float:
-        """Seconds to ask for: those that were asked for, or fewer where that is known to be enough."""
-        return min(asked_s, self._enough_s.get(meaning, asked_s))
+        """Seconds to ask for: those that were asked for, or fewer where that is enough."""
+        first_s = FIRST_S if meaning.quantity in POD_QUANTITIES else asked_s
+        return min(asked_s, self._enough_s.get(meaning, first_s))
 
     def learn(self, block: SeriesBlock) -> None:
         """Take in an answer. One whose series have a single sample tells nothing, so that the next asks for all."""
@@ -32,7 +35,7 @@ class Windows:
         first, last = block.offsets[:-1], block.offsets[1:] - 1
         several = last > first
         if several.mean() < 0.5:
-            self._enough_s.pop(block.meaning, None)
+            self._enough_s[block.meaning] = math.inf
             return
         spans = (block.at_s[last[several]] - block.at_s[first[several]]) / (last - first)[several]
         self._enough_s[block.meaning] = max(LEAST_S, SCRAPES * float(np.median(spans)))

@@ -45,7 +45,7 @@ class Lap(msgspec.Struct, frozen=True):
         Wall clock of reading and of what follows it; CPU time of this process for both.
     series, samples : int
     measured : int
-        Nodes with a measured figure.
+        Nodes with a measured figure, held ones included.
     worst : float
         The largest error of one, as a share.
     pods : int
@@ -84,7 +84,7 @@ def rounds(url: str, nodes: int, meanings: tuple[Meaning, ...], pause_s: float =
         memory, told, pods = follow(memory, readings, facts, time.time())
         follow_s = time.perf_counter() - began - read_s
         blocks = [block for reading in readings for block in reading.blocks]
-        measured = np.array([state == "measured" for state in told.state])
+        measured = np.array([state != "worst" for state in told.state])
         errors = np.abs(told.watts / truth - 1)[measured]
         laps.append(
             Lap(
