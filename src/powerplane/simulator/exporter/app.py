@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, unquote
 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from powerplane.models.snapshot import Snapshot
+from powerplane.simulator.exporter.cluster_files import FILES
 from powerplane.simulator.exporter.discovery import prometheus_yml, targets
 from powerplane.simulator.exporter.kepler import KEPLER, KEPLER_OLD
 from powerplane.simulator.exporter.kubernetes import CADVISOR, KUBE_STATE_METRICS
@@ -52,11 +54,14 @@ class ExporterApp:
         InternalIP of nodes, where known.
     places : mapping of str to (mapping of str to str)
         Where nodes stand, as Redfish tells it: ``Row``, ``Rack``.
+    base : Snapshot or None
+        The cluster's nodes, topology, curves and templates, to be served as a snapshot directory's files.
     """
 
     sources: Iterable[str] = USUAL
     addresses: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    base: Snapshot | None = None
     said: Said | None = None
     answered: int = 0
     """Pages since the start."""
@@ -110,6 +115,9 @@ class ExporterApp:
                 return Reply(200, JSON, json.dumps(found))
             case ["prometheus.yml"]:
                 return self._configuration(query, host)
+            case ["snapshot", name] if self.base is not None and name in FILES:
+                write, kind = FILES[name]
+                return Reply(200, kind, write(self.base, said.truth, self.addresses))
             case ["truth"]:
                 return Reply(200, JSON, _truth(said))
         return Reply(404, TEXT, f"there is no {path}; / lists what there is\n")
@@ -163,6 +171,7 @@ class ExporterApp:
             "  /redfish/v1/Chassis/NODE/Power  /bmc/NODE/redfish/v1/Chassis/1/Power\n"
             "  /prometheus.yml?layout=pages|nodes&scrape=5s  how to scrape them\n"
             "  /truth  what nodes draw in truth\n"
+            + (f"  /snapshot/NAME  to plan on: {', '.join(FILES)}\n" if self.base is not None else "")
         )
 
 

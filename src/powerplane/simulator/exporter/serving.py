@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from math import ceil, inf
 from typing import Protocol
 
+from powerplane.models.snapshot import Snapshot
 from powerplane.simulator.exporter.app import USUAL, ExporterApp
+from powerplane.simulator.exporter.cluster_files import places_of
 from powerplane.simulator.exporter.listening import Listener
 from powerplane.simulator.sensors.bank import Said, Sensors
 from powerplane.simulator.sensors.faults import Fault
@@ -46,7 +48,9 @@ class Measuring:
     addresses : mapping of str to str
         InternalIP of nodes, where known.
     places : mapping of str to (mapping of str to str)
-        ``Row`` and ``Rack`` of nodes, as Redfish tells them.
+        ``Row`` and ``Rack`` of nodes, as Redfish tells them; by the base's topology where none are given.
+    base : Snapshot or None
+        The cluster's nodes, topology, curves and templates, to be served as a snapshot directory's files.
     """
 
     seed: int = 0
@@ -55,6 +59,7 @@ class Measuring:
     faults: tuple[Fault, ...] = ()
     addresses: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    base: Snapshot | None = None
 
 
 class Served:
@@ -87,7 +92,8 @@ class Served:
         self.world = world
         self.speed = speed
         self.sensors = Sensors(how.seed, how.sources, how.models, how.faults)
-        self.app = ExporterApp(how.sources, how.addresses, how.places)
+        places = how.places or ({} if how.base is None else places_of(how.base.topology))
+        self.app = ExporterApp(how.sources, how.addresses, places, how.base)
         self._clock = clock
         self._before_s = clock()
         self.said = self._look(self._before_s)
