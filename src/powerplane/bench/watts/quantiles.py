@@ -96,14 +96,14 @@ def measure(data: Path) -> WattsTable:
 
 def judge(site: Site, followed: Followed) -> tuple[Held, dict[str, float]]:
     """Calibrate window by window, each on those before it; return what held, and the factors when judging began."""
-    first = followed.spreads[0]
+    first, warm = followed.spreads[0], followed.timing.warm
     calibration = start_calibration(LEVEL, first.skewness)
     normal = normal_factor(LEVEL, first.skewness)
     taken: dict[str, float] = {}
     within, model, kept = [], [], []
     for window, drawn in enumerate(followed.drawn):
         spreads = followed.at(window)
-        if window == WARM_WINDOWS:
+        if window == warm:
             taken = dict(zip(spreads.domain, calibration.lasting(normal).tolist(), strict=True))
         keep = margins_at(spreads, calibration.factors()).keep_mw
         within.append(drawn * 1000 <= spreads.mean_mw + keep)
@@ -113,7 +113,7 @@ def judge(site: Site, followed: Followed) -> tuple[Held, dict[str, float]]:
             calibration = calibration.learn((drawn * 1000 - spreads.mean_mw) / spreads.deviation_mw)
     # What never varies cannot be missed, and would flatter the share.
     varies = np.flatnonzero(followed.drawn.std(axis=0) > 0.001 * followed.drawn.mean(axis=0))
-    late = slice(WARM_WINDOWS, None)
+    late = slice(warm, None)
     drawn = followed.drawn[late][:, varies]
     return Held(
         kind=np.array([site.kinds[name] for name in first.domain])[varies],
@@ -130,7 +130,7 @@ def fit_servers(site: Site, followed: Followed, factors: dict[str, float], rando
     The budget is the sum of the peaks that a domain's servers had before the held-out windows, so that by the sum of
     peaks it is full. Feeds are halved, since a site has few servers beside them.
     """
-    timing, spreads = followed.timing, followed.at(WARM_WINDOWS)
+    timing, spreads = followed.timing, followed.at(followed.timing.warm)
     before = timing.before
     seen, later = followed.node_watts[:, :before], followed.node_watts[:, before:]
     peak, quantile = seen.max(axis=1).astype(np.float64), np.quantile(seen, LEVEL, axis=1)
@@ -144,7 +144,7 @@ def fit_servers(site: Site, followed: Followed, factors: dict[str, float], rando
         others = np.setdiff1d(np.arange(len(names)), own)
         order = np.concatenate([own, random.permutation(others)])
         budget = float(peak[own].sum())
-        by_quantiles = int((np.cumsum(quantile[order]) <= budget).sum())
+        by_quantiles = int((np.cumsum(quantile[order]) <= budget + 1e-6).sum())
         together = _most(followed.site, order, budget, factors[domain.name], len(own))
         drawn = later[order[:together]].sum(axis=0, dtype=np.float64).reshape(-1, timing.window).max(axis=1)
         result.append(Fit(domain.kind, len(own), by_quantiles, together, float((drawn <= budget).mean())))
