@@ -41,6 +41,7 @@ def build_app(name: str = "powerplane") -> App:
     app.command(commands + "top:top", name="top", help="Watch what feeds, rows and racks draw against their budgets.")
     app.command(commands + "fit:fit", name="fit", help="Learn power curves from telemetry, with their errors.")
     app.command(commands + "doctor:doctor", name="doctor", help="Say whether telemetry is fit to hold budgets by.")
+    app.command(commands + "topology:topology", name="topology", help="Print where nodes hang, from all who tell.")
     app.command(commands + "verify:verify", name="verify", help="Add up every watt of a plan again, from nothing.")
     app.command(explain)
     app.command(commands + "snapshot:snapshot", name="snapshot", help="Write a cluster into a snapshot directory.")
