@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from powerplane.models.demand.arrays import Floats, Rows
 
 GROWTH = 0.05
+PART = 8192
+"""Rows whose running sums are held at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +91,13 @@ def percentiles(buckets: Buckets, weights: Floats, shares: tuple[float, ...]) ->
     float64 array, shape (W, Q)
         NaN where there is no weight: what was never seen is not 0.
     """
+    found = np.empty((len(weights), len(shares)))
+    for first in range(0, len(weights), PART):
+        found[first : first + PART] = _percentiles(buckets, weights[first : first + PART], shares)
+    return found
+
+
+def _percentiles(buckets: Buckets, weights: Floats, shares: tuple[float, ...]) -> Floats:
     running = np.cumsum(weights, axis=1)
     total = running[:, -1]
     ends = buckets.ends

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from powerplane.models.demand.arrays import Floats, Rows, ratio
+from powerplane.models.demand.buckets import believable
 from powerplane.models.demand.confidence import DAY_S
 from powerplane.models.demand.seasons import LEAST_SPAN_S, Seasons, fit_seasons
 
@@ -36,12 +37,17 @@ class History:
         Unix seconds of the newest step.
     step_s : float
     watts : float64 array, shape (D, T)
-        NaN in gaps.
+        NaN in gaps; what is infinite or negative becomes a gap.
     """
 
     last_s: float
     step_s: float
     watts: Floats
+
+    def __post_init__(self) -> None:
+        if not self.watts.shape[1] or not self.step_s > 0:
+            raise ValueError(f"a history has {self.watts.shape[1]} steps of {self.step_s} s")
+        object.__setattr__(self, "watts", np.where(believable(self.watts), self.watts, np.nan))
 
     @property
     def at_s(self) -> Floats:

@@ -76,6 +76,8 @@ class LoadSharing:
     """Σ of 1 / pods, of squares within the workload, and of pods - 1."""
     _whole: Floats = field(default_factory=lambda: np.zeros((1 + FACTORS, 1 + FACTORS)))
     """Σ f fᵀ over all rounds, f = (1, factors)."""
+    _first_s: Floats = field(default_factory=lambda: np.zeros(0))
+    _last_s: float = -np.inf
 
     def __len__(self) -> int:
         return len(self._pods)
@@ -86,10 +88,11 @@ class LoadSharing:
         if more > 0:
             self._products = np.concatenate([self._products, np.zeros((more, *self._products.shape[1:]))])
             self._pods = np.concatenate([self._pods, np.zeros((more, 3))])
+            self._first_s = np.concatenate([self._first_s, np.full(more, np.inf)])
 
     def keep(self, rows: Rows) -> None:
         """Keep these rows only, in this order."""
-        self._products, self._pods = self._products[rows], self._pods[rows]
+        self._products, self._pods, self._first_s = self._products[rows], self._pods[rows], self._first_s[rows]
 
     def add(self, rows: Rows, values: Floats, at_s: float) -> None:
         """Take one round in: what each pod uses at one moment.
@@ -118,6 +121,8 @@ class LoadSharing:
         seen = np.stack([np.ones(len(here)), level, *(np.full(len(here), factor) for factor in factors)], axis=1)
         self._products[here] += weight * seen[:, :, None] * seen[:, None, :]
         self._pods[here] += weight * np.stack([1 / count, within, count - 1], axis=1)
+        self._first_s[here] = np.minimum(self._first_s[here], at_s)
+        self._last_s = max(self._last_s, at_s)
         self._whole += weight * np.outer([1.0, *factors], [1.0, *factors])
 
     def shares(self, variance: Floats, days: Floats) -> Shares:
@@ -148,7 +153,9 @@ class LoadSharing:
         loadings *= np.sqrt(ratio(common, (loadings**2).sum(axis=1), otherwise=0.0))[:, None]
         total = own + between
         scale = np.sqrt(ratio(variance, total, otherwise=0.0))
-        trust = np.where(total > 0, days / (days + PRIOR_DAYS), 0.0)
+        # Histograms outlive a restart, these sums do not: what they have seen themselves is what they can tell.
+        own_days = np.minimum(days, np.maximum(self._last_s - self._first_s, 0) / DAY_S)
+        trust = np.where(total > 0, own_days / (own_days + PRIOR_DAYS), 0.0)
         # In deviations, not variances: those of many pods add up, and a little of a prior would be most of the sum.
         loadings = np.asarray(loadings * (trust * scale)[:, None], dtype=np.float64)
         loadings[:, 0] += (1 - trust) * np.sqrt(COMMON_PRIOR * variance)
