@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.adapters.api_server import Api, kubeconfig, send
 from tests.adapters.telemetry.redfish_service import PASSWORD, USER, Bmc, older
 
 WATTS = {"n1": 150.0, "n2": 140.0, "n3": 120.0, "n4": 110.0}
@@ -50,6 +52,47 @@ def test_doctor_says_what_they_measure(cluster: Any, program: Any, bmcs: Path) -
     done = program("doctor", "--redfish", bmcs, "--snapshot", cluster.write())
     assert done.code == 0
     assert "redfish" in done.out
+
+
+@pytest.fixture
+def metrics_server(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """An API server whose metrics-server says that every pod of the cluster uses two cores; its environment."""
+    api = Api()
+    now = datetime.now(UTC).isoformat()
+
+    def pods(handler: Any, *_: Any) -> bool:
+        listed = json.loads((tmp_path / "snapshot" / "pods.json").read_text())["items"]
+        items = [
+            {"metadata": each["metadata"], "timestamp": now, "containers": [{"usage": {"cpu": "2"}}]} for each in listed
+        ]
+        return send(handler, 200, json.dumps({"items": items}).encode()) is None
+
+    def nodes(handler: Any, *_: Any) -> bool:
+        items = [{"metadata": {"name": node}, "timestamp": now, "usage": {"cpu": "2"}} for node in WATTS]
+        return send(handler, 200, json.dumps({"items": items}).encode()) is None
+
+    api.trouble = {"pods": pods, "nodes": nodes}
+    yield {"KUBECONFIG": str(kubeconfig(tmp_path / "kubeconfig", api.address)), "no_proxy": "127.0.0.1"}
+    api.close()
+
+
+def test_metrics_server_tells_what_pods_use_where_no_prometheus_is(
+    cluster: Any, program: Any, bmcs: Path, metrics_server: dict[str, str]
+) -> None:
+    snapshot = cluster.write()
+    (snapshot / "usage.csv").unlink()
+    where = ("plan", "--redfish", bmcs, "--snapshot", snapshot, "-o", "json", "--deadline", "2s")
+    plan = json.loads(program(*where, "--metrics-server", env=metrics_server).out)
+    assert {node["source"] for node in plan["nodes"]} == {"redfish"}
+    without = json.loads(program(*where).out)
+    guessed = set(without["assumptions"]) - set(plan["assumptions"])
+    assert any("request" in sentence for sentence in guessed), "without it, pods count by what they ask for"
+
+
+def test_metrics_server_alone_is_no_source_of_watts(cluster: Any, program: Any) -> None:
+    done = program("plan", "--metrics-server", "--snapshot", cluster.write())
+    assert done.code == 2
+    assert "tells no watts" in done.err
 
 
 def test_no_bmc_at_all_is_told_with_a_next_step(cluster: Any, program: Any, tmp_path: Path) -> None:

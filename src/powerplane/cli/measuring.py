@@ -37,7 +37,8 @@ def measured_from(watts: WattsFrom) -> Opened | None:
                 "--token-file, --ca-file, --header and --node-label say how to ask a Prometheus, and none is given",
                 "add --prometheus URL, or leave them out",
             )
-        return None
+        if not watts.metrics_server:
+            return None
     return open_source(watts, timeout_s=TIMEOUT_S)
 
 

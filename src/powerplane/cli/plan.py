@@ -28,6 +28,7 @@ from powerplane.cli.report import write_report
 from powerplane.cli.watts_source import (
     CaFile,
     Headers,
+    MetricsServer,
     NodeLabels,
     PrometheusUrl,
     RedfishFile,
@@ -58,6 +59,7 @@ def plan(
     header: Headers = None,
     node_label: NodeLabels = None,
     redfish: RedfishFile = None,
+    metrics_server: MetricsServer = False,
     quantile: Quantile = None,
     history: HistoryLength = None,
     objective: Annotated[
@@ -84,9 +86,8 @@ def plan(
     seconds = parse_duration(deadline, "--deadline")
     with progress("reading the snapshot") as say:
         files = (topology, power, usage)
-        measured = measured_from(
-            WattsFrom(prometheus, telemetry, token_file, ca_file, labels(header), labels(node_label), redfish)
-        )
+        asked = (prometheus, telemetry, token_file, ca_file, labels(header), labels(node_label))
+        measured = measured_from(WattsFrom(*asked, redfish, metrics_server, kubeconfig, context))
         history_s = check_quantile(quantile, history, measured)
         state, readings = load_state(snapshot, measured, kubeconfig=kubeconfig, context=context, files=files, say=say)
         if quantile is not None and measured is not None:

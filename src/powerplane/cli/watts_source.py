@@ -37,6 +37,15 @@ RedfishFile = Annotated[
     Path | None,
     Parameter(name="--redfish", group=TELEMETRY, help="File of BMCs to ask directly, beside a Prometheus or alone."),
 ]
+MetricsServer = Annotated[
+    bool,
+    Parameter(
+        name="--metrics-server",
+        group=TELEMETRY,
+        negative=(),
+        help="Ask the API server for CPU in use as well, where no Prometheus tells it (metrics.k8s.io).",
+    ),
+]
 TokenFile = Annotated[
     Path | None, Parameter(name="--token-file", group=TELEMETRY, help="File with the bearer token for Prometheus.")
 ]
@@ -64,6 +73,9 @@ class WattsFrom:
     token_file, ca_file : Path or None
     headers, node_labels : tuple of str
     redfish : Path or None
+    metrics_server : bool
+        Whether to ask metrics-server of the cluster that ``kubeconfig`` and ``context`` name.
+    kubeconfig, context : optional
     """
 
     prometheus: str | None = None
@@ -73,6 +85,9 @@ class WattsFrom:
     headers: tuple[str, ...] = ()
     node_labels: tuple[str, ...] = ()
     redfish: Path | None = None
+    metrics_server: bool = False
+    kubeconfig: Path | None = None
+    context: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +127,8 @@ def open_source(watts: WattsFrom, *, timeout_s: float, meanings: Sequence[Meanin
         For files that cannot be used.
     """
     if watts.prometheus is None and watts.telemetry is None and watts.redfish is None:
-        raise UsageError("neither --prometheus nor --telemetry nor --redfish is given", f"give {EXAMPLE}")
+        only = ", and --metrics-server tells no watts" if watts.metrics_server else ""
+        raise UsageError(f"neither --prometheus nor --telemetry nor --redfish is given{only}", f"give {EXAMPLE}")
     asks_how = bool(watts.token_file or watts.ca_file or watts.headers or watts.node_labels)
     if watts.prometheus is None and asks_how:
         raise UsageError(
@@ -120,11 +136,12 @@ def open_source(watts: WattsFrom, *, timeout_s: float, meanings: Sequence[Meanin
             "leave them out, or give --prometheus URL",
         )
     if watts.telemetry is not None:
-        if watts.prometheus is not None or watts.redfish is not None:
+        if watts.prometheus is not None or watts.redfish is not None or watts.metrics_server:
             raise UsageError("a recording and a live source, both are given", f"give one of them: {EXAMPLE}")
         return _recorded(watts.telemetry)
     live = [_prometheus(watts, watts.prometheus, timeout_s, meanings)] if watts.prometheus is not None else []
     live += [_bmcs(watts.redfish, timeout_s)] if watts.redfish is not None else []
+    live += [_metrics_server(watts, timeout_s)] if watts.metrics_server else []
     return live[0] if len(live) == 1 else Opened(SeveralSources([each.source for each in live]), (), live[0].where)
 
 
@@ -153,6 +170,15 @@ def _prometheus(watts: WattsFrom, given: str, timeout_s: float, meanings: Sequen
 
 def _bmcs(path: Path, timeout_s: float) -> Opened:
     return Opened(RedfishSource(read_bmcs(path), timeout_s=min(timeout_s, BMC_TIMEOUT_S)), (), str(path))
+
+
+def _metrics_server(watts: WattsFrom, timeout_s: float) -> Opened:
+    # The Kubernetes client takes more than a second to import; only this needs it.
+    from powerplane.adapters.cluster_access import open_cluster  # noqa: PLC0415 (see above)
+    from powerplane.adapters.telemetry.metrics_server import MetricsServerSource  # noqa: PLC0415
+
+    access = open_cluster(watts.kubeconfig, watts.context)
+    return Opened(MetricsServerSource(access, timeout_s=timeout_s / 2), (), access.server)
 
 
 def check_url(url: str) -> str:
