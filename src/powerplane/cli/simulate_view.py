@@ -111,9 +111,8 @@ def figure_rows(outcomes: tuple[Outcome, ...]) -> tuple[tuple[str, tuple[str, ..
 def sentence(outcomes: tuple[Outcome, ...]) -> str:
     """Say what came of it: under the first policy, and under the last."""
     first, last = outcomes[0], outcomes[-1]
-    if len(outcomes) == 1:
-        return f"Under {first.policy}, {_deed(first)}."
-    return f"Under {first.policy}, {_deed(first)}; under {last.policy}, {_deed(last)}."
+    told = f"{'Left alone' if first.policy == 'none' else f'Under {first.policy}'}, {_deed(first)}"
+    return f"{told}." if len(outcomes) == 1 else f"{told}; under {last.policy}, {_deed(last)}."
 
 
 def print_simulation(study: Study, outcomes: tuple[Outcome, ...], console: Console) -> None:

@@ -17,7 +17,7 @@ from powerplane.simulator.outcomes import Outcome
 from powerplane.simulator.scenario_file import Study
 
 MOST_DOMAINS, MOST_BREAKERS, MOST_EVENTS = 8, 6, 80
-PANEL_SIZE = (400.0, 130.0)
+PANEL_SIZE = (300.0, 120.0)
 MOST_STEPS = 300
 
 
@@ -122,7 +122,7 @@ def _facts(study: Study) -> tuple[tuple[str, str], ...]:
     kinds = [domain.kind for domain in spec.base.topology.domains]
     devices = f", {words.count(len(spec.devices.uuid), 'accelerator')}" if spec.devices.uuid else ""
     return (
-        ("Simulated", f"{words.seconds(spec.duration_s)} in steps of {spec.step_s:g} s, seed {spec.seed}"),
+        ("Simulated", f"{clock(spec.duration_s)} h in steps of {spec.step_s:g} s, seed {spec.seed}"),
         ("Cluster", f"{words.count(len(spec.base.nodes), 'node')}{devices}; {words.kinds(kinds)}"),
         (
             "Sensors",
@@ -183,7 +183,7 @@ def _told(outcome: Outcome, i: int) -> tuple[str, bool]:
     dark = bool(series.dark[:, i].any())
     if over.any():
         most = float((series.watts[:, i] - series.budget_watts[:, i]).max())
-        return f"over budget at times, by {words.watts(most)} at most", True
+        return f"over budget, by {words.watts(most)} at most", True
     return ("without power for a time", False) if dark else ("held throughout", False)
 
 
