@@ -81,8 +81,8 @@ def test_the_forecast_beats_last_value_and_last_day():
 def test_ninety_percent_of_what_comes_lies_in_the_interval():
     steps, ahead = 21 * DAY, 12
     within = []
-    for seed in range(12):
-        watts = daily(steps + 5 * DAY, seed=seed, domains=4)
+    for seed in range(6):
+        watts = daily(steps + 5 * DAY, seed=seed, domains=6)
         model = fit_forecast(History(NOW - 5 * DAY * STEP_S, STEP_S, watts[:, :steps]), ahead)
         for now in range(steps, steps + 5 * DAY - ahead, 17):
             last_s = NOW - (steps + 5 * DAY - now) * STEP_S
@@ -158,9 +158,9 @@ def test_a_sample_that_is_late_makes_the_interval_wider_not_the_forecast_wrong()
 def test_the_probability_of_a_breach_is_what_comes_of_it():
     steps, ahead = 21 * DAY, 12
     told, came = [], []
-    for seed in range(20):
-        watts = daily(steps + 3 * DAY, seed=seed, domains=8, noise=25.0)
-        budget = np.full(8, 1240.0)
+    for seed in range(8):
+        watts = daily(steps + 3 * DAY, seed=seed, domains=10, noise=25.0)
+        budget = np.full(10, 1200.0)
         model = fit_forecast(History(NOW - 3 * DAY * STEP_S, STEP_S, watts[:, :steps]), ahead)
         for now in range(steps, steps + 3 * DAY - ahead, 13):
             last_s = NOW - (steps + 3 * DAY - now) * STEP_S

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from powerplane.bench.watts.site import Floats, Integers, Site
@@ -100,7 +101,7 @@ def _levels(services: _Services, day: int, random: np.random.Generator) -> Float
     return level
 
 
-def _batch(running: np.ndarray, random: np.random.Generator) -> tuple[Floats, np.ndarray]:  # type: ignore[type-arg]
+def _batch(running: NDArray[np.bool_], random: np.random.Generator) -> tuple[Floats, NDArray[np.bool_]]:
     """Whether each pod's batch runs, shape (P, T), and at the end."""
     on = np.empty((len(running), STEPS_PER_DAY))
     for step in range(STEPS_PER_DAY):

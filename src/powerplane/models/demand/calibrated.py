@@ -1,7 +1,7 @@
 """Calibration by name: each domain learns from its own windows, and keeps what it learnt when others come or go."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import numpy as np
@@ -40,7 +40,7 @@ class CalibratedDomains:
     """
 
     names: tuple[str, ...] = ()
-    calibration: Calibration = start_calibration(LEVEL, np.zeros(0))  # noqa: RUF009 - frozen, and of no domains
+    calibration: Calibration = field(default_factory=lambda: start_calibration(LEVEL, np.zeros(0)))
 
     def learn(self, spreads: DomainSpreads, drawn_mw: Mapping[str, float]) -> "CalibratedDomains":
         """Return the calibrations after one more window.

@@ -1,7 +1,7 @@
 """What one workload's pods use, and the watts that this is on a node."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -51,8 +51,8 @@ class WorkloadDemand:
     """
 
     owner: str
-    cores: DecayingHistogram = DecayingHistogram(CORES)  # noqa: RUF009 - frozen, so sharing one empty is safe
-    accelerator: DecayingHistogram = DecayingHistogram(WATTS)  # noqa: RUF009
+    cores: DecayingHistogram = field(default_factory=lambda: DecayingHistogram(CORES))
+    accelerator: DecayingHistogram = field(default_factory=lambda: DecayingHistogram(WATTS))
 
     def watts(
         self, curve: PowerCurve, capacity_cores: float, busy_cores: float = 0.0, rules: BoundRules = RULES
