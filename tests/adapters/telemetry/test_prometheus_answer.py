@@ -95,6 +95,8 @@ def test_an_answer_with_warnings_is_one_in_part() -> None:
         b'{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,"x"]]}]}}',
         b'{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,"1",2]]}]}}',
         b'{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,"1"]',
+        b'{"status":"success","data":{"resultType":"matrix","result":[]},"warnings":5}',
+        b'{"status":"success","x":' + b"[" * 100_000,
     ],
 )
 def test_what_is_no_matrix_is_refused(body: bytes) -> None:

@@ -11,7 +11,7 @@ from tests.adapters.telemetry.redfish_service import PASSWORD, USER, Bmc, answer
 from tests.scheduler_extender.certificates import LOOPBACK, Authority
 
 from powerplane.adapters.telemetry.redfish import RedfishSource
-from powerplane.adapters.telemetry.redfish_wire import Endpoint
+from powerplane.adapters.telemetry.redfish_http import Endpoint
 from powerplane.models.telemetry.readings import Entity, SourceReading
 
 NOW = 1_700_000_000.0
@@ -173,7 +173,7 @@ def test_one_that_says_nothing_is_given_up_in_time(serve: Any, read: Any) -> Non
     assert time.monotonic() - began < 1.5
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"\xff"])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"\xff", b'{"a":' + b"[" * 100_000])
 def test_one_that_talks_nonsense_is_told_so(serve: Any, read: Any, body: bytes) -> None:
     def nonsense(handler: Any, _: int) -> bool:
         handler.send_response(200)

@@ -7,7 +7,7 @@ from tests.adapters.telemetry.redfish_service import PASSWORD, USER, Bmc, older
 
 from powerplane.adapters.telemetry.redfish import RedfishSource
 from powerplane.adapters.telemetry.redfish_file import EXAMPLE, read_bmcs
-from powerplane.adapters.telemetry.redfish_wire import Endpoint
+from powerplane.adapters.telemetry.redfish_http import Endpoint
 from powerplane.adapters.telemetry.several import SeveralSources
 from powerplane.models.errors import InputError
 from powerplane.models.telemetry.readings import SourceReading

@@ -90,7 +90,7 @@ class MetricsServerSource:
             try:
                 body = self._body(PATHS[meaning.metric])
                 items = msgspec.json.decode(body, type=_List).items or []
-            except (_NoAnswerError, msgspec.MsgspecError) as error:
+            except (_NoAnswerError, msgspec.MsgspecError, RecursionError) as error:
                 self.failures[meaning.metric] += 1
                 refused["unanswered"] += 1
                 missing.append(meaning.metric)

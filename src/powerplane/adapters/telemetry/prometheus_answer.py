@@ -48,7 +48,9 @@ class Matrix:
         metric = msgspec.defstruct("Metric", fields, rename=names, gc=False)
         series = msgspec.defstruct("Series", [("metric", metric), ("values", Samples, [])], gc=False)
         data = msgspec.defstruct("Data", [("resultType", Literal["matrix"]), ("result", list[series])])  # type: ignore[valid-type]
-        answer = msgspec.defstruct("Answer", [("status", Literal["success"]), ("data", data), ("warnings", Any, None)])
+        answer = msgspec.defstruct(
+            "Answer", [("status", Literal["success"]), ("data", data), ("warnings", list[str] | None, None)]
+        )
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(answer, strict=False)
         self._labels: Callable[[Any], tuple[str, ...]] = attrgetter(*(name for name, *_ in fields))
 
@@ -62,7 +64,7 @@ class Matrix:
         """
         try:
             answer = self._decoder.decode(body)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise MatrixError(f"not an answer of Prometheus: {error}") from error
         found = [Series(self._labels(each.metric), each.values) for each in answer.data.result if each.values]
         return found, len(answer.warnings or ())

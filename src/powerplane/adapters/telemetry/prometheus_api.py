@@ -120,5 +120,5 @@ class PrometheusApi:
 def _why(body: bytes) -> str:
     try:
         return msgspec.json.decode(body, type=_Trouble).error[:300]
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return ""

@@ -40,7 +40,7 @@ def read_answer(data: bytes, source: str) -> Iterator[tuple[Labels, list[tuple[f
     """
     try:
         answer = msgspec.json.decode(data, type=_Answer)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise InputError(
             f"{source} is no answer of Prometheus: {error}",
             "record one: curl 'http://PROMETHEUS/api/v1/query?query=METRIC[1h]' > answer.json",

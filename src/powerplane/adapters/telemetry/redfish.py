@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from powerplane.adapters.telemetry.redfish_wire import Endpoint, Found, RedfishError, RedfishService
+from powerplane.adapters.telemetry.redfish_http import Endpoint, RedfishError, RedfishHttp
+from powerplane.adapters.telemetry.redfish_wire import Found, RedfishService
 from powerplane.models.telemetry.metrics import REDFISH
 from powerplane.models.telemetry.readings import Entity, Meaning, SeriesBlock, SourceReading
 
@@ -52,7 +53,10 @@ class RedfishSource:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._services = [RedfishService(endpoint, timeout_s, clock, sleep) for endpoint in endpoints]
+        self._services = [
+            (endpoint, RedfishService(RedfishHttp(endpoint, timeout_s, clock, sleep), endpoint.chassis))
+            for endpoint in endpoints
+        ]
         self._clock = clock
         self._pool = ThreadPoolExecutor(max(1, min(workers, len(endpoints))), thread_name_prefix="redfish")
         self.failures: Counter[tuple[str, str]] = Counter()
@@ -63,7 +67,7 @@ class RedfishSource:
     def read(self, now_s: float, window_s: float) -> tuple[SourceReading, ...]:  # noqa: ARG002 - a BMC tells its present only
         """Ask every BMC once; see ``PowerSource.read``. Each figure is dated by our clock when it came."""
         began = self._clock()
-        answers = list(self._pool.map(lambda service: self._ask(service, now_s, began), self._services))
+        answers = list(self._pool.map(lambda each: self._ask(each[0], each[1], now_s, began), self._services))
         refused = Counter(answer.reason for answer in answers if answer.reason)
         self.failures.update((answer.node, answer.reason) for answer in answers if answer.reason)
         self.errors = {answer.node: answer.told for answer in answers if answer.reason}
@@ -78,16 +82,15 @@ class RedfishSource:
         """End sessions and close connections; once is enough."""
         services, self._services = self._services, []
         if services:
-            list(self._pool.map(RedfishService.close, services))
+            list(self._pool.map(lambda each: each[1].close(), services))
         self._pool.shutdown()
 
-    def _ask(self, service: RedfishService, now_s: float, began: float) -> _Answer:
-        node = service.endpoint.node
+    def _ask(self, endpoint: Endpoint, service: RedfishService, now_s: float, began: float) -> _Answer:
         try:
             found, watts = service.read()
         except RedfishError as error:
-            return _Answer(node, now_s, None, (), error.reason, f"{service.endpoint.url}: {error}")
-        return _Answer(node, now_s + self._clock() - began, found, watts, "", "")
+            return _Answer(endpoint.node, now_s, None, (), error.reason, f"{endpoint.url}: {error}")
+        return _Answer(endpoint.node, now_s + self._clock() - began, found, watts, "", "")
 
 
 def _block(meaning: Meaning, answers: Sequence[_Answer]) -> SeriesBlock | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from powerplane.adapters.reading import convert, read_file
-from powerplane.adapters.telemetry.redfish_wire import Endpoint
+from powerplane.adapters.telemetry.redfish_http import Endpoint
 from powerplane.adapters.topology_file import FileStruct
 from powerplane.adapters.yaml_text import parse_yaml
 from powerplane.models.errors import InputError
@@ -37,7 +37,7 @@ class BmcEntry(FileStruct, frozen=True):
         Name of the Kubernetes node.
     url : str
     user, password_file, session, ca_file, insecure, chassis : optional
-        As for all, where they are left out; see ``redfish_wire.Endpoint``. Files are found from where this file is.
+        As for all, where they are left out; see ``redfish_http.Endpoint``. Files are found from where this file is.
     """
 
     node: Annotated[str, msgspec.Meta(min_length=1)]
