@@ -17,7 +17,7 @@ from tests.simulator.scraped import GPU_NODES, MODELS, RULES, SOURCES, Followed,
 
 from powerplane.adapters.telemetry.prometheus_source import PrometheusSource
 from powerplane.adapters.telemetry.redfish import RedfishSource
-from powerplane.adapters.telemetry.redfish_wire import Endpoint
+from powerplane.adapters.telemetry.redfish_http import Endpoint
 from powerplane.models.telemetry.remembered import Memory
 from powerplane.simulator.sensors.faults import (
     GPU_BLANK,
