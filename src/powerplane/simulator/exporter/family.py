@@ -59,7 +59,14 @@ def head(name: str, labels: Mapping[str, str]) -> str:
 
 
 def lines(
-    family: Family, source: str, said: Said, layout: Layout, *, heads: list[str], rows: Integers | None = None
+    family: Family,
+    source: str,
+    said: Said,
+    layout: Layout,
+    *,
+    heads: list[str],
+    rows: Integers | None = None,
+    value: Floats | None = None,
 ) -> str:
     """The family's samples, a line each.
 
@@ -74,6 +81,8 @@ def lines(
         ``name{labels} `` of every row.
     rows : int64 array or None
         Which rows to write; None for all.
+    value : float64 array, shape (R,), or None
+        Of all rows, where they are not the channel's own.
     """
     universe = layout.universes[family.per]
     rows = np.arange(len(heads)) if rows is None else rows
@@ -83,7 +92,7 @@ def lines(
     spoken = said.readings[source, family.what]
     rows = rows[spoken.there[universe.parent[rows]]]
     parent = universe.parent[rows]
-    value = spoken.value[parent] if family.value is None else family.value(said, layout)[rows]
+    value = spoken.value[parent] if value is None else value[rows]
     if len(rows) < len(heads):
         heads = [heads[row] for row in rows.tolist()]
     tails = _tails(family, spoken, parent)

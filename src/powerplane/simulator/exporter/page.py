@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from powerplane.simulator.exporter.family import Family, head, lines
 from powerplane.simulator.exporter.layout import Integers, Layout, Per, lay_out
 from powerplane.simulator.sensors.bank import Said
+from powerplane.simulator.sensors.channels import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Page:
     _layout: Layout | None = field(default=None, init=False)
     _alone: list[list[str]] = field(default_factory=list, init=False)
     _together: list[list[str]] = field(default_factory=list, init=False)
+    _values: dict[Family, tuple[Said, Floats]] = field(default_factory=dict, init=False)
 
     def of_node(self, said: Said, node: str) -> str | None:
         """What the exporter on one node shows; None where there is no such node."""
@@ -91,13 +93,24 @@ class Page:
         out: list[str] = []
         told = ""
         for family, own in zip(families, heads, strict=True):
-            text = lines(family, source, said, layout, heads=own, rows=rows.get(family.per))
+            value = self._value(family, said, layout)
+            text = lines(family, source, said, layout, heads=own, rows=rows.get(family.per), value=value)
             if text and family.name != told:
                 kind, about = metrics[family.name]
                 out.append(f"# HELP {family.name} {about}\n# TYPE {family.name} {kind}\n")
                 told = family.name
             out.append(text)
         return "".join(out)
+
+    def _value(self, family: Family, said: Said, layout: Layout) -> Floats | None:
+        """Values that are worked out from what is said, once for all pages that show it."""
+        if family.value is None:
+            return None
+        of, value = self._values.get(family, (None, None))
+        if of is not said or value is None:
+            value = family.value(said, layout)
+            self._values[family] = (said, value)
+        return value
 
     def _follow(self, said: Said) -> Layout:
         before = self._layout
