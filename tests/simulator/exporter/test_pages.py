@@ -233,8 +233,9 @@ def test_the_configuration_is_one_that_prometheus_accepts(layout, tmp_path):
         subprocess.run([promtool, "check", "config", tmp_path / "prometheus.yml"], check=True, capture_output=True)
 
 
-def test_a_configuration_with_a_nonsensical_interval_is_refused():
-    assert ExporterApp(ALL).answer(said_of(make_truth()), "/prometheus.yml", "scrape=;rm").status == 400
+@pytest.mark.parametrize("query", ["scrape=;rm", "scrape=0s", "scrape=%0a5s", "scrape=١s", "scrape=s", "layout=x"])
+def test_a_configuration_that_makes_no_sense_is_refused(query):
+    assert ExporterApp(ALL).answer(said_of(make_truth()), "/prometheus.yml", query).status == 400
 
 
 @pytest.mark.prometheus

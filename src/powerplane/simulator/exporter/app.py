@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ USUAL = ("kepler", "dcgm", "node-exporter", "ipmi", "cadvisor", "kube-state-metr
 
 TEXT, JSON, YAML = "text/plain; charset=utf-8", "application/json", "application/yaml"
 SCRAPE = "5s"
+DURATION = re.compile(r"[1-9][0-9]{0,5}(ms|s|m|h)")
+LAYOUTS = ("pages", "nodes")
+"""One page for all nodes of a kind; a target for each node."""
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -156,11 +160,13 @@ class ExporterApp:
 
     def _configuration(self, query: str, host: str) -> Reply:
         asked = {key: values[-1] for key, values in parse_qs(query).items()}
-        scrape = asked.get("scrape", SCRAPE)
-        if not scrape.rstrip("ms").isdigit():
+        scrape, layout = asked.get("scrape", SCRAPE), asked.get("layout", LAYOUTS[0])
+        if not DURATION.fullmatch(scrape):
             return Reply(400, TEXT, f"scrape={scrape!r} is no duration such as 15s\n")
+        if layout not in LAYOUTS:
+            return Reply(400, TEXT, f"layout={layout!r} is none of {', '.join(LAYOUTS)}\n")
         exporters = [page.exporter for page in self._pages.values()]
-        text = prometheus_yml(exporters, host, scrape, together=asked.get("layout") != "nodes")
+        text = prometheus_yml(exporters, host, scrape, together=layout == LAYOUTS[0])
         return Reply(200, YAML, text)
 
     def _index(self) -> str:
