@@ -74,11 +74,16 @@ class Bmc:
         self.asked: list[str] = []
         self.tokens: set[str] = set()
         self.logins = 0
+        self.connections = 0
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
+
+            def setup(self) -> None:
+                outer.connections += 1
+                super().setup()
 
             def do_GET(self) -> None:
                 outer.handle(self)

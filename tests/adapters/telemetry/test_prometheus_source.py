@@ -281,6 +281,10 @@ def test_a_real_prometheus_is_read_through_bad_values_sums_and_a_lost_exporter(p
             assert sums.entities == (Entity(page.target),)
             assert (sums.value == 80.0).all()
             assert (np.diff(sums.at_s) > 0.9).all(), "scraped each second, and no sample told twice"
+            now_s = time.time()
+            past = source.history(sums.meaning, now_s - 2, now_s, 1.0)
+            assert past.entities == (Entity(page.target),)
+            assert (past.value == 80.0).all()
             bad = of(readings, "kepler").blocks[0]
             last = {entity.node: bad.value[end - 1] for entity, end in zip(bad.entities, bad.offsets[1:], strict=True)}
             np.testing.assert_array_equal(

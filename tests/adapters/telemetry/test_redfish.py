@@ -10,6 +10,7 @@ import pytest
 from tests.adapters.telemetry.redfish_service import PASSWORD, USER, Bmc, answer, members, newer, older, supplies
 from tests.scheduler_extender.certificates import LOOPBACK, Authority
 
+from powerplane.adapters.telemetry import redfish
 from powerplane.adapters.telemetry.redfish import RedfishSource
 from powerplane.adapters.telemetry.redfish_http import Endpoint
 from powerplane.models.telemetry.readings import Entity, SourceReading
@@ -157,6 +158,17 @@ def test_a_session_is_opened_once_renewed_when_forgotten_and_ended(serve: Any, r
     read.source.close()
     assert bmc.asked[-1] == "DELETE /redfish/v1/SessionService/Sessions/2"
     assert bmc.tokens == set()
+
+
+@pytest.mark.parametrize(("most_open", "connections"), [(1, 1), (0, 2)])
+def test_connections_are_kept_unless_there_are_too_many(
+    serve: Any, read: Any, monkeypatch: pytest.MonkeyPatch, most_open: int, connections: int
+) -> None:
+    monkeypatch.setattr(redfish, "MOST_OPEN", most_open)
+    bmc = serve(older())
+    assert read(at(bmc, session=True)).blocks
+    assert read.source.read(NOW, 60.0)[0].blocks
+    assert (bmc.connections, bmc.logins) == (connections, 1), "the session outlives the connection"
 
 
 def test_a_busy_service_is_asked_once_more(serve: Any, read: Any) -> None:

@@ -14,6 +14,9 @@ from powerplane.models.telemetry.metrics import REDFISH
 from powerplane.models.telemetry.readings import Entity, Meaning, SeriesBlock, SourceReading
 
 WORKERS = 32
+MOST_OPEN = 256
+"""BMCs whose connections are kept between rounds: beyond, a process would run out of file descriptors."""
+
 SOURCE = "redfish"
 
 
@@ -90,6 +93,9 @@ class RedfishSource:
             found, watts = service.read()
         except RedfishError as error:
             return _Answer(endpoint.node, now_s, None, (), error.reason, f"{endpoint.url}: {error}")
+        finally:
+            if len(self._services) > MOST_OPEN:
+                service.rest()
         return _Answer(endpoint.node, now_s + self._clock() - began, found, watts, "", "")
 
 

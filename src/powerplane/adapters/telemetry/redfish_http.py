@@ -111,6 +111,10 @@ class RedfishHttp:
         except (msgspec.MsgspecError, RecursionError) as error:
             raise RedfishError("malformed", f"{path} is no JSON object: {error}") from error
 
+    def rest(self) -> None:
+        """Close the connection, and keep the session; the next request opens another."""
+        self._http.close()
+
     def close(self) -> None:
         """End the session, so that the BMC, which has few, can give it to others."""
         if self._session_path:

@@ -77,6 +77,10 @@ class RedfishService:
         self._found, watts = self._discovered()
         return self._found, watts
 
+    def rest(self) -> None:
+        """Close the connection until the next reading."""
+        self._http.rest()
+
     def close(self) -> None:
         """End the session."""
         self._http.close()
