@@ -202,6 +202,41 @@ def test_a_lasting_shift_is_followed_within_hours():
     assert np.abs(told - truth).max() < 75
 
 
+@pytest.mark.parametrize("shape", [(0, 500), (2, 1), (2, 3), (1, 97)])
+def test_any_size_of_history_is_foretold_from(shape):
+    watts = np.full(shape, 700.0)
+    told = fit_forecast(history(watts), 3).ahead(history(watts))
+    low, high = told.interval(0.9)
+    assert told.watts == pytest.approx(np.full((shape[0], 3), 700.0))
+    assert (low <= 700).all()
+    assert (high >= 700).all()
+    assert told.breach(np.full(shape[0], 800.0)).shape == (shape[0],)
+
+
+@pytest.mark.parametrize("step_s", [60.0, 7 * DAY_S])
+def test_steps_of_a_minute_and_of_a_week_are_foretold_from(step_s):
+    rng = np.random.default_rng(0)
+    watts = 500 + rng.standard_normal((1, 3000))
+    told = fit_forecast(History(NOW, step_s, watts), 5).ahead(History(NOW, step_s, watts))
+    assert told.watts == pytest.approx(np.full((1, 5), 500.0), abs=5)
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, -5.0])
+def test_what_is_no_measurement_is_a_gap(bad):
+    watts = daily(10 * DAY, domains=1)
+    with_gap, with_bad = watts.copy(), watts.copy()
+    with_gap[0, [50, 400, -1]], with_bad[0, [50, 400, -1]] = np.nan, bad
+    one, other = (fit_forecast(history(each), 4).ahead(history(each)) for each in (with_gap, with_bad))
+    assert one.watts.tolist() == other.watts.tolist()
+
+
+def test_a_history_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="0 steps"):
+        history(np.zeros((1, 0)))
+    with pytest.raises(ValueError, match="foretells nothing"):
+        fit_forecast(history(np.ones((1, 5))), 0)
+
+
 @pytest.mark.slow
 def test_five_hundred_domains_are_foretold_within_a_second():
     watts = daily(21 * DAY, domains=500)

@@ -94,6 +94,16 @@ def test_without_data_the_prior_counts():
     assert np.isnan(shares.variance[1])
 
 
+def test_after_a_restart_the_prior_counts_until_something_was_watched():
+    sharing = LoadSharing()
+    rng = np.random.default_rng(5)
+    for step in range(3):
+        sharing.add(np.zeros(10, dtype=np.int64), 10 + rng.standard_normal(10), NOW + step * 60)
+    shares = sharing.shares(np.array([4.0]), np.array([8.0]))
+    assert shares.level[0] ** 2 == pytest.approx(LEVEL_PRIOR * 4, rel=0.1)
+    assert shares.variance[0] == pytest.approx(4)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -5.0])
 def test_a_bad_sample_leaves_the_sums_as_if_its_pod_had_not_been_there(bad):
     one, other = LoadSharing(), LoadSharing()

@@ -79,11 +79,10 @@ def fit_seasons(at_s: Floats, watts: Floats) -> Seasons:
     columns = waves(at_s)
     ridge = np.diag(_ridge(at_s[-1] - at_s[0]))
     weights = np.asarray(seen * age, dtype=np.float64)
-    products = (columns[:, :, None] * columns[:, None, :]).reshape(len(at_s), -1)
-    first = _solve(weights @ products, (weights * away) @ columns, ridge)
-    weights = weights * _doubt(away - first @ columns.T, seen)
     blocks = _blocks(at_s)
-    per_block = np.stack([weights[:, here] @ products[here] for here in blocks])
+    first = _solve(_products(weights, columns, blocks).sum(axis=0), (weights * away) @ columns, ridge)
+    weights = weights * _doubt(away - first @ columns.T, seen)
+    per_block = _products(weights, columns, blocks)
     moments = np.stack([(weights * away)[:, here] @ columns[here] for here in blocks])
     whole, moment = per_block.sum(axis=0), moments.sum(axis=0)
     left_out = np.full(watts.shape, np.nan)
@@ -93,6 +92,12 @@ def fit_seasons(at_s: Floats, watts: Floats) -> Seasons:
     constant = np.zeros((1, columns.shape[1]))
     constant[0, 0] = 1
     return Seasons(_solve(whole, moment, ridge) + mean[:, None] * constant, left_out)
+
+
+def _products(weights: Floats, columns: Floats, blocks: list[Rows]) -> Floats:
+    """Weighted products of the columns in each block, shape (blocks, D, columns²)."""
+    squared = ((columns[here, :, None] * columns[here, None, :]).reshape(len(here), -1) for here in blocks)
+    return np.stack([weights[:, here] @ pairs for here, pairs in zip(blocks, squared, strict=True)])
 
 
 def _ridge(span_s: float) -> Floats:
