@@ -35,6 +35,8 @@ def test_pods_that_vary_apart_are_told_from_those_that_vary_in_step():
     shares, variance = learn(use, workload)
     assert shares.own[0] ** 2 / variance[0] > 0.9
     assert shares.own[1] ** 2 / variance[1] < 0.1
+    assert shares.correlation[0] < 0.1
+    assert shares.correlation[1] > 0.9
     # The one that varies in step is most of the whole load, with which it is then said to move.
     assert (shares.common[1] ** 2).sum() / variance[1] > 0.8
 

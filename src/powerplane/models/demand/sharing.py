@@ -58,6 +58,12 @@ class Shares:
         result: Floats = (self.common**2).sum(axis=1) + self.level**2 + self.own**2
         return result
 
+    @property
+    def correlation(self) -> Floats:
+        """Between two pods of one workload, shape (W,), from 0 to 1; NaN where nothing varies."""
+        variance = self.variance
+        return ratio(variance - self.own**2, variance)
+
 
 @dataclass(slots=True, eq=False)
 class LoadSharing:
