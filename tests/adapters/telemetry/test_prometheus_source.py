@@ -116,6 +116,31 @@ def test_what_helps_to_ask_again_is_asked_again_once(ask: Callable[..., Promethe
     assert (len(asked), source.failures.total()) == (2, 0)
 
 
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [
+        ({"resultType": "scalar", "result": [NOW, str(NOW)]}, True),
+        ({"resultType": "vector", "result": [{"metric": {}, "value": [NOW, str(NOW)]}]}, True),
+        ({"resultType": "vector", "result": []}, False),
+        ({"resultType": "vector", "result": [{}]}, False),
+        ({"resultType": "scalar", "result": ["now", "1"]}, False),
+        ({"resultType": "string", "result": "x"}, False),
+    ],
+)
+def test_the_servers_time_is_a_scalar_or_a_vector_of_one(told: dict[str, Any], known: bool) -> None:
+    server = Exporter(lambda handler: send(handler, 200, json.dumps({"status": "success", "data": told}).encode()))
+    api = prometheus_api.PrometheusApi(server.url, {}, None)
+    try:
+        if known:
+            assert api.now_s(1.0) == NOW
+        else:
+            with pytest.raises(prometheus_api.NoAnswerError, match="not an answer"):
+                api.now_s(1.0)
+    finally:
+        api.close()
+        server.close()
+
+
 def test_no_prometheus_is_an_error_of_every_source_and_never_a_figure() -> None:
     source = PrometheusSource("http://127.0.0.1:1", timeout_s=2.0, sleep=lambda _: None)
     readings = source.read(NOW, 60.0)

@@ -68,11 +68,13 @@ class PrometheusApi:
         NoAnswerError
         """
         try:
-            evaluated, _ = self._small.custom_query("time()", timeout=timeout_s)
+            found = self._small.custom_query("time()", timeout=timeout_s)
+            # Prometheus answers with a scalar, VictoriaMetrics with a vector of it.
+            evaluated, _ = found[0]["value"] if isinstance(found[0], dict) else found
             return float(evaluated)
         except (requests.RequestException, PrometheusApiClientException, OSError, HTTPError) as error:
             raise NoAnswerError(str(error) or type(error).__name__) from error
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise NoAnswerError(f"not an answer of Prometheus: {error!r}") from error
 
     def get(self, path: str, parameters: Parameters, timeout_s: float) -> bytes:
