@@ -1,5 +1,9 @@
+import json
+from pathlib import Path
+
 import pytest
 
+from powerplane.adapters.snapshot_directory import write_snapshot
 from powerplane.models.plan import Move, Plan
 from powerplane.simulator.scenario import Scenario
 from powerplane.simulator.story import heat_wave_story
@@ -48,3 +52,42 @@ def evacuation(story: Scenario) -> Plan:
         snapshot=snapshot.digest,
         moves=tuple(moves),
     )
+
+
+@pytest.fixture
+def snapshot_directory(tmp_path: Path) -> Path:
+    """Two nodes, three pods and a DaemonSet, as kubectl and a person would write them."""
+    directory = tmp_path / "snapshot"
+    nodes = [
+        {"metadata": {"name": name}, "status": {"allocatable": {"cpu": "8", "memory": "32Gi", "pods": "110"}}}
+        for name in ("node-1", "node-2")
+    ]
+    owners = {"web": "ReplicaSet", "agent": "DaemonSet"}
+    pods = [
+        {
+            "metadata": {
+                "name": f"{app}-{number}",
+                "namespace": "default",
+                "uid": f"{app}-{number}",
+                "labels": {"app": app},
+                "ownerReferences": [{"kind": owners[app], "name": app, "controller": True}],
+            },
+            "spec": {"nodeName": node, "containers": [{"resources": {"requests": {"cpu": "2", "memory": "1Gi"}}}]},
+            "status": {"phase": "Running"},
+        }
+        for app, number, node in (
+            ("web", 1, "node-1"),
+            ("web", 2, "node-2"),
+            ("web", 3, "node-2"),
+            ("agent", 1, "node-1"),
+            ("agent", 2, "node-2"),
+        )
+    ]
+    write_snapshot(
+        directory,
+        {"nodes": json.dumps({"items": nodes}).encode(), "pods": json.dumps({"items": pods}).encode()},
+        "domains: [{name: rack-1, kind: rack, budget: 1kW, nodes: [node-1, node-2]}]\n",
+        "curves: {server: [[0, 90], [1, 350]]}\nnodes: {default: {curve: server}}\n",
+        "namespace,pod,cpu_cores,accelerator_watts\ndefault,web-1,1.5,\ndefault,web-2,1.0,\ndefault,web-3,0.7,\n",
+    )
+    return directory

@@ -59,16 +59,16 @@ def schema_text(schema: dict[str, Any]) -> str:
 
 
 def _schema(kind: Any) -> dict[str, Any]:
-    schema: dict[str, Any] = _tidy(msgspec.json.schema(kind))
+    schema: dict[str, Any] = tidy(msgspec.json.schema(kind))
     return schema
 
 
-def _tidy(value: Any) -> Any:
+def tidy(value: Any) -> Any:
     """Take the source code's indents out of descriptions."""
     if isinstance(value, list):
-        return [_tidy(item) for item in value]
+        return [tidy(item) for item in value]
     if isinstance(value, dict):
-        return {key: cleandoc(item) if _is_text(key, item) else _tidy(item) for key, item in value.items()}
+        return {key: cleandoc(item) if _is_text(key, item) else tidy(item) for key, item in value.items()}
     return value
 
 

@@ -165,7 +165,7 @@ class Recorder:
             device_work_lost=_missing(self._done_devices, self._asked_devices),
             moves=moves,
             energy_kwh=self._joules / JOULES_IN_KWH,
-            peak_share=float(self._peak[worst]) if worst >= 0 else 0.0,
+            peak_share=_share(float(self._peak[worst])) if worst >= 0 else 0.0,
             peak_domain=world.supply.names[worst] if worst >= 0 else "",
         )
         series = Series(np.array(at_s), np.array(watts), np.array(budgets), np.array(dark), np.array(work))
@@ -223,6 +223,11 @@ class Recorder:
         tripped = any(n == name and abs(at_s - ended) < 1e-3 for n, at_s in self._world.trips)
         if lasted_s > 0:
             self._overloads.append(Overload(name, from_s, lasted_s, area / lasted_s, most, heat, tripped))
+
+
+def _share(value: float) -> float:
+    """A share without the rounding of sums of floats, so that what holds to the watt reads as 1."""
+    return 1.0 if abs(value - 1.0) < OVER - 1.0 else value
 
 
 def _missing(done: float, asked: float) -> float:

@@ -44,12 +44,13 @@ class Place(msgspec.Struct, frozen=True):
             raise self.wrong(f"{value!r} is not a whole number", "write one")
         return int(found)
 
-    def share(self, value: str, *, most: float = 100.0) -> float:
+    def share(self, value: str | int, *, most: float = 100.0) -> float:
         """Read a share in percent."""
-        if value.strip() in ("0", "0%"):
+        text = str(value).strip()
+        if text in ("0", "0%"):
             return 0.0
         try:
-            found = float(parse_share(value))
+            found = float(parse_share(text))
         except InputError as error:
             raise self.wrong(error.problem, error.next_step) from error
         if found > most:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from powerplane.adapters.reading import convert, read_file
-from powerplane.adapters.topology_file import BreakerEntry, Figure, FileStruct, Power
+from powerplane.adapters.topology_file import Figure, FileStruct, Power
 from powerplane.adapters.yaml_text import parse_yaml
 
 MOST_BYTES = 10_000_000
@@ -84,6 +84,13 @@ class RowEntry(FileStruct, frozen=True):
     inlet: Figure = 22
 
 
+class BreakerLimit(FileStruct, frozen=True):
+    """A breaker: its rating, and its curve as [times over the rating, seconds until it trips], falling."""
+
+    rating: Amount
+    curve: tuple[tuple[Figure, Figure], ...]
+
+
 class LimitEntry(FileStruct, frozen=True):
     """What domains may draw.
 
@@ -91,12 +98,11 @@ class LimitEntry(FileStruct, frozen=True):
     ----------
     budget : str
         Watts, or a share of the peak of all nodes below.
-    breaker : BreakerEntry or None
-        Its rating may be a share, too.
+    breaker : BreakerLimit or None
     """
 
     budget: Amount | None = None
-    breaker: BreakerEntry | None = None
+    breaker: BreakerLimit | None = None
 
 
 class LimitsEntry(FileStruct, frozen=True):
@@ -224,7 +230,7 @@ class WorkloadEntry(FileStruct, frozen=True, kw_only=True):
     priority: Figure = 0
     may_be_down: Share | None = None
     node_type: str | None = None
-    apart: Literal["true", "false"] = "false"
+    apart: Literal["true", "false"] | bool = "false"
 
 
 class HeatEntry(FileStruct, frozen=True):
@@ -265,7 +271,7 @@ class SensorsEntry(FileStruct, frozen=True):
 
     every: Duration = "15s"
     delay: Duration = "2s"
-    noise: Share | Literal["0"] = "1%"
+    noise: Share | Literal[0] = "1%"
 
 
 class PlanEntry(FileStruct, frozen=True):
@@ -280,7 +286,7 @@ class PlanEntry(FileStruct, frozen=True):
     every: Duration = "5m"
     solve: Duration = "10s"
     at_once: Figure = 24
-    margin: Share | Literal["0"] = "3%"
+    margin: Share | Literal[0] = "3%"
 
 
 class ThrottleEntry(FileStruct, frozen=True):
@@ -332,6 +338,10 @@ KEYS: dict[str, type[msgspec.Struct]] = {
     "$.cluster.limits.row": LimitEntry,
     "$.cluster.limits.rack": LimitEntry,
     "$.cluster.limits.byName": LimitEntry,
+    "$.cluster.limits.feed.breaker": BreakerLimit,
+    "$.cluster.limits.row.breaker": BreakerLimit,
+    "$.cluster.limits.rack.breaker": BreakerLimit,
+    "$.cluster.limits.byName.breaker": BreakerLimit,
     "$.workloads": WorkloadEntry,
     "$.workloads.requests": RequestsEntry,
     "$.workloads.load": LoadEntry,

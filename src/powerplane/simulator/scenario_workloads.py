@@ -124,7 +124,7 @@ def _template(entry: WorkloadEntry, place: Place) -> PodTemplate:
     here = place.at("requests")
     labels = (("app", entry.name),)
     affinity = None
-    if entry.apart == "true":
+    if entry.apart in ("true", True):
         term = PodAffinityTerm(topology_key=HOSTNAME, label_selector=LabelSelector(match_labels=dict(labels)))
         affinity = Affinity(pod_anti_affinity=PodAffinity(required=(term,)))
     daemon = entry.kind == "DaemonSet"
