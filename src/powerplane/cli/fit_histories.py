@@ -15,7 +15,7 @@ from powerplane.models.curves import PowerCurve
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Node
 from powerplane.models.quantities import parse_quantity
-from powerplane.models.telemetry.metrics import MEANINGS
+from powerplane.models.telemetry.metrics import SCRAPED
 from powerplane.models.telemetry.node_names import NodeNames, aliases_of
 from powerplane.models.telemetry.precedence import GPU_SOURCES, NODE_USE_SOURCES, PART_SOURCES, WALL_SOURCES
 from powerplane.models.telemetry.readings import Floats, Meaning, Quantity, SeriesBlock
@@ -164,7 +164,7 @@ class _Questions:
 
     def table(self, quantity: Quantity, sources: tuple[str, ...]) -> Table:
         """All rows of a quantity of some sources, the more believed first."""
-        rows = [row for source in sources for row in MEANINGS if row.source == source and row.quantity == quantity]
+        rows = [row for source in sources for row in SCRAPED if row.source == source and row.quantity == quantity]
         blocks = []
         for row in rows:
             self.say(f"reading the history of {row.metric}")

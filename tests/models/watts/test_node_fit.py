@@ -169,3 +169,13 @@ def test_a_scale_that_is_no_positive_number_is_refused() -> None:
         NodeFit.start(PRIOR, full_scale=(0.0,))
     with pytest.raises(InputError, match="2 counters"):
         NodeFit.start(PRIOR, counters=2, full_scale=(1.0,))
+
+
+def test_a_few_samples_from_the_future_do_not_make_all_others_old() -> None:
+    samples = walk(600, 16)
+    at_s = samples.at_s.copy()
+    at_s[::60] = 4e9
+    wrong = NodeSamples(at_s, samples.now, samples.before, samples.watts)
+    fit = NodeFit.start(PRIOR, rules=FitRules(half_life_s=86400)).follow(wrong)
+    assert fit.error.samples > 500
+    assert curve_error(fit) < 0.06

@@ -14,6 +14,7 @@ from powerplane.models.telemetry.readings import Floats
 from powerplane.models.watts.correction import Correction
 from powerplane.models.watts.node_fit import NodeFit
 from powerplane.models.watts.samples import NodeSamples
+from powerplane.models.watts.timing import aligned
 
 BLOCKS = 10
 FIRST_SAMPLES = 16
@@ -129,13 +130,13 @@ def whole_model(samples: NodeSamples, start: Start) -> Answer:
 def curve_alone(samples: NodeSamples, start: Start) -> Answer:
     """The monotone curve over the first counter, which is what plans compute with."""
     fit = start.fit(samples).follow(samples)
-    return lambda asked: fit.curve_watts(asked.now[:, 0])
+    return lambda asked: fit.curve_watts(asked.now[:, 0], asked.before[:, 0])
 
 
 def monotone_alone(samples: NodeSamples, start: Start) -> Answer:
     """The sum of monotone curves of all counters."""
     fit = start.fit(samples).follow(samples)
-    return lambda asked: fit.model.watts(asked.now)
+    return lambda asked: fit.model.watts(aligned(asked.now, asked.before, fit.timing, fit.model.scale))
 
 
 def fit_online(samples: NodeSamples, start: Start) -> tuple[Score, Score]:

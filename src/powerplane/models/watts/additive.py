@@ -15,6 +15,8 @@ FIXED_KNOTS = (0.0, 0.1, 0.5, 1.0)
 MOST_KNOTS = 8
 SAMPLES_A_KNOT = 20
 CLOSEST_KNOTS = 0.05
+LEAST_SCALE = 1e-100
+"""A counter that was never above is taken for one that stands still."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,5 +149,5 @@ def scale_of(counters: Floats, stated: Sequence[float] | None) -> Floats:
         return np.ones(counters.shape[1])
     most = 3.0 * np.quantile(counters, 0.99, axis=0)
     tops = np.where(counters <= most, counters, 0.0).max(axis=0)
-    scale: Floats = np.where(tops > 0, tops, np.maximum(counters.max(axis=0), 1e-12))
+    scale: Floats = np.maximum(np.where(tops > 0, tops, counters.max(axis=0)), LEAST_SCALE)
     return scale

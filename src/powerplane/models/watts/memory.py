@@ -11,6 +11,9 @@ from powerplane.models.watts.samples import NodeSamples
 CELLS = 64
 """Equal steps of the first counter; the most crowded step is thinned first."""
 
+DOUBTED = 16
+"""So many of the latest samples may have a wrong time without making the others old."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Memory:
@@ -41,11 +44,13 @@ class Memory:
         return len(self.samples)
 
     def weights(self, half_life_s: float) -> Floats:
-        """Return what each sample counts for at the time of the latest one; shape (M,)."""
+        """Return what each sample counts for by now, which is when the latest but a few were taken; shape (M,)."""
         if not len(self):
             return self.counts
-        age_s = self.samples.at_s.max() - self.samples.at_s
-        faded: Floats = self.counts * np.exp2(-age_s / half_life_s)
+        at_s = self.samples.at_s
+        # In order of time: a few samples from the future must not make all others old.
+        latest = at_s[max(len(at_s) // 2, len(at_s) - DOUBTED)]
+        faded: Floats = self.counts * np.exp2(-np.maximum(latest - at_s, 0.0) / half_life_s)
         return faded
 
     def with_more(self, more: NodeSamples, missed: Floats, curve_missed: Floats, most: int, half_life_s: float) -> Self:

@@ -13,6 +13,8 @@ from powerplane.models.telemetry.readings import Floats, Integers
 MOST_WATTS = 100_000.0
 """More than any one machine draws: a reading above is in another unit."""
 
+LEAST_WATTS = 0.001
+
 LONGEST_GAP = 5.0
 """Times the usual distance of samples after which the one before says nothing about this one."""
 
@@ -85,7 +87,7 @@ class NodeSamples:
         """
         reasons: dict[str, NDArray[np.bool_]] = {
             "not a number": ~(np.isfinite(self.at_s) & np.isfinite(self.watts) & np.isfinite(self.now).all(axis=1)),
-            "no watts": self.watts <= 0,
+            "no watts": self.watts < LEAST_WATTS,
             "absurd watts": self.watts > MOST_WATTS,
             "negative counter": self.now.min(axis=1, initial=0.0) < 0,
         }
