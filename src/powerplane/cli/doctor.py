@@ -34,7 +34,7 @@ from powerplane.cli.watts_source import (
     open_source,
 )
 from powerplane.models.errors import PowerPlaneError, UsageError
-from powerplane.models.telemetry.metrics import SCRAPED
+from powerplane.models.telemetry.metrics import OWNERS, SCRAPED
 
 MARKS: dict[Level, tuple[str, str]] = {"ok": ("✓", "green"), "warn": ("△", "yellow"), "fail": ("✗", "bold red")}
 
@@ -67,7 +67,7 @@ def doctor(
     where = SiteFrom(snapshot, kubeconfig, context, topology, power, no_cluster)
     watts = WattsFrom(prometheus, telemetry, token_file, ca_file, labels(header), labels(node_label), redfish)
     timeout_s = parse_duration(timeout, "--timeout")
-    opened = open_source(watts, timeout_s=timeout_s, meanings=SCRAPED)
+    opened = open_source(watts, timeout_s=timeout_s, meanings=(*SCRAPED, *OWNERS))
     with progress("reading nodes and domains") as say:
         ground = read_ground(where, say)
         sections = [*examine_telemetry(watts, opened, ground, timeout_s, clock=time.time, say=say)]
