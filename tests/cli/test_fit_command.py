@@ -100,6 +100,10 @@ def test_names_from_a_recording_cannot_break_out_of_the_page(program: Program, t
         (("--csv", "x.csv"), "does not say what explains"),
         (("--csv", "x.csv", "--counters", "cpu"), "does not exist"),
         (("--csv", "x.csv", "--counters", "cpu", "--quantile", "1.5"), "not between 0 and 1"),
+        (("--csv", "x.csv", "--counters", "cpu", "--capacity", "-2"), "not above 0"),
+        (("--csv", "x.csv", "--counters", "cpu", "--snapshot", "now"), "--csv goes with neither"),
+        (("--csv", "x.csv", "--counters", "cpu", "--limit", "l"), "are for an accelerator"),
+        (("--prometheus", "http://h:1", "--watts", "w"), "are for recordings"),
         (("--prometheus", "http://h:1", "--history", "5s", "--step", "1m"), "samples a node"),
         (("--prometheus", "nonsense", "--snapshot", "."), "not an address"),
     ],
@@ -119,7 +123,7 @@ def test_a_recording_without_one_believable_sample_is_refused(program: Program, 
     path.write_text("timestamp,cpu,watts\n1,0.5,0\n2,0.5,-3\n")
     done = fit(program, path)
     assert done.code == 1
-    assert "2 with no watts" in done.err
+    assert "no watts (2)" in done.err
 
 
 @pytest.fixture

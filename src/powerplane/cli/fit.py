@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -117,9 +118,17 @@ def fit(
     rules = FitRules(half_life_s=parse_duration(half_life, "--half-life"))
     if quantile is not None and not 0 < quantile < 1:
         raise UsageError(f"--quantile {quantile:g} is not between 0 and 1", "give a share such as --quantile 0.95")
+    if capacity is not None and not 0 < capacity < inf:
+        raise UsageError(f"--capacity {capacity:g} is not above 0", "give what the whole machine counts, such as 32")
     if (csv is None) == (prometheus is None):
         problem = "neither --csv nor --prometheus is given" if csv is None else "--csv and --prometheus are both given"
         raise UsageError(problem, "give --csv FILE --watts COLUMN --counters A,B, or --prometheus URL --history 24h")
+    where = WattsFrom(prometheus, None, token_file, ca_file, labels(header), labels(node_label))
+    _check_apart(
+        csv is not None,
+        of_recording=(watts, counters, capacity, limit, throughput),
+        of_cluster=(snapshot, kubeconfig, context, type_label, token_file, ca_file, header, node_label),
+    )
     with progress("reading") as say:
         if csv is not None:
             if not counters:
@@ -128,7 +137,6 @@ def fit(
             found = of_csv(csv, columns, capacity, server)
         else:
             grid = _grid(parse_duration(history, "--history"), parse_duration(step, "--step"))
-            where = WattsFrom(prometheus, None, token_file, ca_file, labels(header), labels(node_label))
             source = _prometheus(where, parse_duration(timeout, "--timeout"))
             nodes = _nodes(snapshot, kubeconfig, context)
             found = of_prometheus(source, nodes, grid, say, type_label=type_label, server=server)
@@ -143,6 +151,22 @@ def fit(
     return OK
 
 
+def _check_apart(is_recording: bool, of_recording: Sequence[object], of_cluster: Sequence[object]) -> None:
+    """Refuse options that would be passed over."""
+    if is_recording and any(given is not None for given in of_cluster):
+        raise UsageError(
+            "--csv goes with neither --snapshot, --kubeconfig, --context, --type-label nor options for a Prometheus",
+            "leave those out, or give --prometheus URL in the place of --csv",
+        )
+    if not is_recording and any(given is not None for given in of_recording):
+        raise UsageError(
+            "--watts, --counters, --capacity, --limit and --throughput are for recordings",
+            "leave those out, or give --csv FILE in the place of --prometheus",
+        )
+    if of_recording[-2:] != (None, None):
+        raise UsageError("--limit and --throughput are for an accelerator", "add --card MODEL, or leave those out")
+
+
 def _fitted(history: TypeHistory, rules: FitRules, quantile: float | None, say: Say) -> TypeFit:
     say(f"fitting {history.name} to {len(history.samples):,} samples")
     start = NodeFit.start(
@@ -150,7 +174,7 @@ def _fitted(history: TypeHistory, rules: FitRules, quantile: float | None, say: 
     )
     learned = start.follow(history.samples)
     if not len(learned.memory):
-        reasons = ", ".join(f"{count} with {reason}" for reason, count in learned.refused.items()) or "there are none"
+        reasons = ", ".join(f"{reason} ({count:,})" for reason, count in learned.refused.items()) or "there are none"
         raise InputError(
             f"no sample of {history.name!r} can be learned from: {reasons}", "check the columns and their units"
         )

@@ -42,7 +42,10 @@ class TypeFit:
 
 
 class FitRow(msgspec.Struct, frozen=True, rename="camel"):
-    """One node type, as `-o json` shows it. Errors are shares; null without any sample."""
+    """One node type, as `-o json` shows it. Errors are shares; null without any sample.
+
+    ``meter_ahead`` is how many intervals of samples the meter is ahead of the counters; below 0 it is late.
+    """
 
     node_type: str
     nodes: tuple[str, ...]
@@ -57,6 +60,7 @@ class FitRow(msgspec.Struct, frozen=True, rename="camel"):
     curve_error: float | None
     bias_watts: float | None
     high_watts: float | None
+    meter_ahead: float
     curve: tuple[tuple[float, float], ...]
 
 
@@ -155,6 +159,7 @@ def _row(each: TypeFit) -> FitRow:
         curve_error=_known(error.curve_mape),
         bias_watts=_known(error.curve_bias_watts),
         high_watts=_known(error.high_watts),
+        meter_ahead=each.fit.timing,
         curve=tuple((float(u), mw / 1000) for u, mw in zip(each.curve.utilisation, each.curve.milliwatts, strict=True)),
     )
 

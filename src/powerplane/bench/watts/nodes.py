@@ -31,7 +31,7 @@ from powerplane.bench.watts.node_protocols import (
 from powerplane.bench.watts.page import render_table
 from powerplane.bench.watts.table import WattsTable
 from powerplane.models.catalogue import nearest_server
-from powerplane.models.errors import PowerPlaneError, UsageError
+from powerplane.models.errors import InputError, PowerPlaneError, UsageError
 from powerplane.models.watts.samples import NodeSamples
 
 NX12 = Path("power/nx12")
@@ -50,6 +50,9 @@ LATE_S = (3.0, 15.0, 60.0)
 
 HEADINGS = ("recording", "method", "protocol", "MAPE", "worst tenth", "last tenth", "bias")
 AIM = 0.08
+FEWEST, MOST = 100, 20_000
+"""Samples of any other recording that are measured on."""
+
 MOST_FOR_BOUND = 5000
 """Samples up to which the best monotone curve is worked out."""
 
@@ -168,11 +171,17 @@ def _measured(given: argparse.Namespace) -> WattsTable:
         raise UsageError("--csv needs to know its counters", "name its columns: --counters cpu_time,instructions")
     columns = CsvColumns(given.watts, tuple(given.counters.split(",")), given.time)
     rows: list[tuple[str, ...]] = []
+    notes: list[str] = []
     for name, samples in read_counters(given.csv, columns).items():
-        good, _ = samples.believable()
-        rows += rows_of(name, good)
+        good, refused = samples.believable()
+        notes += [f"{name}: {count} samples left out: {reason}." for reason, count in refused.items()]
+        if len(good) < FEWEST:
+            raise InputError(f"{name} has {len(good)} usable samples, too few to judge by", f"record {FEWEST} or more")
+        if len(good) > MOST:
+            notes.append(f"{name}: the first {MOST:,} of {len(good):,} samples, for the sake of the trees.")
+        rows += rows_of(name, good[:MOST])
     text = f"Watts in the column {given.watts} of {given.csv.name}, explained by {given.counters}."
-    return WattsTable(f"Node watts of {given.csv.name}", text, HEADINGS, tuple(rows))
+    return WattsTable(f"Node watts of {given.csv.name}", text, HEADINGS, tuple(rows), tuple(notes))
 
 
 if __name__ == "__main__":
