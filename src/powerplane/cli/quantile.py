@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from powerplane.cli.options import parse_duration
 from powerplane.cli.progress import Say
 from powerplane.cli.watts_source import TELEMETRY, Opened
+from powerplane.models.demand.confidence import BoundRules
 from powerplane.models.demand.held_back import hold_back
 from powerplane.models.demand.history import take_history
 from powerplane.models.demand.memory import DemandMemory, owners
@@ -94,7 +95,7 @@ def at_quantile(snapshot: Snapshot, opened: Opened, level: float, history_s: flo
     owner_of = dict(zip(zip(pods.namespaces, pods.names, strict=True), owners(snapshot), strict=True))
     step_s = max(_step_s(history_s), history_s * len(owner_of) / MOST_VALUES)
     ask = _Recorded(opened, history_s) if opened.moments else _Live(opened.source, history_s, step_s, say)
-    memory = DemandMemory()
+    memory = DemandMemory(BoundRules(sample_s=ask.step_s))
     cores, watts = ask.blocks("pod cpu cores", POD_USE_SOURCES), ask.blocks("gpu watts", GPU_SOURCES)
     if not take_history(memory, owner_of, cores, watts, ask.step_s):
         raise InputError(
