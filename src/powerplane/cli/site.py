@@ -27,6 +27,9 @@ from powerplane.models.telemetry.node_names import aliases_of
 from powerplane.models.topology import PowerTopology
 from powerplane.models.usage import DEVICE_MW, devices_milli
 
+GPU_COUNT = "nvidia.com/gpu.count"
+"""Label of a node by NVIDIA's GPU feature discovery: its cards, however often each is offered."""
+
 
 @dataclass(frozen=True, slots=True)
 class SiteFrom:
@@ -141,7 +144,7 @@ def node_facts(nodes: Sequence[Node], power: PowerAssignment) -> tuple[NodeFacts
                 "add `nodes: {default: {curve: NAME}}` to power.yaml, or name the node under byLabel or byName",
             )
         offers = _offers(node)
-        accelerators = -(-devices_milli(offers) // MILLI)
+        accelerators = _accelerators(node, offers)
         device_watts = (DEVICE_MW if own.accelerator_peak_mw is None else own.accelerator_peak_mw) / MILLI
         found.append(
             NodeFacts(
@@ -156,6 +159,12 @@ def node_facts(nodes: Sequence[Node], power: PowerAssignment) -> tuple[NodeFacts
             )
         )
     return tuple(found)
+
+
+def _accelerators(node: Node, offers: dict[str, int]) -> int:
+    """How many cards a node has: as NVIDIA's feature discovery counts them, for shared ones are offered many times."""
+    counted = (node.metadata.labels or {}).get(GPU_COUNT, "")
+    return int(counted) if counted.isascii() and counted.isdigit() else -(-devices_milli(offers) // MILLI)
 
 
 def _offers(node: Node) -> dict[str, int]:

@@ -71,6 +71,7 @@ class Sums:
         self._count = len(envelopes.idle)
         self._found: dict[tuple[Quantity, str], list[tuple[JudgedBlock, Integers]]] = {}
         self.unmatched: dict[str, int] = {}
+        busy = _busy_devices(judged)
         for one in judged:
             for block in one.blocks:
                 if block.meaning.quantity not in NODE_QUANTITIES:
@@ -79,7 +80,7 @@ class Sums:
                 if strangers := int((rows < 0).sum()):
                     self.unmatched[one.source] = self.unmatched.get(one.source, 0) + strangers
                 if block.meaning.quantity == "gpu watts":
-                    block = _held_to_devices(block, rows, envelopes, rules)  # noqa: PLW2901
+                    block = _held_to_devices(block, rows, busy, envelopes, rules=rules)  # noqa: PLW2901
                 self._found.setdefault((block.meaning.quantity, one.source), []).append((block, rows))
 
     def sources(self, quantity: Quantity) -> list[str]:
@@ -183,10 +184,26 @@ def _first_of(sums: Sequence[NodeSums], count: int) -> Floats:
     return result
 
 
-def _held_to_devices(block: JudgedBlock, rows: Integers, envelopes: Envelopes, rules: Rules) -> JudgedBlock:
+def _busy_devices(judged: Sequence[Judged]) -> dict[tuple[str, str], float]:
+    """Share of time in which accelerators work, by node as the source calls it, and device."""
+    busy: dict[tuple[str, str], float] = {}
+    for one in judged:
+        for block in one.blocks:
+            if block.meaning.quantity == "gpu utilisation":
+                for entity, share in zip(block.entities, block.value.tolist(), strict=True):
+                    key = entity.node, entity.device
+                    busy[key] = max(busy.get(key, 0.0), 0.0 if np.isnan(share) else share)
+    return busy
+
+
+def _held_to_devices(
+    block: JudgedBlock, rows: Integers, busy: dict[tuple[str, str], float], envelopes: Envelopes, *, rules: Rules
+) -> JudgedBlock:
     """Refuse accelerators that draw more or less than one can."""
     ours = np.flatnonzero((rows >= 0) & ~np.isnan(block.value))
-    faults = envelopes.device_faults(block.value[ours], rows[ours], rules)
+    devices = [block.entities[place] for place in ours.tolist()]
+    shares = np.array([busy.get((device.node, device.device), np.nan) for device in devices], dtype=np.float64)
+    faults = envelopes.device_faults(block.value[ours], rows[ours], shares, rules)
     if not (faults != "").any():
         return block
     value, reason = block.value.copy(), list(block.reason)

@@ -99,7 +99,7 @@ def parts_candidate(
     memory = np.where(np.isnan(known), rules.dram_share * cpu.value, known)
     least = cpu.value + np.nan_to_num(known) + np.nan_to_num(gpu.measured)
     shown = (1 + rules.loss_share) * (cpu.value + memory) + gpu.watts
-    guessed = np.isnan(gpu.measured) & (gpu.watts > 0)
+    guessed = np.nan_to_num(gpu.measured) < gpu.watts
     watts = np.maximum(shown + rest, np.maximum(envelopes.idle + gpu.watts, least))
     parts = Parts(cpu.value, known, gpu.measured)
     return _candidate(
@@ -125,7 +125,7 @@ class GpuParts:
     measured : float64 array, shape (N,)
         All of a node's; NaN where not measured.
     watts : float64 array, shape (N,)
-        What they count as: at their limit where not measured, 0 where there are none.
+        What they count as: those that are not measured at their limit, 0 where there are none.
     """
 
     measured: Floats
@@ -134,11 +134,12 @@ class GpuParts:
     @classmethod
     def of(cls, sums: Sequence[NodeSums], envelopes: Envelopes) -> "GpuParts":
         """Of the first source that tells."""
-        measured = np.full(len(envelopes.idle), np.nan)
+        measured, devices = np.full(len(envelopes.idle), np.nan), np.zeros(len(envelopes.idle))
         for each in sums:
-            measured = np.where(np.isnan(measured), each.value, measured)
-        most = envelopes.accelerators * envelopes.accelerator_peak
-        return cls(measured, np.where(np.isnan(measured), most, measured))
+            fresh = np.isnan(measured) & ~np.isnan(each.value)
+            measured, devices = np.where(fresh, each.value, measured), np.where(fresh, each.devices, devices)
+        unseen = np.maximum(envelopes.accelerators - devices, 0) * envelopes.accelerator_peak
+        return cls(measured, np.nan_to_num(measured) + unseen)
 
 
 def rest_watts(learned: Floats, least_parts: Floats, envelopes: Envelopes, rules: Rules) -> Floats:

@@ -88,10 +88,20 @@ class Envelopes:
                 reason[row] = f"wrong unit (×{factor:g})"
         return reason
 
-    def device_faults(self, watts: Floats, node: NDArray[np.int64], rules: Rules) -> NDArray[np.object_]:
-        """The same for single accelerators, each in a node (rows, shape (D,))."""
+    def device_faults(self, watts: Floats, node: NDArray[np.int64], busy: Floats, rules: Rules) -> NDArray[np.object_]:
+        """The same for single accelerators.
+
+        Parameters
+        ----------
+        watts : float64 array, shape (D,)
+        node : int64 array, shape (D,)
+            Row of each one's node.
+        busy : float64 array, shape (D,)
+            Share of time in which it works; NaN where not known.
+        """
         most = self.accelerator_peak[node]
-        least = most * rules.device_low_share
+        working = np.clip(np.nan_to_num(busy), 0.0, 1.0) * rules.device_busy_share
+        least = most * np.maximum(rules.device_low_share, working)
         wrong = (most > 0) & ((watts > rules.high_share * most) | (watts < least))
         reason = np.full(len(watts), "", dtype=object)
         for row in np.flatnonzero(wrong).tolist():

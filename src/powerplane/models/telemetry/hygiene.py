@@ -29,6 +29,9 @@ Mask = NDArray[np.bool_]
 LATE_SCRAPES = 1.5
 """A sample older than that many scrapes is late: one has been missed."""
 
+LEAST_PROCESSOR_WATTS, TINY = 1.0, 1e-6
+"""No processor of a lit server draws less."""
+
 SAMPLE_FAULTS = ("undated", "future", "nan", "infinite", "blank", "negative", "absurd")
 
 
@@ -299,7 +302,7 @@ def _faults(state: _State, notes: Mapping[str, Mask], rules: Rules) -> dict[str,
         "missing": ((none | old) & ~here) | (none & ~state.figures.sampled),
         "stale": old & here,
         "frozen": ~none & power & (state.still_s >= state.longest_same_s(rules)),
-        "zero": ~none & part & (state.value == 0),
+        "zero": ~none & part & (state.value < (LEAST_PROCESSOR_WATTS if meaning.quantity == "cpu watts" else TINY)),
     }
 
 

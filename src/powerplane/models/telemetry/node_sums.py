@@ -26,6 +26,8 @@ class NodeSums:
         Between two samples.
     told : bool array
         Whether the source knows the node.
+    devices : int64 array
+        How many of the node's devices it knows.
     reason : object array of str
         Why there is no value.
     """
@@ -35,6 +37,7 @@ class NodeSums:
     since_s: Floats
     interval_s: float
     told: Mask
+    devices: Integers
     reason: NDArray[np.object_]
 
 
@@ -87,6 +90,7 @@ def _sums(block: JudgedBlock, node: Integers, count: int) -> NodeSums:
         since_s=since_s,
         interval_s=block.interval_s,
         told=known > 0,
+        devices=known,
         reason=reason,
     )
 
@@ -100,6 +104,7 @@ def _completed(first: NodeSums, second: NodeSums) -> NodeSums:
         since_s=np.where(use, second.since_s, first.since_s),
         interval_s=max(first.interval_s, second.interval_s),
         told=first.told | second.told,
+        devices=np.maximum(first.devices, second.devices),
         reason=np.where(use, second.reason, first.reason),
     )
 
@@ -115,5 +120,6 @@ def _added(first: NodeSums, second: NodeSums) -> NodeSums:
         since_s=np.maximum(first.since_s, second.since_s),
         interval_s=max(first.interval_s, second.interval_s),
         told=first.told | second.told,
+        devices=np.maximum(first.devices, second.devices),
         reason=np.where(first.reason == "", second.reason, first.reason),
     )

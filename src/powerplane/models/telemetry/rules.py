@@ -59,6 +59,8 @@ class Rules:
         Part of the way from idle to peak that a node must at least go with its load: it may be under a power limit.
     device_low_share : float
         The same for an accelerator, as part of its peak.
+    device_busy_share : float
+        Part of its peak that an accelerator draws at the least when it is busy all of the time.
     high_share : float
         Times its peak above which no node is.
     agree_share : float
@@ -100,6 +102,7 @@ class Rules:
     low_share: float = 0.5
     load_share: float = 0.6
     device_low_share: float = 0.01
+    device_busy_share: float = 0.12
     high_share: float = 1.25
     agree_share: float = 0.25
     below_parts_share: float = 0.1
