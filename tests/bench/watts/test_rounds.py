@@ -29,7 +29,7 @@ def test_a_lost_cell_is_bold_and_told() -> None:
     lap = Lap(read_s=30.0, follow_s=1.0, cpu_s=9.0, series=10, samples=40, measured=7, worst=0.5, pods=3, unanswered=2)
     reading = Reading([lap], 4000.0)
     row = dict(zip(HEADINGS, _row("x", [lap], reading, 8), strict=True))
-    assert (row["whole s"], row["peak MiB"], row["nodes measured"]) == ("**31.00**", "**4,000**", "**7 of 8**")
+    assert (row["whole s"], row["peak MiB"], row["nodes with a figure"]) == ("**31.00**", "**4,000**", "**7 of 8**")
     notes = list(_notes(dict.fromkeys(("rounds", "everything", "history", "client"), reading), 5))
     assert notes[0].startswith("8 questions")
     assert notes[1] == "3 of 5 pods had a figure."
@@ -49,7 +49,7 @@ def test_a_small_cluster_is_measured_whole_and_truly() -> None:
     table = measure_size(NODES, PODS, 1.0)
     rows = {row[0]: dict(zip(HEADINGS, row, strict=True)) for row in table.rows}
     later = rows["later rounds"]
-    assert later["nodes measured"] == f"{NODES} of {NODES}"
+    assert later["nodes with a figure"] == f"{NODES} of {NODES}"
     assert float(later["worst error"].rstrip("%")) < 0.2
     assert not [note for note in table.notes if "no answer" in note or "had a figure" in note], table.notes
     series = [

@@ -40,7 +40,7 @@ HEADINGS = (
     "whole s",
     "CPU s",
     "peak MiB",
-    "nodes measured",
+    "nodes with a figure",
     "worst error",
 )
 
@@ -48,12 +48,14 @@ TEXT = """\
 {nodes:,} nodes and {pods:,} pods of Kepler's, DCGM's, ipmi_exporter's, cAdvisor's, node_exporter's and
 kube-state-metrics' series (10 system slices a node and 2 containers a pod beside what is read), served by a process of
 ours, scraped every {scrape:g} s by Prometheus on loopback, and read while it goes on scraping, all on the same cores. A
-round asks for the samples of the last 200 s (the first: 300 s; of pods as far back as a rate needs, once that is
-known), and ends in the watts of each node and the use of each pod. The whole table has pods' shares and owners as
-well, which no plan needs. *Read*: from
-the first question to the last column; *follow*: judging, choosing, settling; *CPU*: of the reader alone; *peak*: the
-most memory that it held. The later rounds are the median of those after the first. *Worst error*: of any measured node,
-against what was served, whose last digits waver by 0.1 %. A history is {points} steps of one metric of all nodes.
+round asks for the samples of the last 200 s (the first: 300 s; of pods as far back as a rate needs), and ends in the
+watts of each node and the use of each pod. The whole table has pods' shares and owners as well, which `doctor` asks
+for and no plan needs.
+
+*Read*: from the first question to the last column; *follow*: judging, choosing, settling; *CPU*: of the reader alone;
+*peak*: the most memory that it held. The later rounds are the median of those after the first. *Worst error*: of any
+node with a figure, measured or held, against what was served, whose last digits waver by 0.1 %. A history is {points}
+steps of one metric of all nodes.
 """
 
 
