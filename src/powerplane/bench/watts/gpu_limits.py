@@ -13,6 +13,7 @@ from powerplane.bench.suite import DATA_VARIABLE
 from powerplane.bench.watts.page import render_table
 from powerplane.bench.watts.table import WattsTable
 from powerplane.models.catalogue import gpu
+from powerplane.models.envelopes import GpuEnvelope
 from powerplane.models.errors import InputError
 from powerplane.models.watts.gpu_limit import GpuLimitModel, LimitPoint
 
@@ -41,7 +42,7 @@ def measure(data: Path) -> WattsTable:
     errors = {
         (job, method): [_errors(points, place, predict) for place in range(len(points))]
         for card, job, points in traces
-        for method, predict in _methods(card).items()
+        for method, predict in _methods(_card(card, points)).items()
     }
     rows = [
         _row(job, kind, method, [found for place, found in enumerate(each) if _inner(place, len(each)) == inner])
@@ -97,11 +98,17 @@ OURS = "**ours**"
 KINDS = (("between others", True), ("beyond all others", False))
 
 
-def _methods(card: str) -> dict[str, Predict]:
-    envelope = gpu(card)
-    if envelope is None:
-        raise InputError(f"the catalogue has no accelerator {card!r}", "add it to the catalogue")
-    start = GpuLimitModel.of_card(envelope)
+IDLE_SHARE = 0.1
+"""Of its highest limit, that a card which the catalogue does not know is taken to draw without work."""
+
+
+def _card(name: str, points: Sequence[LimitPoint]) -> GpuEnvelope:
+    top = max(point.limit_watts for point in points)
+    return gpu(name) or GpuEnvelope(name, (), IDLE_SHARE * top, top, None, None, "assumed", "the recording")
+
+
+def _methods(card: GpuEnvelope) -> dict[str, Predict]:
+    start = GpuLimitModel.of_card(card)
 
     def ours(points: Sequence[LimitPoint], limit: float) -> Prediction:
         model = start.refined(points)
