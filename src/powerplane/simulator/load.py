@@ -99,7 +99,7 @@ class Demand:
         self.device_pod = np.full(len(spec.devices.node), -1, dtype=np.int64)
         self._kept: Active | None = None
         self._turning = np.zeros(0, dtype=np.complex128)
-        self._turned_s, self._met = 0.0, True
+        self._turned_s = 0.0
         self._table = np.zeros((0, len(workloads)))
         self._table_from_s = 0.0
         self._act = np.array([0.0, 0.0, spec.pace.surge, 1.0, 1.0, 0.0])
@@ -110,15 +110,16 @@ class Demand:
         self._pods.swing[rows] = np.exp(1j * self._random.uniform(0, 2 * np.pi, len(rows)))
         self._pods.period_s[rows] = self._random.uniform(*PERIOD_S, len(rows))
         self._pods.cores[rows] = self.cores[self._pods.template[rows]]
-        self._met = True
+        if len(self._turning) == len(self._pods):
+            self._turning[rows] = np.exp(2j * np.pi * self._turned_s / self._pods.period_s[rows])
         self._pods.changed()
 
     def turn(self, dt_s: float) -> None:
         """Let every pod's own swing go on for some seconds."""
         pods = self._pods
-        if dt_s != self._turned_s or len(self._turning) != len(pods) or self._met:
+        if dt_s != self._turned_s or len(self._turning) != len(pods):
             self._turning = np.exp(2j * np.pi * dt_s / pods.period_s)
-            self._turned_s, self._met = dt_s, False
+            self._turned_s = dt_s
         pods.swing *= self._turning
 
     def rescale(self, owner: str, factor: float) -> None:
@@ -193,7 +194,9 @@ class Demand:
         rows = pods.rows(Phase.STARTING, Phase.RUNNING, Phase.LEAVING)
         phase, template = pods.phase[rows], pods.template[rows]
         serves = self._serves[phase]
-        exists = (pods.phase != Phase.FREE).astype(np.float64)
+        serving = physics.sum_by(template, serves, len(self.cores))
+        absent = pods.rows(Phase.WAITING, Phase.STARTING, Phase.DARK)
+        missing = physics.sum_by(pods.template[absent], np.ones(len(absent)), len(self.cores))
         return Active(
             version=pods.version,
             rows=rows,
@@ -204,8 +207,8 @@ class Demand:
             wobble=self._wobble[template],
             act=self._act[phase],
             starting=np.flatnonzero(serves == 0.0),
-            serving=physics.sum_by(template, serves, len(self.cores)),
-            existing=physics.sum_by(pods.template, exists, len(self.cores)),
+            serving=serving,
+            existing=serving + missing,
             has_device_watts=bool(pods.device_watts[rows].any()),
         )
 

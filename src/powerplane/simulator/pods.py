@@ -133,6 +133,11 @@ class PodTable:
         self.changed()
         self._free.append(row)
 
+    @property
+    def made(self) -> int:
+        """Pods that there ever were."""
+        return self._next
+
     def changed(self) -> None:
         """Say that some pod's phase or place is another: what is kept of them elsewhere is stale."""
         self.version += 1
