@@ -95,6 +95,14 @@ def test_a_node_at_its_worst_case_is_flat_closed_and_keeps_its_pods() -> None:
     assert reasons == ["", UNKNOWN, "DaemonSet"]
 
 
+def test_a_nodes_own_budget_below_its_worst_case_makes_no_plan_impossible_and_a_measured_nodes_does() -> None:
+    nodes = [TinyNode("n1", budget_watts=270), TinyNode("n2", budget_watts=270)]
+    state = measured(tiny_snapshot(nodes), {"n1": Reading(280), "n2": unmeasured(300)})
+    over = node_draws_mw(state) > state.node_budget_mw
+    assert over.tolist() == [True, False]
+    assert any("budgets of their own is not known" in each for each in state.assumptions)
+
+
 def test_a_node_that_the_readings_leave_out_counts_at_its_curves_peak() -> None:
     state = measured(tiny_snapshot(PAIR, [TinyPod("b", "n2", accelerator_watts=50)]), {"n1": Reading(150)})
     assert draws(state) == [150, 350]

@@ -87,7 +87,7 @@ def on_measured_watts(snapshot: Snapshot, readings: NodeReadings, metered: Set[t
     -------
     Snapshot
         ``node_draws_mw`` of it is what the readings say, in milliwatts, rounded up. Nodes at their worst case, and
-        dark ones, are cordoned, full, and keep their pods.
+        dark ones, are cordoned, full, and keep their pods; budgets of their own hold no plan back.
     """
     counted = _counted(snapshot, readings)
     accelerator_mw = _fitted_accelerators(snapshot, counted, metered)
@@ -100,6 +100,10 @@ def on_measured_watts(snapshot: Snapshot, readings: NodeReadings, metered: Set[t
         nodes=tuple(_cordoned(node) if shut else node for node, shut in zip(snapshot.nodes, closed, strict=True)),
         allocatable=_full(snapshot, counted.closed),
         node_curve=_curves(loaded, counted),
+        # Whether such a node keeps its own budget is not known, and nothing that is planned here could help it.
+        node_budget_mw=np.where(
+            counted.closed, np.maximum(snapshot.node_budget_mw, counted.mw + 1), snapshot.node_budget_mw
+        ),
         templates=templates,
         pods=replace(loaded.pods, template=template),
         assumptions=(*told_of(readings, snapshot, loaded), *snapshot.assumptions),

@@ -32,7 +32,7 @@ def told_of(readings: NodeReadings, before: Snapshot, after: Snapshot) -> tuple[
     if worst:
         told.append(
             f"Nodes that count at their worst case, for nothing measures them: {len(worst)} ({_names(worst)}); "
-            "no pod is put on them or taken off them."
+            "no pod is put on them or taken off them, and whether they keep budgets of their own is not known."
         )
     if dark := sorted(readings.dark & set(before.node_names)):
         told.append(
