@@ -137,7 +137,8 @@ NOTES = (
     "The curve alone is what plans compute with: it is monotone, and fits the mean rather than the typical draw, "
     "because domains add nodes up. No monotone curve over the CPU time of the same sample can meet the aim on this "
     "machine: even the best one with hindsight (a linear program over the very samples) does not, as one CPU time "
-    "stands for up to 1.9 times the watts (clock and instructions differ). What meets it is the whole model, which is never used to price a move.",
+    "stands for up to 1.9 times the watts (clock and instructions differ). What meets it is the whole model, which is "
+    "never used to price a move.",
     "The package meter's idle draw is a sixth of its peak, so that relative errors there are about twice as large; the "
     "aim is met there by nothing.",
     "Kepler's published weights were fitted on other machines; that is how a node without a meter uses them.",
