@@ -103,7 +103,7 @@ def test_a_plan_on_measured_watts_is_no_plan_of_the_bare_snapshot(
     assert program("plan", "--snapshot", directory, "--telemetry", meters, "--out", plan).code == 0
     done = program("verify", plan, "--snapshot", directory)
     assert done.code == 1
-    assert "was made from snapshot" in done.err
+    assert "was made on measured watts" in done.err
 
 
 def refused(program: Any, *arguments: object) -> str:

@@ -113,11 +113,18 @@ def load_plan(path: Path) -> Plan:
 
 def require_same_snapshot(plan: Plan, snapshot: Snapshot, plan_path: Path, directory: Path) -> None:
     """Raise InputError unless the plan was made from this very snapshot."""
-    if plan.snapshot != snapshot.digest:
+    if plan.snapshot == snapshot.digest:
+        return
+    if plan.nodes:
         raise InputError(
-            f"{plan_path} was made from snapshot {plan.snapshot!r}, and {directory} is {snapshot.digest!r}",
-            f"give the snapshot that the plan was made from, or plan again: powerplane plan --snapshot {directory}",
+            f"{plan_path} was made on measured watts, and {directory} holds what was known before they were measured",
+            "it was checked when it was made; to have one that can be checked again, plan without --prometheus, "
+            "--telemetry and --redfish",
         )
+    raise InputError(
+        f"{plan_path} was made from snapshot {plan.snapshot!r}, and {directory} is {snapshot.digest!r}",
+        f"give the snapshot that the plan was made from, or plan again: powerplane plan --snapshot {directory}",
+    )
 
 
 def write_file(path: Path, data: bytes) -> None:
