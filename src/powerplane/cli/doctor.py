@@ -9,6 +9,7 @@ import msgspec
 from cyclopts import Parameter
 from rich.console import Console
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from powerplane.cli.doctor_section import DoctorView, Finding, Level, SectionReport, worst
@@ -109,8 +110,7 @@ def print_report(sections: Iterable[SectionReport], view: DoctorView, console: C
         console.print(Text(section.view.title, style="bold"))
         for shown in section.shown:
             console.print(Padding(shown, (0, 0, 0, 2)))
-        for finding in section.view.findings:
-            console.print(Padding(_line(finding), (0, 0, 0, 2)))
+        console.print(Padding(_lines(section.view.findings), (0, 0, 0, 2)))
         console.print()
     console.print(_verdict(view))
 
@@ -122,12 +122,17 @@ def encode(view: DoctorView, form: Format) -> bytes:
     return msgspec.json.format(msgspec.json.encode(view), indent=2) + b"\n"
 
 
-def _line(finding: Finding) -> Text:
-    mark, style = MARKS[finding.level]
-    text = Text.assemble((f"{mark} ", style), (f"{finding.check}: ", "dim"), words.printable(finding.text))
-    if finding.next:
-        text.append(f"\n  next: {words.printable(finding.next)}", style="cyan")
-    return text
+def _lines(findings: Iterable[Finding]) -> Table:
+    """Findings one below the other, each with what to do next; what is too long goes on below itself."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for finding in findings:
+        mark, style = MARKS[finding.level]
+        grid.add_row(Text(mark, style), Text.assemble((f"{finding.check}: ", "dim"), words.printable(finding.text)))
+        if finding.next:
+            grid.add_row("", Text(f"next: {words.printable(finding.next)}", style="cyan"))
+    return grid
 
 
 def _verdict(view: DoctorView) -> Text:

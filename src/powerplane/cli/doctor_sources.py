@@ -174,7 +174,7 @@ def _bad(source: str, bad: Mapping[str, int]) -> Finding:
         level="warn",
         check="samples",
         text=f"{source}: bad series: {told}{meaning}",
-        next="look at them in Prometheus; docs/how-to/watch-and-diagnose.md says what each verdict means",
+        next="look at them in Prometheus; docs/explanation/hygiene.md says what each verdict means",
     )
 
 

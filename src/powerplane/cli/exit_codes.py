@@ -10,10 +10,10 @@ USAGE = 2
 """The command line is wrong."""
 
 OVERLOADED = 3
-"""Budgets are broken, and no plan mends all of them."""
+"""Budgets are broken: now, or by every plan."""
 
 FAULTY = 3
-"""A configuration that was checked would not hold the budgets."""
+"""What was checked, a configuration or telemetry, would not hold the budgets."""
 
 INTERRUPTED = 130
 """Ctrl-C: 128 + SIGINT, as shells count."""

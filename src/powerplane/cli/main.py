@@ -20,7 +20,8 @@ HELP = """Power-capped placement for Kubernetes: every node, rack, row and feed 
 
 EPILOGUE = (
     "Data goes to stdout, everything else to stderr. Exit codes: 0 all budgets hold (after the plan), 1 error, "
-    "2 wrong command line, 3 budgets are broken and no plan mends all of them. NO_COLOR is honoured."
+    "2 wrong command line, 3 budgets are broken and no plan mends all of them (top: now), or what was checked would "
+    "not hold them. NO_COLOR is honoured."
 )
 
 

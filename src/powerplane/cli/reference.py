@@ -20,8 +20,8 @@ TAIL = """
 | 0 | all budgets hold, after the plan |
 | 1 | something in the input, the cluster or the program is wrong |
 | 2 | the command line is wrong |
-| 3 | budgets are broken, and no plan mends all of them; or a checked configuration would not hold them |
-| 130 | interrupted (Ctrl-C) |
+| 3 | budgets are broken now (`top`), or no plan mends all of them; or what was checked would not hold them |
+| 130 | interrupted (Ctrl-C), but for `top` on a terminal: 0 |
 | 141 | the reader of stdout went away |
 
 ## Streams and environment

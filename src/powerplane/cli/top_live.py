@@ -1,5 +1,6 @@
 """``powerplane top`` on a terminal: the screen renewed with every scrape, until Ctrl-C."""
 
+import signal
 import time
 from collections import defaultdict, deque
 from collections.abc import Sequence
@@ -56,6 +57,8 @@ def watch(
         Whether the last rounds are drawn, too.
     """
     watcher = _Watcher(follower, where, site, wanted, keep_history)
+    # Ended by whomever, the terminal's own screen comes back.
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         with Live(Text(f"asking {follower.opened.where} …"), console=console, screen=True, auto_refresh=False) as live:
             while True:
@@ -66,6 +69,12 @@ def watch(
         if watcher.view is not None:
             console.print(watcher.screen(console))
         return OK
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 @dataclass(slots=True)

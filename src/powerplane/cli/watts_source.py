@@ -54,11 +54,18 @@ CaFile = Annotated[
 ]
 Headers = Annotated[
     list[str] | None,
-    Parameter(name="--header", group=TELEMETRY, help="A header for Prometheus, such as 'X-Scope-OrgID: site-1'."),
+    Parameter(
+        name="--header", group=TELEMETRY, negative=(), help="A header for Prometheus, such as 'X-Scope-OrgID: site-1'."
+    ),
 ]
 NodeLabels = Annotated[
     list[str] | None,
-    Parameter(name="--node-label", group=TELEMETRY, help="Label that names the node, before those that are known."),
+    Parameter(
+        name="--node-label",
+        group=TELEMETRY,
+        negative=(),
+        help="Label that names the node, before those that are known.",
+    ),
 ]
 
 
