@@ -283,4 +283,4 @@ def no_answer(opened: Opened, trouble: str) -> UnreachableError:
 def plain(trouble: str) -> str:
     """Say why a connection failed, without the library's own words around it: "Connection refused"."""
     found = CAUSE.search(trouble)
-    return found[1] if found else trouble
+    return found[1].strip() if found else trouble
