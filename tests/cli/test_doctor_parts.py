@@ -1,14 +1,19 @@
 """The parts of ``powerplane doctor`` by themselves."""
 
+from pathlib import Path
+
+import msgspec
 import pytest
 
 from powerplane.adapters.telemetry.prometheus_status import DownTarget, JobStatus, PrometheusStatus
+from powerplane.cli import doctor_nodes, doctor_pods, doctor_prometheus, doctor_section, doctor_site, doctor_sources
 from powerplane.cli.doctor import report_of
 from powerplane.cli.doctor_advice import BY_METRIC, BY_QUANTITY, install
 from powerplane.cli.doctor_prometheus import examine_prometheus
 from powerplane.cli.doctor_section import Finding, SectionReport, SectionView
 from powerplane.cli.doctor_sources import examine_sources
 from powerplane.cli.watts_source import plain
+from powerplane.models.plan import Wire
 from powerplane.models.telemetry.coverage import MetricCoverage, SourceCoverage
 from powerplane.models.telemetry.facts import NodeFacts
 from powerplane.models.telemetry.metrics import MEANINGS
@@ -78,6 +83,15 @@ def test_advice_is_only_given_of_metrics_that_the_declared_table_has() -> None:
     assert set(BY_QUANTITY) <= {meaning.quantity for meaning in MEANINGS}
     assert all(install(quantity) for quantity in BY_QUANTITY)
     assert install("celsius") == ""
+
+
+def test_every_field_of_the_report_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "watch-and-diagnose.md").read_text(encoding="utf-8")
+    parts = (doctor_nodes, doctor_pods, doctor_prometheus, doctor_section, doctor_site, doctor_sources)
+    structs = {one for part in parts for one in vars(part).values() if isinstance(one, type) and issubclass(one, Wire)}
+    fields = {field.encode_name for struct in structs - {Wire} for field in msgspec.structs.fields(struct)}
+    assert fields
+    assert {name for name in fields if f"`{name}`" not in page} == set()
 
 
 def test_the_report_is_as_bad_as_its_worst_finding() -> None:
