@@ -115,9 +115,9 @@ class Scraped:
 
     def restart_exporters(self, down_s: float) -> None:
         """End every exporter, and start them again at the same address: their counters begin at 0."""
-        with self._lock:
-            address = self.served.listener.address
-            self.served.close()
+        # What still answers while it ends answers with what is so: the world goes on.
+        address = self.served.listener.address
+        self.served.close()
         time.sleep(down_s)
         with self._lock:
             self.served = self._serve(address)
