@@ -59,6 +59,9 @@ def build_app(name: str = "powerplane") -> App:
     app.command(node_watts)
     app.command(commands + "simulate:simulate", name="simulate", help="Run a scenario under policies side by side.")
     app.command(commands + "demo_command:demo", name="demo", help="Watch a simulated cluster being held; needs none.")
+    explain.command(
+        commands + "explain_node:node", name="node", help="Say what a node draws, and whose watts these are."
+    )
     for what, text in {
         "move": "Say which budgets break without a move, and by how much.",
         "pod": "Say what a pod counts as, whether it may move, and where to.",
