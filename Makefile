@@ -56,6 +56,7 @@ bench: $(READY) ## Compare with other placements on generated clusters
 docs: $(READY) ## Write the generated reference pages and schemas again
 	$(BIN)/python -m powerplane.cli.reference docs/reference/cli.md
 	$(BIN)/python -m powerplane.adapters.schemas docs/reference/schemas
+	$(BIN)/python -m powerplane.simulator.scenario_schema docs/reference/schemas
 	$(BIN)/python -m powerplane.cli.crds deploy/crds docs/reference/objects.md
 	$(BIN)/python -c 'from powerplane.models.catalogue import load_catalogue as load; \
 	  from powerplane.models.catalogue_page import catalogue_page as page; print(page(load()), end="")' \

@@ -111,7 +111,7 @@ def test_the_report_is_one_sound_page_with_every_policy(scenario: Path, tmp_path
     page = tmp_path / "page.html"
     assert run(["simulate", str(scenario), "--policy", "none", "--policy", "static", "--report", str(page)]) == OK
     text = page.read_text(encoding="utf-8")
-    read(text)
+    assert read(text).mistakes == []
     assert text.count("<figcaption><strong>static</strong>") == text.count("<figcaption><strong>none</strong>") > 2
     assert "its breaker trips at 0:17" in text
     assert "Overloads on the breakers" in text
