@@ -126,7 +126,7 @@ def test_frozen_and_silent_sources_are_counted_by_name(cluster: Any, program: An
     pages["n2:9290"] = pages["n2:9290"][:2]
     _, view = doctor_json(program, "--telemetry", write_pages(tmp_path / "pages", pages), "--snapshot", cluster.write())
     (told,) = findings(view, "sources", "samples")
-    assert "ipmi: bad series: stale 1" in told[1]
+    assert told[1] == "stale (three scrapes old or older; not used): ipmi 1"
     ipmi = next(one for one in sections(view)["sources"]["data"] if one["source"] == "ipmi")
     assert ipmi["bad"]["stale"] == 1
 

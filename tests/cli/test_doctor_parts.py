@@ -11,12 +11,13 @@ from powerplane.cli.doctor import report_of
 from powerplane.cli.doctor_advice import BY_METRIC, BY_QUANTITY, install
 from powerplane.cli.doctor_prometheus import examine_prometheus
 from powerplane.cli.doctor_section import Finding, SectionReport, SectionView
-from powerplane.cli.doctor_sources import examine_sources
+from powerplane.cli.doctor_sources import HARMLESS, MENDS, examine_sources
 from powerplane.cli.watts_source import plain
 from powerplane.models.plan import Wire
 from powerplane.models.telemetry.coverage import MetricCoverage, SourceCoverage
 from powerplane.models.telemetry.facts import NodeFacts
 from powerplane.models.telemetry.metrics import MEANINGS
+from powerplane.models.telemetry.verdicts import BY_NAME
 
 URL = "http://prometheus:9090"
 
@@ -83,6 +84,7 @@ def test_advice_is_only_given_of_metrics_that_the_declared_table_has() -> None:
     assert set(BY_QUANTITY) <= {meaning.quantity for meaning in MEANINGS}
     assert all(install(quantity) for quantity in BY_QUANTITY)
     assert install("celsius") == ""
+    assert {*MENDS, *HARMLESS} <= set(BY_NAME)
 
 
 def test_every_field_of_the_report_is_documented() -> None:

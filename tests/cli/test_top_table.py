@@ -66,6 +66,12 @@ def test_racks_stand_under_their_row_and_after_the_feeds_that_they_share() -> No
     assert order(topology(), NODES) == [("feed-a", 0), ("feed-b", 0), ("row-1", 0), ("rack-1", 1), ("rack-2", 1)]
 
 
+def test_a_row_stands_below_all_feeds_that_it_shares_and_they_keep_their_order() -> None:
+    feeds = tuple(PowerDomain(name, "feed", NO_BUDGET) for name in ("feed-a", "feed-b"))
+    row = PowerDomain("row-1", "row", NO_BUDGET, ("feed-a", "feed-b"), ("n1",), feed_load=SHARED)
+    assert order(PowerTopology((*feeds, row)), {"n1": Reading(1)}) == [("feed-a", 0), ("feed-b", 0), ("row-1", 1)]
+
+
 def test_a_rack_on_one_feed_stands_under_its_row_too() -> None:
     domains = (
         PowerDomain("feed-a", "feed", NO_BUDGET),

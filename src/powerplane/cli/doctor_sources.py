@@ -23,6 +23,19 @@ Found = Mapping[tuple[str, str], int]
 
 HARMLESS = ("late", "unmatched", "reset")
 """Verdicts that are no fault of a source's samples, or told of elsewhere."""
+MENDS = {
+    "stale": "see which targets are down, and which nodes are gone",
+    "missing": "see which targets are down, and whether the exporter has lost a device",
+    "frozen": "restart the exporter; where the management controller itself repeats itself, restart that",
+    "wrong unit": "see the exporter's own page: its unit, and what relabelling does to it",
+    "too high": "see whether the series is of this node, and the node's curve in power.yaml",
+    "too low": "see whether the series is of this node, and the node's curve in power.yaml",
+    "doubled": "see which two jobs scrape the same exporter, and drop one",
+    "clock skew": "keep the clocks by NTP: timedatectl status",
+    "future": "keep the clocks by NTP: timedatectl status",
+    "no answer": "see that it runs, and may be reached",
+}
+"""What to do about some verdicts."""
 SLOWEST_S = 60.0
 """A sample counts for three scrapes: slower ones leave a node at its last watts for more than three minutes."""
 MOST_NAMES = 5
@@ -94,7 +107,8 @@ def examine_sources(coverage: Sequence[SourceCoverage], found: Found, nodes: Seq
             text = f"{each.source}: no answer: {each.error}"
             findings.append(Finding(level="warn", check="answer", text=text, next="run it again"))
         elif each.is_there:
-            findings += [*_samples(each, bad[each.source]), *_names(each), *_missing(each, coverage, nodes)]
+            findings += [*_slow(each), *_names(each), *_missing(each, coverage, nodes)]
+    findings += _bad_samples(found)
     data = tuple(_view(each, bad[each.source]) for each in coverage)
     shown = (_table(coverage, bad, len(nodes)),) if any(each.is_there for each in coverage) else ()
     return SectionReport(SectionView(name="sources", title="Sources", findings=tuple(findings), data=data), shown)
@@ -140,10 +154,7 @@ def _told(coverage: Sequence[SourceCoverage]) -> set[Quantity]:
     return {metric.quantity for each in coverage for metric in each.metrics}
 
 
-def _samples(each: SourceCoverage, bad: Mapping[str, int]) -> Iterator[Finding]:
-    worse = {what: number for what, number in bad.items() if what not in HARMLESS}
-    if worse:
-        yield _bad(each.source, worse)
+def _slow(each: SourceCoverage) -> Iterator[Finding]:
     slowest_s = max((metric.interval_s for metric in each.metrics if metric.quantity in NODE_WATTS), default=0.0)
     if slowest_s > SLOWEST_S:
         yield Finding(
@@ -151,6 +162,24 @@ def _samples(each: SourceCoverage, bad: Mapping[str, int]) -> Iterator[Finding]:
             check="scrape interval",
             text=f"{each.source} brings a sample every {span(slowest_s)}, and a sample is held for three of them",
             next=f"scrape what measures power every {SLOWEST_S:.0f} s or faster",
+        )
+
+
+def _bad_samples(found: Found) -> Iterator[Finding]:
+    """A finding for each verdict: what it means, what is done then, and how many series of which sources."""
+    by_verdict: dict[str, dict[str, int]] = {}
+    for (source, verdict), number in found.items():
+        if verdict not in HARMLESS:
+            by_verdict.setdefault(verdict, {})[source] = number
+    for verdict, sources in by_verdict.items():
+        known = BY_NAME.get(verdict)
+        meaning = f" ({known.meaning}; {known.remedy})" if known else ""
+        counted = ", ".join(f"{words.printable(source)} {number:,}" for source, number in sources.items())
+        yield Finding(
+            level="warn",
+            check="samples",
+            text=f"{words.printable(verdict)}{meaning}: {counted}",
+            next=MENDS.get(verdict, "look at these series in Prometheus (docs/explanation/hygiene.md)"),
         )
 
 
@@ -164,18 +193,6 @@ def _missing(each: SourceCoverage, coverage: Sequence[SourceCoverage], nodes: Se
             continue
         text = f"{each.source}: {metric} is not there"
         yield Finding(level="warn", check="missing metrics", text=text, next=BY_METRIC[metric])
-
-
-def _bad(source: str, bad: Mapping[str, int]) -> Finding:
-    told = ", ".join(f"{words.printable(what)} {number:,}" for what, number in bad.items())
-    first = next((BY_NAME[what] for what in bad if what in BY_NAME), None)
-    meaning = f" ({first.name}: {first.meaning}; {first.remedy})" if first else ""
-    return Finding(
-        level="warn",
-        check="samples",
-        text=f"{source}: bad series: {told}{meaning}",
-        next="look at them in Prometheus; docs/explanation/hygiene.md says what each verdict means",
-    )
 
 
 def _names(each: SourceCoverage) -> Iterator[Finding]:

@@ -105,11 +105,12 @@ def _after_their_parents(topology: PowerTopology, children: Branch) -> list[str]
 
 def _display_parent(domain: PowerDomain, kinds: dict[str, str], under: dict[str, int]) -> str:
     alike = Counter(kinds[parent] for parent in domain.parents)
-    ranked = sorted(
-        (kinds[parent] == FEED or alike[kinds[parent]] > 1, under[parent], place, parent)
-        for place, parent in enumerate(domain.parents)
-    )
-    return ranked[0][-1] if ranked else ""
+    ranked = []
+    for place, parent in enumerate(domain.parents):
+        shared = alike[kinds[parent]] > 1
+        # The last of those that share, so that all of them stand above, in their order.
+        ranked.append((kinds[parent] == FEED or shared, under[parent], -place if shared else place, parent))
+    return min(ranked)[-1] if ranked else ""
 
 
 def _nodes_under(topology: PowerTopology) -> dict[str, int]:
