@@ -208,6 +208,26 @@ def test_redfish_s_resources_link_from_the_root_down_to_the_watts():
         assert app.answer(said, path).status == 404
 
 
+def test_telegraf_and_kube_state_metrics_tell_where_nodes_stand():
+    said = said_of(*[make_truth()] * 12)
+    app = ExporterApp(ALL, places={"node-2": {"Row": "row-1", "Rack": "rack-7"}})
+    told = {dict(labels)["source"]: (dict(labels), sample) for (_, labels), sample in _all(app, said, "telegraf")}
+    labels, sample = told["node-2"]
+    assert (labels["rack"], labels["row"], labels["member_id"]) == ("rack-7", "row-1", "0")
+    assert sample.value == pytest.approx(302, abs=8)
+    assert told["node-1"][0]["rack"] == ""
+    racks = {
+        dict(labels)["node"]: dict(labels)["label_topology_kubernetes_io_rack"]
+        for (name, labels), _ in _all(app, said, "kube-state-metrics")
+        if name == "kube_node_labels"
+    }
+    assert racks == {"node-0": "", "node-1": "", "node-2": "rack-7", "node-3": ""}
+
+
+def _all(app, said, source):
+    return parse(app.answer(said, f"/metrics/{source}").body).items()
+
+
 @pytest.mark.parametrize("path", ["/nothing", "/metrics/x", "/nodes/x/ipmi", "/nodes/node-0/x", "/sd/x", "/nodes"])
 def test_what_is_not_there_is_told_as_such(path):
     assert ExporterApp(ALL).answer(said_of(make_truth()), path).status == 404

@@ -16,13 +16,22 @@ from powerplane.simulator.exporter.cluster_files import FILES
 from powerplane.simulator.exporter.discovery import prometheus_yml, targets
 from powerplane.simulator.exporter.kepler import KEPLER, KEPLER_OLD
 from powerplane.simulator.exporter.kubernetes import CADVISOR, KUBE_STATE_METRICS
-from powerplane.simulator.exporter.machines import DCGM, IPMI, NODE_EXPORTER
+from powerplane.simulator.exporter.machines import DCGM, IPMI, NODE_EXPORTER, TELEGRAF
 from powerplane.simulator.exporter.page import Exporter, Page
 from powerplane.simulator.exporter.redfish import resource
 from powerplane.simulator.sensors.bank import Said
 from powerplane.simulator.sensors.faults import Down, Fault, Late
 
-EXPORTERS: tuple[Exporter, ...] = (KEPLER, KEPLER_OLD, DCGM, NODE_EXPORTER, IPMI, CADVISOR, KUBE_STATE_METRICS)
+EXPORTERS: tuple[Exporter, ...] = (
+    KEPLER,
+    KEPLER_OLD,
+    DCGM,
+    NODE_EXPORTER,
+    IPMI,
+    TELEGRAF,
+    CADVISOR,
+    KUBE_STATE_METRICS,
+)
 USUAL = ("kepler", "dcgm", "node-exporter", "ipmi", "cadvisor", "kube-state-metrics", "redfish")
 """What a cluster has that runs one Kepler."""
 
@@ -74,7 +83,7 @@ class ExporterApp:
 
     def __post_init__(self) -> None:
         wanted = set(self.sources)
-        self._pages = {each.name: Page(each, self.addresses) for each in EXPORTERS if each.name in wanted}
+        self._pages = {each.name: Page(each, self.addresses, self.places) for each in EXPORTERS if each.name in wanted}
 
     async def __call__(self, scope: Message, _receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -106,16 +106,27 @@ def _node_info(layout: Layout, row: int) -> Mapping[str, str]:
     }
 
 
+def _node_labels(layout: Layout, row: int) -> Mapping[str, str]:
+    place = layout.places.get(layout.node_name(row), {})
+    return {
+        "label_powerplane_dev_row": place.get("Row", ""),
+        "label_topology_kubernetes_io_rack": place.get("Rack", ""),
+        "node": layout.node_name(row),
+    }
+
+
 KUBE_STATE_METRICS = Exporter(
     "kube-state-metrics",
     8080,
     {
         "kube_node_info": ("gauge", "Information about a cluster node."),
+        "kube_node_labels": ("gauge", "Kubernetes labels converted to Prometheus labels."),
         "kube_pod_info": ("gauge", "Information about pod."),
         "kube_pod_owner": ("gauge", "Information about the Pod's owner."),
     },
     (
         Family("kube_node_info", "node", "", _node_info, cluster=True),
+        Family("kube_node_labels", "node", "", _node_labels, cluster=True),
         Family("kube_pod_info", "pod", "", _pod_info, cluster=True),
         Family("kube_pod_owner", "pod", "", _pod_owner, cluster=True),
     ),

@@ -82,6 +82,8 @@ class Layout:
     gpu_index : int64 array, shape (G,)
         Number of each GPU in its node.
     universes : dict of str to Universe
+    places : mapping of str to (mapping of str to str)
+        ``Row`` and ``Rack`` of nodes by name, where known.
     """
 
     truth: Truth
@@ -89,6 +91,7 @@ class Layout:
     row_of: Mapping[str, int]
     gpu_index: Integers
     universes: Mapping[Per, Universe]
+    places: Mapping[str, Mapping[str, str]]
 
     def follows(self, truth: Truth) -> bool:
         """Whether a later truth has the same names in the same places."""
@@ -106,7 +109,12 @@ class Layout:
         return self.truth.nodes[row] if row >= 0 else ""
 
 
-def lay_out(truth: Truth, addresses: Mapping[str, str], before: Layout | None = None) -> Layout:
+def lay_out(
+    truth: Truth,
+    addresses: Mapping[str, str],
+    places: Mapping[str, Mapping[str, str]],
+    before: Layout | None = None,
+) -> Layout:
     """Lay a truth out, as far as possible in the rows of a former layout.
 
     Parameters
@@ -114,6 +122,8 @@ def lay_out(truth: Truth, addresses: Mapping[str, str], before: Layout | None = 
     truth : Truth
     addresses : mapping of str to str
         Of nodes by name; those that are not in it get one of ``10.32.0.0/11``.
+    places : mapping of str to (mapping of str to str)
+        ``Row`` and ``Rack`` of nodes, where known.
     before : Layout, optional
     """
     same_nodes = before is not None and before.truth.nodes == truth.nodes
@@ -135,6 +145,7 @@ def lay_out(truth: Truth, addresses: Mapping[str, str], before: Layout | None = 
         row_of={name: row for row, name in enumerate(truth.nodes)},
         gpu_index=_counted(truth.gpu_node),
         universes=universes,
+        places=places,
     )
 
 

@@ -1,7 +1,8 @@
-"""What measures machines: node_exporter, the IPMI exporter and DCGM's.
+"""What measures machines: node_exporter, the IPMI exporter, Telegraf and DCGM's.
 
 Names and labels: node_exporter's collectors (rapl_linux.go, hwmon_linux.go, cpu_linux.go), ipmi_exporter's
-``docs/metrics.md``, dcgm-exporter's ``etc/default-counters.csv`` and its renderer.
+``docs/metrics.md``, dcgm-exporter's ``etc/default-counters.csv`` and its renderer,
+Telegraf's ``plugins/inputs/redfish``.
 """
 
 from collections.abc import Mapping
@@ -115,6 +116,32 @@ IPMI = Exporter(
         Family("ipmi_up", "node", "", _labels(collector="ipmi")),
     ),
 )
+
+
+def _chassis(layout: Layout, row: int) -> Mapping[str, str]:
+    node = layout.node_name(row)
+    place = layout.places.get(node, {})
+    return {
+        "address": layout.addresses[row],
+        "datacenter": "",
+        "member_id": "0",
+        "name": "Server Power Control",
+        "rack": place.get("Rack", ""),
+        "room": "",
+        "row": place.get("Row", ""),
+        "source": node,
+    }
+
+
+TELEGRAF = Exporter(
+    "telegraf",
+    9273,
+    {"redfish_power_powercontrol_power_consumed_watts": ("gauge", "Telegraf collected metric")},
+    (Family("redfish_power_powercontrol_power_consumed_watts", "node", "power", _chassis),),
+    says_node=True,
+    per_node=False,
+)
+"""Telegraf's ``inputs.redfish``: one of it asks every management controller, every 10 s."""
 
 DCGM = Exporter(
     "dcgm",

@@ -55,10 +55,13 @@ class Page:
     exporter : Exporter
     addresses : mapping of str to str
         Of nodes, where known.
+    places : mapping of str to (mapping of str to str)
+        ``Row`` and ``Rack`` of nodes, where known.
     """
 
     exporter: Exporter
     addresses: Mapping[str, str]
+    places: Mapping[str, Mapping[str, str]]
     _layout: Layout | None = field(default=None, init=False)
     _alone: list[list[str]] = field(default_factory=list, init=False)
     _together: list[list[str]] = field(default_factory=list, init=False)
@@ -116,7 +119,7 @@ class Page:
         before = self._layout
         if before is not None and before.follows(said.truth):
             return before
-        self._layout = layout = lay_out(said.truth, self.addresses, before)
+        self._layout = layout = lay_out(said.truth, self.addresses, self.places, before)
         if self._alone:
             self._alone = self._heads(layout, self._alone, together=False)
         if self._together:

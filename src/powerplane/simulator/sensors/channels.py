@@ -224,6 +224,7 @@ CHANNELS: tuple[Channel, ...] = (
     Channel("ipmi", "fan", "node", "gauge", "fan", _rpm),
     Channel("cadvisor", "node", "node", "counter", "container time", _busy),
     Channel("cadvisor", "pod", "pod", "counter", "container time", _pod_cores),
+    Channel("telegraf", "power", "node", "gauge", "polled bmc", _wall),
     Channel("redfish", "power", "node", "gauge", "bmc", _wall),
     Channel("redfish", "celsius", "node", "gauge", "thermometer", _celsius),
 )

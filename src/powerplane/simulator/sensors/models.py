@@ -71,6 +71,7 @@ RAPL_DRAM_WRAP_J = 65_712.999613
 
 SENSORS: Mapping[str, SensorModel] = {
     "bmc": SensorModel("bmc", gain_share=0.005, noise_share=0.002, step=2, window_s=5, delay_s=1, period_s=1),
+    "polled bmc": SensorModel("bmc", gain_share=0.005, noise_share=0.002, step=2, window_s=5, delay_s=1, period_s=10),
     "meter": SensorModel("bmc", gain_share=0.005, step=1, window_s=1, delay_s=1, period_s=1),
     "rapl": SensorModel("rapl", gain_share=0.005, noise_share=0.001, window_s=3),
     "rapl counter": SensorModel("rapl", gain_share=0.005, step=6.1e-5, wrap=RAPL_WRAP_J),
