@@ -15,7 +15,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
-PREFIXES = {"/api/v1/", "/apis/policy/v1/", "/apis/scheduling.k8s.io/v1/", "/apis/apps/v1/", "/apis/batch/v1/"}
+PREFIXES = {
+    "/api/v1/",
+    "/apis/policy/v1/",
+    "/apis/scheduling.k8s.io/v1/",
+    "/apis/apps/v1/",
+    "/apis/batch/v1/",
+    "/apis/powerplane.dev/v1alpha1/",
+}
 
 
 class Api:
