@@ -1,5 +1,7 @@
 """Heat and fans: the cube, the lag, and that a settled machine is on its curve."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -44,3 +46,14 @@ def test_after_a_step_of_load_the_draw_creeps_up_to_the_curve() -> None:
     assert draws == sorted(draws)
     assert draws[0] < 0.92 * 600
     assert draws[-1] == pytest.approx(600, rel=1e-3)
+
+
+@pytest.mark.data
+def test_the_typical_fans_are_those_of_the_published_table(data_dir: Path) -> None:
+    server, fans = np.loadtxt(data_dir / "power/greensku/server_fan_power.csv", delimiter=",", skiprows=1).T[:2]
+    error = np.abs(TYPICAL_FANS.settled(server) / fans - 1)
+    assert error[0] < 0.19
+    assert (error[1:] < 0.12).all()
+    found = fit_fans(server, fans)
+    assert found.growth == pytest.approx(TYPICAL_FANS.growth, abs=0.01)
+    assert found.settled(np.array([600.0])) == pytest.approx(TYPICAL_FANS.settled(np.array([600.0])), rel=0.01)

@@ -25,6 +25,9 @@ AIM = 0.05
 Prediction = tuple[float, float]
 """Throughput and watts."""
 
+Trace = tuple[str, str, tuple[LimitPoint, ...]]
+"""Card, job, and what was measured."""
+
 Predict = Callable[[Sequence[LimitPoint], float], Prediction]
 
 HEADINGS = ("trace", "unseen limit", "method", "throughput: median", "worst", "watts: median", "worst", "within 5 %")
@@ -60,10 +63,11 @@ def measure(data: Path) -> WattsTable:
                 if _inner(place, len(each)) == inner
             ]
             rows.append(_row("**all**", kind, method, pooled))
+    rows += [_row("**all**", f"all others, {words}", OURS, _from_few(traces, count)) for count, words in FEW]
     return WattsTable("Accelerators at an unseen power limit", TEXT, HEADINGS, tuple(rows), NOTES)
 
 
-def read_traces(directory: Path) -> Iterator[tuple[str, str, tuple[LimitPoint, ...]]]:
+def read_traces(directory: Path) -> Iterator[Trace]:
     """Yield card, job and points of each recorded profile, by rising limit.
 
     A profile has a row a limit: its name ends in the limit in watts, and has the time and the energy of the same
@@ -95,6 +99,9 @@ def _point(row: dict[str, str]) -> LimitPoint:
 
 
 OURS = "**ours**"
+FEW = ((4, "four known"), (2, "the lowest and the highest known"), (1, "the highest known"))
+"""How many limits are known in the last rows."""
+
 KINDS = (("between others", True), ("beyond all others", False))
 
 
@@ -151,6 +158,19 @@ def _errors(points: Sequence[LimitPoint], place: int, predict: Predict) -> tuple
     return abs(speed / left_out.throughput - 1.0), abs(watts / left_out.watts - 1.0)
 
 
+def _from_few(traces: Sequence[Trace], count: int) -> list[tuple[float, float]]:
+    """Relative errors at all other limits, from that many limits: evenly from the lowest on, or the highest alone."""
+    found = []
+    for card, _, points in traces:
+        chosen = {round(place) for place in np.linspace(0, len(points) - 1, count)} if count > 1 else {len(points) - 1}
+        model = GpuLimitModel.of_card(_card(card, points)).refined([points[place] for place in sorted(chosen)])
+        for place, point in enumerate(points):
+            if place not in chosen:
+                speed, watts = model.throughput(point.limit_watts), model.watts(point.limit_watts)
+                found.append((abs(speed / point.throughput - 1.0), abs(watts / point.watts - 1.0)))
+    return found
+
+
 def _inner(place: int, count: int) -> bool:
     return 0 < place < count - 1
 
@@ -170,9 +190,9 @@ def _shown(error: float) -> str:
 TEXT = """\
 Training jobs on one model of card (six profiles of seven limits each). Each limit in turn is left out, and its
 throughput and watts are predicted from the other six and from the catalogue. *Between others* is interpolation,
-*beyond all others* extrapolation to the lowest or highest limit. Errors are relative. In bold: above 5 %. For
-comparison: straight lines between the neighbouring limits, a quadratic, and throughput that goes with the limit
-(*proportional*), all fitted to the same six points. Nothing is random here."""
+*beyond all others* extrapolation to the lowest or highest limit; the last rows predict all limits from few. Errors are
+relative. In bold: above 5 %. For comparison: straight lines between the neighbouring limits, a quadratic, and
+throughput that goes with the limit (*proportional*), all fitted to the same six points. Nothing is random here."""
 
 NOTES = (
     "Some points are noisy themselves: of bert-base-uncased, more watts at 175 W did less work than at 150 W; no "
