@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,14 @@ def test_any_breaker_can_be_drawn_with_any_overload(breaker: Breaker) -> None:
     assert drawing.count("<path") >= 4
     assert "nan" not in drawing
     assert "inf" not in drawing.replace("info", "")
+
+
+def test_pods_that_go_down_without_a_trip_and_missing_budgets_are_told(
+    outcomes: tuple[Outcome, ...],
+) -> None:
+    figures = dataclasses.replace(outcomes[1].figures, over_minutes=0.0, work_limited=0.0, most_lost=1, peak_share=0.0)
+    told = sentence((dataclasses.replace(outcomes[1], figures=figures),))
+    assert told == "Under throttle, nothing has a budget, though 1 pod goes down."
 
 
 def test_moments_read_as_clocks() -> None:

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from tests.simulator.worlds import study_of
@@ -114,6 +116,15 @@ def test_the_same_seed_gives_the_same_outcome_under_every_policy(study: Study, o
         assert again.figures == outcomes[name].figures
         assert again.notes == outcomes[name].notes
         assert again.series.watts.tobytes() == outcomes[name].series.watts.tobytes()
+
+
+def test_a_run_lasts_as_long_as_it_says_also_where_steps_do_not_fit(study: Study) -> None:
+    spec = dataclasses.replace(study.spec, duration_s=101.0, step_s=2.0, happenings=())
+    odd = run_policy(dataclasses.replace(study, spec=spec), "none", None)
+    even = run_policy(dataclasses.replace(study, spec=dataclasses.replace(spec, duration_s=100.0)), "none", None)
+    assert odd.series.at_s[-1] == even.series.at_s[-1] + 2.0
+    more = odd.figures.energy_kwh - even.figures.energy_kwh
+    assert more == pytest.approx(even.figures.energy_kwh / 100, rel=0.05)
 
 
 def test_figures_are_those_of_the_series(outcomes: dict[str, Outcome]) -> None:

@@ -49,6 +49,12 @@ def test_budgets_and_ratings_as_shares_are_of_the_peak_of_all_nodes_below(tmp_pa
         ("model: H100", "model: H1000", "cluster.types.gpu.accelerators: the catalogue has no accelerator 'H1000'"),
         ("nodes: {web: 4}", "nodes: {wep: 4}", "cluster.rows[1].nodes: no node type 'wep'"),
         ("racks: 2, nodes: {web: 4}", "racks: 1.5, nodes: {web: 4}", "cluster.rows[1].racks: '1.5' is not a whole"),
+        ("feeds: [feed-a, feed-b]", "feeds: [feed-a, feed-a]", "cluster.rows[0].feeds: the feeds are: feed-a, feed-a"),
+        (
+            "requests: {cpu: 2, memory: 4Gi}, use: 60%",
+            "requests: {cpu: 0}",
+            "workloads[0].autoscale: pods without",
+        ),
         ("budget: 90%", "budget: 90", "cluster.limits.rack.budget: the power '90' has no unit"),
         ("[1.3, 240]", "[1.3, 9000]", "cluster.limits.feed.breaker: breaker curve does not fall"),
         ("replicas: 40", "replicas: 4e9", "workloads[0].replicas: '4e9' is not between"),

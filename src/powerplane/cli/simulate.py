@@ -1,6 +1,7 @@
 """``powerplane simulate``."""
 
 import time
+from math import ceil
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from powerplane.cli.output import print_data, print_text, stdout_console, warn
 from powerplane.cli.progress import Say, progress
 from powerplane.models.errors import PowerPlaneError, UsageError
 from powerplane.models.plan import Plan
+from powerplane.models.quantities import format_watts
 from powerplane.models.snapshot import Snapshot
 from powerplane.simulator.compare import make_policy, run_policy
 from powerplane.simulator.outcomes import Outcome
@@ -134,11 +136,11 @@ def _describe(study: Study, policies: tuple[str, ...]) -> list[str]:
     running = world.owners.serving_count()
     return [
         f"scenario    {study.name}, seed {spec.seed}",
-        f"duration    {spec.duration_s:,.0f} s in {round(spec.duration_s / spec.step_s):,} steps of {spec.step_s:g} s",
+        f"duration    {spec.duration_s:,.0f} s in {ceil(spec.duration_s / spec.step_s):,} steps of {spec.step_s:g} s",
         f"nodes       {len(spec.base.nodes):,}, accelerators {len(spec.devices.uuid):,}",
         f"domains     {len(topology):,}, of which {limited:,} have a budget",
         f"pods        {running:,} run at the start, {world.owners.waiting_count():,} find no node",
-        f"draw        {world.moment().load.wall.sum() / 1000:,.1f} kW at the start",
+        f"draw        {format_watts(round(world.moment().load.wall.sum()) * 1000)} at the start",
         f"events      {len(spec.happenings)}",
         f"policies    {', '.join(policies)}",
     ]

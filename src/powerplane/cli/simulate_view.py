@@ -131,14 +131,19 @@ def _deed(outcome: Outcome) -> str:
     figures = outcome.figures
     if figures.trips:
         breakers = words.count(figures.trips, "breaker")
-        return f"{breakers} trip{'s' if figures.trips == 1 else ''} and {figures.most_lost:,} pods go down"
+        return f"{breakers} trip{'s' if figures.trips == 1 else ''} and {_pods_down(figures)}"
     paid = [words.count(figures.moves, "move")] if figures.moves else []
     if figures.work_limited >= 5e-5:
         paid.append(f"{_share(figures.work_limited)} of the work lost to limits")
     price = f" for {' and '.join(paid)}" if paid else ""
+    down = f", though {_pods_down(figures)}" if figures.most_lost else ""
     if figures.over_minutes > 0:
-        return f"no breaker trips, with {figures.over_minutes:,.1f} minutes over budgets{price}"
-    return f"{HELD}{price}"
+        return f"no breaker trips, with {figures.over_minutes:,.1f} minutes over budgets{price}{down}"
+    return f"{HELD if figures.peak_share else 'nothing has a budget'}{price}{down}"
+
+
+def _pods_down(figures: Figures) -> str:
+    return f"{words.count(figures.most_lost, 'pod')} go{'es' if figures.most_lost == 1 else ''} down"
 
 
 def _peak(figures: Figures) -> str:

@@ -1,6 +1,7 @@
 """One scenario under several policies, each in a world of its own that starts from the same seed."""
 
 from collections.abc import Callable
+from math import ceil
 
 from powerplane.models.errors import InputError
 from powerplane.simulator.outcomes import Outcome, Recorder
@@ -13,6 +14,7 @@ Tell = Callable[[str, float], None]
 
 POLICIES = ("none", "static", "throttle", "plan", "plan+throttle")
 TELL_EVERY = 50
+ROUNDING = 1e-9
 
 
 def run_policy(study: Study, name: str, planner: Planner | None, tell: Tell | None = None) -> Outcome:
@@ -35,10 +37,11 @@ def run_policy(study: Study, name: str, planner: Planner | None, tell: Tell | No
     world = World(study.spec)
     policy = make_policy(study, name, world, planner)
     recorder = Recorder(world)
-    steps = max(1, round(study.spec.duration_s / study.spec.step_s))
+    step_s, duration_s = study.spec.step_s, study.spec.duration_s
+    steps = ceil(duration_s / step_s - ROUNDING)
     for step in range(steps):
         policy.act()
-        recorder.keep(world.step(study.spec.step_s))
+        recorder.keep(world.step(min(step_s, duration_s - step * step_s)))
         if tell is not None and step % TELL_EVERY == 0:
             tell(name, step / steps)
     return recorder.outcome(name, policy.moves)

@@ -176,8 +176,9 @@ def _topology(entry: ClusterEntry, place: Place, by_rack: dict[str, list[str]]) 
     domains: dict[str, PowerDomain] = {}
     for i, row in enumerate(entry.rows):
         here = place.at("rows").at(i)
-        if not 1 <= len(row.feeds) <= 2:
-            raise here.at("feeds").wrong(f"{len(row.feeds)} feeds", "name one feed, or two that share the load")
+        if not 1 <= len(set(row.feeds)) == len(row.feeds) <= 2:
+            told = ", ".join(row.feeds) or "none"
+            raise here.at("feeds").wrong(f"the feeds are: {told}", "name one feed, or two that share the load")
         for feed in row.feeds:
             domains.setdefault(feed, PowerDomain(feed, "feed", NO_BUDGET))
         if row.name in domains:

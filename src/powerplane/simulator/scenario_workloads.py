@@ -168,7 +168,7 @@ def _workload(entry: WorkloadEntry, place: Place, times: Times, most_cores: floa
         most_cores=limit,
         trace=trace,
         shared=entry.kind == "Deployment",
-        autoscaling=_autoscaling(entry, place.at("autoscale")),
+        autoscaling=_autoscaling(entry, place.at("autoscale"), requested),
         arrivals=_arrivals(entry, place),
         accelerators=accelerators,
         device_level=_device_level(entry, place) if accelerators else 0.0,
@@ -180,11 +180,13 @@ def _device_level(entry: WorkloadEntry, place: Place) -> float:
     return 1.0 if entry.tokens is not None else place.at("devices").share(entry.devices, most=1.0)
 
 
-def _autoscaling(entry: WorkloadEntry, place: Place) -> Autoscaling | None:
+def _autoscaling(entry: WorkloadEntry, place: Place, requested: float) -> Autoscaling | None:
     if entry.autoscale is None:
         return None
     if entry.kind != "Deployment":
         raise place.wrong(f"a {entry.kind} cannot be autoscaled", "remove it")
+    if not requested:
+        raise place.wrong("pods without a CPU request cannot be autoscaled on it", "request some CPU")
     least = place.at("least").count(entry.autoscale.least, least=1)
     most = place.at("most").count(entry.autoscale.most, least=least, most=MOST_PODS)
     return Autoscaling(least, most, max(place.at("target").share(entry.autoscale.target), 1e-3))
