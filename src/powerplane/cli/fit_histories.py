@@ -19,7 +19,7 @@ from powerplane.models.telemetry.metrics import SCRAPED
 from powerplane.models.telemetry.node_names import NodeNames, aliases_of
 from powerplane.models.telemetry.precedence import GPU_SOURCES, NODE_USE_SOURCES, PART_SOURCES, WALL_SOURCES
 from powerplane.models.telemetry.readings import Floats, Meaning, Quantity, SeriesBlock
-from powerplane.models.watts.from_history import Grid, Table, choose_watts, node_samples, or_nothing, tabulate
+from powerplane.models.watts.from_history import ENOUGH, Grid, Table, choose_watts, node_samples, or_nothing, tabulate
 from powerplane.models.watts.samples import NodeSamples
 
 TYPE_LABELS = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
@@ -48,6 +48,8 @@ class TypeHistory:
         Of the counters; None for the largest seen.
     sources : tuple of str
         Who measured its watts.
+    left_out : tuple of str
+        Nodes not learned from, since only their parts are measured and others' walls are.
     """
 
     name: str
@@ -57,6 +59,7 @@ class TypeHistory:
     prior: PowerCurve
     full_scale: tuple[float, ...] | None
     sources: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 class Historian(Protocol):
@@ -117,7 +120,9 @@ def of_prometheus(
     found = []
     for (name, label), rows in groups.items():
         parts = {row: node_samples(watts[row], cores[row], _cpus(nodes[row]), grid) for row in rows}
-        seen = [row for row in rows if len(parts[row])]
+        measured = [row for row in rows if len(parts[row])]
+        # Packages and memory are less than the wall: one curve through both would be true of neither.
+        seen = [row for row in measured if sources[row] in WALL_SOURCES] or measured
         if seen:
             first = nodes[seen[0]]
             found.append(
@@ -129,6 +134,7 @@ def of_prometheus(
                     server_curve(server) if server else nearest_server(_cpus(first), _memory_gib(first)).curve,
                     (1.0,),
                     tuple(dict.fromkeys(sources[row] for row in seen)),
+                    tuple(names[row] for row in measured if row not in seen),
                 )
             )
     if not found:
@@ -160,7 +166,7 @@ class _Questions:
     match: Callable[[str], str]
     say: Say
     covered: bool = False
-    """Whether every node has watts of a source that was asked."""
+    """Whether a source that was asked has every node's watts for most of the history, so that no other need be."""
 
     def table(self, quantity: Quantity, sources: tuple[str, ...]) -> Table:
         """All rows of a quantity of some sources, the more believed first."""
@@ -172,7 +178,8 @@ class _Questions:
             blocks.append(self.source.history(row, self.grid.start_s, end_s, self.grid.step_s))
         found = tabulate(blocks, self.names, self.grid, self.match)
         if quantity in ("node watts", "cpu watts"):
-            self.covered = self.covered or bool(np.isfinite(found.total).any(axis=1).all())
+            known = np.isfinite(found.total).sum(axis=1)
+            self.covered = self.covered or bool((known >= ENOUGH * self.grid.count).all())
         return found
 
     def first_that_covers(self, quantity: Quantity, sources: tuple[str, ...]) -> Floats:
@@ -180,7 +187,7 @@ class _Questions:
         tables = {}
         for source in sources:
             tables[source] = self.table(quantity, (source,)).total
-            if np.isfinite(tables[source]).any(axis=1).all():
+            if (np.isfinite(tables[source]).sum(axis=1) >= ENOUGH * self.grid.count).all():
                 break
         return choose_watts(tables, len(self.names))[1]
 

@@ -15,6 +15,7 @@ from rich.text import Text
 from powerplane.cli.fit_histories import TypeHistory
 from powerplane.cli.report import words
 from powerplane.models.curves import PowerCurve
+from powerplane.models.telemetry.precedence import WALL_SOURCES
 from powerplane.models.watts.node_fit import NodeFit
 
 FEW_SAMPLES = 200
@@ -179,6 +180,13 @@ def _notes(each: TypeFit) -> list[str]:
             f"{name}: its curve errs by {100 * row.curve_error:.0f} % on average; one utilisation stands for loads "
             "that differ. More counters (--counters) show how much they would tell"
         )
+    if left_out := each.history.left_out:
+        found.append(
+            f"{name}: {words.count(len(left_out), 'node')} not learned from, as only packages and memory are measured "
+            f"there, and others' walls: {', '.join(words.printable(node) for node in left_out[:5])}"
+        )
+    if each.history.sources and not set(each.history.sources) & set(WALL_SOURCES):
+        found.append(f"{name}: the curve is of packages and memory; fans, disks and losses come on top")
     for reason, count in row.refused.items():
         found.append(f"{name}: {words.count(count, 'sample')} not learned from: {reason}")
     return found
