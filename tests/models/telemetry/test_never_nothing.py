@@ -81,7 +81,8 @@ def test_a_node_counts_as_something_believable_or_as_its_worst_case_whatever_com
             assert (state == "worst") == (source == "")
             if state == "worst":
                 assert watts >= max(node.peak_watts, believed[node.name])
-            believed[node.name] = watts
+            else:
+                believed[node.name] = watts
         assert not nodes.dark - {"n3"}
         for figures in (pods.cpu_cores, pods.gpu_watts, pods.share_watts):
             known = figures[~np.isnan(figures)]

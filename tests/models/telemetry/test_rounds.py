@@ -277,6 +277,14 @@ def test_accelerators_that_are_not_measured_count_at_their_limit_in_a_sum_of_par
     _, nodes = one(by_node(CPU, {"n1": noisy(120)}), node=cards(8))
     assert nodes.source == ("kepler",)
     assert nodes.watts[0] > 5600 + 120
+    assert nodes.why == ("accelerators: not all measured, the others count at their limit",)
+
+
+def test_an_accelerator_that_nobody_tells_counts_at_its_limit_beside_those_that_are_measured() -> None:
+    _, nodes = one(by_node(CPU, {"n1": noisy(120)}), gpus({"GPU-1": 300}), node=cards(2))
+    assert nodes.watts[0] > 700 + 300 + 120
+    _, nodes = one(wall(800), by_node(CPU, {"n1": noisy(120)}), gpus({"GPU-1": 300}), node=cards(2))
+    assert (told(nodes), nodes.why) == ((800, "measured", "ipmi"), ("",))
 
 
 @pytest.mark.parametrize("factor", [1e3, 1e-3, 10])

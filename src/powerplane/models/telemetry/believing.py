@@ -173,7 +173,7 @@ def _learned_rest(
         by_wall & choice.fresh & parts.usable & ~np.isnan(parts.shown) & (parts.age_s <= LATE_SCRAPES * parts.scrape_s)
     )
     now = np.maximum(choice.watts - parts.shown, 0.0)
-    fallen = past.rest_watts - (past.rest_watts - now) * min(1.0, elapsed_s / rules.learn_s)
+    fallen = past.rest_watts - (past.rest_watts - now) * min(max(elapsed_s / rules.learn_s, 0.0), 1.0)
     return np.where(fresh, np.fmax(now, np.where(np.isnan(fallen), now, fallen)), past.rest_watts)
 
 

@@ -19,6 +19,9 @@ SLACK = 1e6
 MOST_AHEAD_S = 45.0
 """How far ahead a clock may be for its samples still to be dated, by its own newest one."""
 
+OLDEST_S = 1e9
+"""No sample is decades old: such a time is none."""
+
 BLANK_FLOOR = 9.2e18
 """No reading is that high, while DCGM's blanks of 64 bits, as floats, are some number above it."""
 
@@ -136,7 +139,7 @@ def sample_faults(block: SeriesBlock, evaluated_s: float, rules: Rules) -> dict[
     most = rules.most.get(meaning.quantity, np.inf) if meaning.kind == "gauge" else np.inf
     if meaning.quantity in NOISY:
         most *= SLACK
-    undated = ~np.isfinite(at_s)
+    undated = ~np.isfinite(at_s) | (at_s < evaluated_s - OLDEST_S)
     with np.errstate(invalid="ignore", over="ignore"):
         checks = {
             "undated": undated,

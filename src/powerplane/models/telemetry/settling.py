@@ -160,6 +160,11 @@ def _why(believed: Believed, dark: _Dark, chosen: NDArray[np.int64]) -> tuple[st
                 words[row].append(f"{each.source}: {each.reason[row]}")
         for row in np.flatnonzero(each.disagrees).tolist():
             words[row].append(f"{each.source}: disagrees, the higher counts")
+    by_parts = np.zeros(len(chosen), dtype=np.bool_)
+    for place, each in enumerate(believed.candidates):
+        by_parts |= (chosen == place) & (each.kind == "parts")
+    for row in np.flatnonzero(by_parts & (believed.gpu.watts > np.nan_to_num(believed.gpu.measured))).tolist():
+        words[row].append("accelerators: not all measured, the others count at their limit")
     for row in np.flatnonzero(dark.settled).tolist():
         words[row].append(f"{believed.candidates[int(chosen[row])].source}: dark, and the node is not ready")
     return tuple("; ".join(each) for each in words)
