@@ -11,6 +11,7 @@ from typing import TextIO
 
 from cyclopts import App, CycloptsError
 
+from powerplane.cli.ending import end_at_once
 from powerplane.cli.exit_codes import BROKEN_PIPE, ERROR, INTERRUPTED, OK
 from powerplane.models.errors import PowerPlaneError, UsageError
 
@@ -80,7 +81,10 @@ def main(arguments: list[str] | None = None) -> None:
     arguments : list of str, optional
         Command line after the program's name; that of the process by default.
     """
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    if code == INTERRUPTED:
+        end_at_once(code)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:

@@ -11,6 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from powerplane.cli.ending import end_at_once
 from powerplane.cli.exit_codes import OK
 from powerplane.cli.rounds import Follower, Round
 from powerplane.cli.site import Site, SiteFrom, read_site
@@ -56,7 +57,7 @@ def watch(
     keep_history : bool
         Whether the last rounds are drawn, too.
     """
-    watcher = _Watcher(follower, where, site, wanted, keep_history)
+    watcher = Watcher(follower, where, site, wanted, keep_history)
     # Ended by whomever, the terminal's own screen comes back.
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -68,6 +69,8 @@ def watch(
         # What was seen last stays on the terminal, as the other screen goes.
         if watcher.view is not None:
             console.print(watcher.screen(console))
+        if watcher.is_asking:
+            end_at_once(OK)
         return OK
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -78,7 +81,7 @@ def _interrupt(*_: object) -> None:
 
 
 @dataclass(slots=True)
-class _Watcher:
+class Watcher:
     """What is shown, renewed round by round."""
 
     follower: Follower
@@ -89,6 +92,7 @@ class _Watcher:
     view: TopView | None = None
     tree: Sequence[tuple[str, int]] = ()
     history: History = field(default_factory=History)
+    is_asking: bool = False
     _site_read_s: float = field(default_factory=time.monotonic)
     _unread: str = ""
 
@@ -96,7 +100,9 @@ class _Watcher:
         """Take in a round; returns the seconds until the next one is due."""
         began = time.monotonic()
         self._read_site_again()
+        self.is_asking = True
         found = self.follower.now(self.site)
+        self.is_asking = False
         notes = (*self.site.notes, *([self._unread] if self._unread else []))
         self.view, self.tree = build_view(
             self.site.book,
@@ -131,7 +137,7 @@ class _Watcher:
             self._unread = f"nodes and domains are as they were before: {error.problem}"
 
 
-def _show_until(until: float, watcher: _Watcher, live: Live, console: Console) -> None:
+def _show_until(until: float, watcher: Watcher, live: Live, console: Console) -> None:
     """Show the screen, again whenever the window changes its size."""
     size = None
     while (left := until - time.monotonic()) > 0:
