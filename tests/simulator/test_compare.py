@@ -12,10 +12,11 @@ from powerplane.simulator.compare import POLICIES, run_policy
 from powerplane.simulator.migration import Rollout
 from powerplane.simulator.observing import Observer
 from powerplane.simulator.outcomes import Outcome
-from powerplane.simulator.policies import UNCAP_AT, static_limits
+from powerplane.simulator.policies import static_limits
 from powerplane.simulator.scenario_file import Study
 from powerplane.simulator.seen_snapshot import seen_snapshot
 from powerplane.simulator.settings import SensorSettings
+from powerplane.simulator.throttling import CAP_AT, CAP_TO, UNCAP_AT
 from powerplane.simulator.world import World
 from powerplane.solver.check import check
 from powerplane.solver.compose import compose_plan
@@ -219,4 +220,4 @@ def test_moves_that_are_no_longer_possible_are_passed_over(study: Study) -> None
 
 
 def test_the_bands_leave_room_between_capping_and_freeing() -> None:
-    assert UNCAP_AT < 0.95 < 0.99
+    assert UNCAP_AT < CAP_TO < CAP_AT <= 1

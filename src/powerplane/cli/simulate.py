@@ -19,7 +19,8 @@ from powerplane.models.quantities import format_watts
 from powerplane.models.snapshot import Snapshot
 from powerplane.simulator.compare import make_policy, run_policy
 from powerplane.simulator.outcomes import Outcome
-from powerplane.simulator.policies import Planner, Policy
+from powerplane.simulator.planning import Planner
+from powerplane.simulator.policies import Policy
 from powerplane.simulator.scenario_file import Study, read_scenario
 from powerplane.simulator.scenario_shape import PolicyName
 from powerplane.simulator.truth import Truth

@@ -5,8 +5,10 @@ from math import ceil
 
 from powerplane.models.errors import InputError
 from powerplane.simulator.outcomes import Outcome, Recorder
-from powerplane.simulator.policies import Nothing, Planner, Planning, Policy, Static, Throttle, Together
+from powerplane.simulator.planning import Planner, Planning
+from powerplane.simulator.policies import Nothing, Policy, Static, Together
 from powerplane.simulator.scenario_file import Study
+from powerplane.simulator.throttling import Throttle
 from powerplane.simulator.world import World
 
 Tell = Callable[[str, float], None]

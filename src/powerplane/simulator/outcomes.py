@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from powerplane.simulator.moment import Moment, Note
 from powerplane.simulator.power import Wiring
-from powerplane.simulator.world import Moment, Note, World
+from powerplane.simulator.world import World
 
 Floats = NDArray[np.float64]
 

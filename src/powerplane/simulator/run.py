@@ -12,10 +12,11 @@ from powerplane.models.topology import PowerTopology
 from powerplane.simulator.from_snapshot import workloads_of
 from powerplane.simulator.history import Event, Run
 from powerplane.simulator.migration import Rollout
+from powerplane.simulator.moment import Moment
 from powerplane.simulator.power import Reading, read_domains, surviving
 from powerplane.simulator.scenario import Scenario
 from powerplane.simulator.spec import Happening, WorldSpec
-from powerplane.simulator.world import Moment, World
+from powerplane.simulator.world import World
 
 
 def world_of(scenario: Scenario) -> World:

@@ -1,7 +1,7 @@
 """The simulated cluster while it runs: one step after another, and what is so in between."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,10 @@ from powerplane.models.topology import PowerDomain
 from powerplane.simulator.derating import Deratings
 from powerplane.simulator.limits import MEANS, NO_LIMIT, NVML, RAPL, Means
 from powerplane.simulator.load import Demand
-from powerplane.simulator.machines import Load, Machines
+from powerplane.simulator.machines import Machines
+from powerplane.simulator.moment import Moment, Note
 from powerplane.simulator.owners import Owners
-from powerplane.simulator.pods import NOWHERE, Phase, PodTable
-from powerplane.simulator.power import Wiring
+from powerplane.simulator.pods import Phase, PodTable
 from powerplane.simulator.spec import Happening, WorldSpec
 from powerplane.simulator.supply import Supply
 from powerplane.simulator.truth import Truth
@@ -23,56 +23,6 @@ from powerplane.simulator.truth_of import tell_truth
 Floats = NDArray[np.float64]
 
 SHORTEST_S = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something that happened, as a sentence."""
-
-    at_s: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Moment:
-    """What held during a stretch of time. N nodes, D domains.
-
-    Parameters
-    ----------
-    at_s, lasted_s : float
-    load : Load
-    domain_watts, budget_watts, factor : float64 arrays, shape (D,)
-        Carried; allowed, as the heat leaves it; share of its rating that each breaker keeps.
-    asked, done : float
-        CPUs' worth of work: what all owners want done, and what is.
-    limited : float
-        Of that, what power limits cost.
-    asked_devices, done_devices : float
-        The same for accelerators, in devices at full speed.
-    lost, moving, waiting : int
-        Pods that do not serve since their node lost power, are between two nodes, or wait for a node.
-    wiring : Wiring
-        Who is fed by what.
-    limits_s : float64 array, shape (D,)
-        Seconds in which each breaker would trip from cold at this load, infinite where never.
-    """
-
-    at_s: float
-    lasted_s: float
-    load: Load
-    domain_watts: Floats
-    budget_watts: Floats
-    factor: Floats
-    asked: float
-    done: float
-    limited: float
-    asked_devices: float
-    done_devices: float
-    lost: int
-    moving: int
-    waiting: int
-    wiring: Wiring
-    limits_s: Floats
 
 
 class World:
@@ -133,7 +83,7 @@ class World:
             self.machines.pass_time(moment.load, lasts, self.now_s)
             self.now_s += lasts
             left -= lasts
-            moments.append(_lasting(moment, lasts))
+            moments.append(replace(moment, lasted_s=lasts))
             for row in gone:
                 self._trip(self.supply.names[row])
         self.demand.turn(dt_s)
@@ -283,15 +233,3 @@ class World:
     def _known(self, domain: str) -> None:
         if domain not in self.supply.row:
             raise InputError(f"no domain {domain!r}", f"the domains are: {', '.join(self.supply.names[:20])}")
-
-
-def _lasting(moment: Moment, seconds: float) -> Moment:
-    return replace(moment, lasted_s=seconds)
-
-
-def rows_of(world: World, names: Iterable[str]) -> NDArray[np.int64]:
-    """Rows of nodes by their names."""
-    return np.array([world.row[name] for name in names], dtype=np.int64)
-
-
-__all__ = ["NOWHERE", "Moment", "Note", "World", "rows_of"]
