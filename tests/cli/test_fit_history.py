@@ -81,9 +81,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
 
 @pytest.fixture
 def snapshot(tmp_path: Path) -> Path:
-    """Return a snapshot of the four nodes with their types."""
+    """Return a snapshot of the nodes with their types."""
     cluster = small_cluster(tmp_path / "now")
     cluster.nodes = [node(name) for name in TYPES]
+    cluster.domain("rack-2")["nodes"] = ["n3", "n4", "n5"]
     for each in cluster.nodes:
         each["metadata"]["labels"][TYPE_LABEL] = TYPES[each["metadata"]["name"]]
     return cluster.write()
