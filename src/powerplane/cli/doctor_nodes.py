@@ -1,7 +1,7 @@
 """``powerplane doctor``: by which source each node counts, and what a better one is kept from."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 
 from rich import box
@@ -12,7 +12,7 @@ from powerplane.cli.doctor_section import Finding, SectionReport, SectionView
 from powerplane.cli.report import words
 from powerplane.cli.top_remarks import span
 from powerplane.models.plan import Wire
-from powerplane.models.telemetry.coverage import SourceCoverage, better_sources
+from powerplane.models.telemetry.coverage import SourceCoverage, better_sources, who_measures
 from powerplane.models.telemetry.domains import DomainReading
 from powerplane.models.telemetry.node_readings import NodeReadings, NodeState
 
@@ -60,14 +60,15 @@ def examine_nodes(
     peaks_known : bool
         Whether it is known what nodes draw at most; otherwise none is said to draw its worst case.
     """
-    views = tuple(_view(readings, coverage, i, peaks_known) for i in range(len(readings.nodes)))
+    measured = who_measures(coverage)
+    views = tuple(_view(readings, measured, i, peaks_known) for i in range(len(readings.nodes)))
     findings = (_measured(views), *_better(views), *_by_assumption(domains))
     rows = sorted(views, key=lambda node: (node.state != "worst", node.state != "held", not node.why, not node.better))
     section = SectionView(name="nodes", title="Nodes", findings=findings, data=views)
     return SectionReport(section, (_table(rows),))
 
 
-def _view(readings: NodeReadings, coverage: Sequence[SourceCoverage], i: int, peaks_known: bool) -> NodeSourceView:
+def _view(readings: NodeReadings, measured: Mapping[str, frozenset[str]], i: int, peaks_known: bool) -> NodeSourceView:
     name, source = readings.nodes[i], readings.source[i]
     age_s = float(readings.age_s[i])
     return NodeSourceView(
@@ -76,7 +77,7 @@ def _view(readings: NodeReadings, coverage: Sequence[SourceCoverage], i: int, pe
         source=source,
         watts=round(float(readings.watts[i]), 3) if peaks_known or readings.state[i] != "worst" else None,
         age_seconds=round(age_s, 3) if isfinite(age_s) else None,
-        better=better_sources(coverage, name, source),
+        better=better_sources(measured, name, source),
         why=readings.why[i],
     )
 

@@ -108,6 +108,12 @@ def test_a_server_that_is_none_has_an_error(status):
     assert status({}).error
 
 
+def test_secrets_in_a_targets_address_are_not_told(status):
+    error = 'Get "http://u:hunter2@n1:9290/ipmi?target=x&token=hunter3": connection refused'
+    found = status({"query": TIME, "targets": targets(target("ipmi", "n1", "down", error))})
+    assert found.jobs[0].down[0].error == 'Get "http://…@n1:9290/ipmi?…": connection refused'
+
+
 def test_a_long_error_of_a_target_is_cut(status):
     found = status({"query": TIME, "targets": targets(target("a", "i", "down", "x" * 5000))})
     assert len(found.jobs[0].down[0].error) < 200

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerplane.models.telemetry.coverage import better_sources, cover, spacing_s, with_told_aliases
+from powerplane.models.telemetry.coverage import better_sources, cover, spacing_s, who_measures, with_told_aliases
 from powerplane.models.telemetry.facts import NodeFacts
 from powerplane.models.telemetry.metrics import MEANINGS
 from powerplane.models.telemetry.readings import Entity, SeriesBlock, SourceReading
@@ -87,6 +87,8 @@ def test_better_sources_are_those_before_the_chosen_one_that_measure_any_node_th
         [answer("ipmi", block(IPMI, [("n1", [0])])), answer("kepler", block(KEPLER, [("n1", [0]), ("n2", [0])]))],
         nodes(n1=[], n2=[], n3=[]),
     )
+    found = who_measures(found)
+    assert list(found) == ["ipmi", "kepler"]
     assert better_sources(found, "n1", "ipmi") == ()
     assert better_sources(found, "n1", "kepler") == ("ipmi",)
     assert better_sources(found, "n2", "") == ("kepler", "ipmi")

@@ -17,6 +17,7 @@ from powerplane.adapters.telemetry.prometheus_api import NoAnswerError, Promethe
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 LONGEST_ERROR = 160
+USERS, PARAMETERS = re.compile(r"//[^/\s\"@]*@"), re.compile(r"(?<=[^\s\"])\?[^\s\"]+")
 
 
 class DownTarget(NamedTuple):
@@ -198,5 +199,6 @@ def _jobs_by_up(api: PrometheusApi, timeout_s: float) -> tuple[tuple[JobStatus, 
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
+    """An error in one line, without what addresses may carry of secrets: users, passwords, parameters."""
+    line = PARAMETERS.sub("?…", USERS.sub("//…@", " ".join(text.split())))
     return line if len(line) <= LONGEST_ERROR else f"{line[:LONGEST_ERROR]}…"

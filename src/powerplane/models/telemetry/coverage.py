@@ -1,6 +1,6 @@
 """What sources cover: which metrics are there, of which nodes, how old, and which names stand for no node."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -97,12 +97,19 @@ def cover(answers: Sequence[SourceReading], nodes: Sequence[NodeFacts]) -> tuple
     return tuple(_source(answer, names) for answer in answers)
 
 
-def better_sources(coverage: Sequence[SourceCoverage], node: str, chosen: str) -> tuple[str, ...]:
+def who_measures(coverage: Sequence[SourceCoverage]) -> dict[str, frozenset[str]]:
+    """Return the nodes that each source of nodes' watts measures, the best source first; none that measures none."""
+    there = {each.source: each.nodes_with(NODE_WATTS) for each in coverage}
+    return {source: there[source] for source in NODE_SOURCES if there.get(source)}
+
+
+def better_sources(measured: Mapping[str, frozenset[str]], node: str, chosen: str) -> tuple[str, ...]:
     """Sources of a node's watts that precedence puts before the chosen one and that measure some node, best first.
 
     Parameters
     ----------
-    coverage : sequence of SourceCoverage
+    measured : mapping
+        As ``who_measures`` tells it.
     node : str
     chosen : str
         "" where none is.
@@ -113,9 +120,8 @@ def better_sources(coverage: Sequence[SourceCoverage], node: str, chosen: str) -
         Those that cover this node come first: they were refused, and the readings say why.
     """
     rank = NODE_SOURCES.index(chosen) if chosen in NODE_SOURCES else len(NODE_SOURCES)
-    there = {each.source: each.nodes_with(NODE_WATTS) for each in coverage}
-    before = [source for source in NODE_SOURCES[:rank] if there.get(source)]
-    return tuple(sorted(before, key=lambda source: node not in there[source]))
+    before = [source for source in measured if NODE_SOURCES.index(source) < rank]
+    return tuple(sorted(before, key=lambda source: node not in measured[source]))
 
 
 def with_told_aliases(nodes: Sequence[NodeFacts], answers: Sequence[SourceReading]) -> tuple[NodeFacts, ...]:
