@@ -154,6 +154,7 @@ REFUSED: dict[str, tuple[list[str], int, str]] = {
     "credentials": (["--prometheus", "http://u:hunter2@h:1"], 2, "carries credentials"),
     "bad header": (["--prometheus", "http://h:1", "--header", "hunter2"], 2, "'Name: value'"),
     "header with a line": (["--prometheus", "http://h:1", "--header", "X: hunter2\r\nY: z"], 2, "'Name: value'"),
+    "header that cannot be sent": (["--prometheus", "http://h:1", "--header", "X: hunter2€"], 2, "'Name: value'"),
     "no token file": (["--prometheus", "http://h:1", "--token-file", "nowhere"], 1, "--token-file nowhere"),
     "no ca file": (["--prometheus", "http://h:1", "--ca-file", "nowhere"], 1, "--ca-file nowhere"),
     "token for pages": (["--telemetry", "DIR", "--token-file", "x"], 2, "are for a Prometheus"),

@@ -230,7 +230,9 @@ def request_headers(watts: WattsFrom) -> Mapping[str, str]:
 def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     name, value = name.strip(), value.strip()
-    if not colon or not name or not value or not (name + value).isprintable() or not name.isascii() or " " in name:
+    # What could not be sent would be shown in the error that says so.
+    can_be_sent = (name + value).isascii() and (name + value).isprintable() and " " not in name
+    if not colon or not name or not value or not can_be_sent:
         raise UsageError("a --header is not of the form 'Name: value'", "write it as --header 'X-Scope-OrgID: site-1'")
     return name, value
 
