@@ -45,6 +45,15 @@ def test_time_may_be_written_in_any_usual_way(tmp_path: Path, moment: str) -> No
     assert samples.at_s.tolist() == [1_700_000_000]
 
 
+def test_a_column_that_counts_up_becomes_a_rate_and_a_restart_is_left_out(tmp_path: Path) -> None:
+    path = write(tmp_path, "timestamp,cpu,ins,watts\n20,30,1,2\n10,10,1,1\n30,5,1,3\n40,15,1,4\n")
+    (samples,) = read_counters(path, CsvColumns("watts", ("rate(cpu)", "ins"))).values()
+    good, refused = samples.believable()
+    assert good.now.tolist() == [[2, 1], [1, 1]]
+    assert good.watts.tolist() == [2, 4]
+    assert refused == {"not a number": 2}
+
+
 def test_fields_that_are_no_numbers_are_not_taken_for_0(tmp_path: Path) -> None:
     path = write(tmp_path, "timestamp,cpu,ins,watts\n1,,1,10\n2,1,1,broken\n3,1\n4,1,1,40\n")
     (samples,) = read_counters(path, COLUMNS).values()

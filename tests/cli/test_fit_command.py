@@ -118,6 +118,21 @@ def test_a_wrong_command_line_is_told_with_the_next_step(
     assert "next:" in done.err
 
 
+def test_a_counter_that_counts_up_is_told_and_fitted_as_a_rate(program: Program, tmp_path: Path) -> None:
+    path = tmp_path / "counter.csv"
+    samples = walk(300, 3)
+    total = np.cumsum(samples.now[:, 0] * 15.0)
+    rows = zip(samples.at_s, total, samples.watts, strict=True)
+    path.write_text("timestamp,cpu,watts\n" + "".join(",".join(map(str, row)) + "\n" for row in rows))
+    raw, rate = (
+        json.loads(program("fit", "--csv", path, "--counters", counter, "-o", "json").out)
+        for counter in ("cpu", "rate(cpu)")
+    )
+    assert any("ask for rate(cpu)" in note for note in raw["notes"])
+    assert rate["notes"] == ["counter: 1 sample not learned from: not a number"]
+    assert rate["nodeTypes"][0]["curveError"] < 0.1
+
+
 def test_a_recording_without_one_believable_sample_is_refused(program: Program, tmp_path: Path) -> None:
     path = tmp_path / "dark.csv"
     path.write_text("timestamp,cpu,watts\n1,0.5,0\n2,0.5,-3\n")

@@ -1,6 +1,7 @@
 """Recorded counters and watts as CSV: one row a sample, columns named by whoever reads them."""
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -25,6 +26,10 @@ TICKS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 """Numbers of time from which on they are nanoseconds, microseconds, milliseconds since 1970."""
 
 
+RATE = re.compile(r"rate\(\s*(.+?)\s*\)")
+"""How a column that counts up is asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class CsvColumns:
     """Which columns mean what.
@@ -33,7 +38,8 @@ class CsvColumns:
     ----------
     watts : str
     counters : tuple of str
-        What the watts are explained by, the utilisation first.
+        What the watts are explained by, the utilisation first. ``rate(NAME)`` is the rise a second of a column that
+        counts up.
     time : str
         Unix time in seconds, or a moment such as ``2026-05-01T12:00:00Z``.
     node, node_type : str
@@ -71,7 +77,9 @@ def read_counters(path: Path, columns: CsvColumns, *, max_file_bytes: int = MAX_
     rows = csv.reader(StringIO(decoded(data, path), newline=""), strict=True)
     try:
         header = [name.strip() for name in next(rows, [])]
-        wanted = [columns.time, columns.watts, *columns.counters]
+        rates = [RATE.fullmatch(name) for name in columns.counters]
+        names = [found[1] if found else name for found, name in zip(rates, columns.counters, strict=True)]
+        wanted = [columns.time, columns.watts, *names]
         places = [column_place(header, name, path) for name in wanted]
         groups = [header.index(name) if name in header else None for name in (columns.node_type, columns.node)]
         series = _series(rows, places, groups, path.stem)
@@ -82,9 +90,12 @@ def read_counters(path: Path, columns: CsvColumns, *, max_file_bytes: int = MAX_
     by_type: dict[str, list[NodeSamples]] = {}
     for (node_type, _), values in series.items():
         table = np.array(values, dtype=np.float64)
-        by_type.setdefault(node_type, []).append(
-            NodeSamples.of_series(_seconds(table[:, 0]), table[:, 2:], table[:, 1])
-        )
+        table[:, 0] = _seconds(table[:, 0])
+        table = table[np.argsort(table[:, 0], kind="stable")]
+        for place, found in enumerate(rates, start=2):
+            if found:
+                table[:, place] = _risen(table[:, 0], table[:, place])
+        by_type.setdefault(node_type, []).append(NodeSamples.of_series(table[:, 0], table[:, 2:], table[:, 1]))
     return {node_type: NodeSamples.joined(parts) for node_type, parts in by_type.items()}
 
 
@@ -158,3 +169,11 @@ def _seconds(times: Floats) -> Floats:
     middle = float(np.median(finite)) if len(finite) else 0.0
     divisor = next((divisor for least, divisor in TICKS if middle > least), 1.0)
     return times / divisor
+
+
+def _risen(at_s: Floats, values: Floats) -> Floats:
+    """Rise a second since the row before, in order of time; NaN for the first row and where it fell (a restart)."""
+    seconds, rise = np.diff(at_s, prepend=np.nan), np.diff(values, prepend=np.nan)
+    usable = (seconds > 0) & (rise >= 0)
+    rates: Floats = np.divide(rise, seconds, out=np.full(len(values), nan), where=usable)
+    return rates

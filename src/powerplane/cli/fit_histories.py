@@ -26,6 +26,9 @@ TYPE_LABELS = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-
 USUAL_CPUS, USUAL_MEMORY_GIB = 64.0, 256.0
 """Size of the catalogue's server that a recording starts from which does not say whose it is."""
 
+FEWEST_TO_TELL, SELDOM = 50, 0.02
+"""Samples from which on a counter that falls at fewer than that share of them is told to count up."""
+
 PARTS: tuple[Quantity, ...] = ("cpu watts", "dram watts")
 """What is added up where no wall is measured."""
 
@@ -50,6 +53,8 @@ class TypeHistory:
         Who measured its watts.
     left_out : tuple of str
         Nodes not learned from, since only their parts are measured and others' walls are.
+    counting : tuple of str
+        Counters that hardly ever fall, as if they counted up.
     """
 
     name: str
@@ -60,6 +65,7 @@ class TypeHistory:
     full_scale: tuple[float, ...] | None
     sources: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    counting: tuple[str, ...] = ()
 
 
 class Historian(Protocol):
@@ -82,7 +88,9 @@ def of_csv(path: Path, columns: CsvColumns, capacity: float | None, server: str 
     found = []
     for name, samples in read_counters(path, columns).items():
         scale = None if capacity is None else _scales(samples, capacity)
-        found.append(TypeHistory(name, (), None, samples, prior, scale))
+        rising = zip(columns.counters, samples.now.T, samples.before.T, strict=True)
+        counting = tuple(counter for counter, now, before in rising if _counts_up(now, before))
+        found.append(TypeHistory(name, (), None, samples, prior, scale, counting=counting))
     return tuple(found)
 
 
@@ -190,6 +198,13 @@ class _Questions:
             if (np.isfinite(tables[source]).sum(axis=1) >= ENOUGH * self.grid.count).all():
                 break
         return choose_watts(tables, len(self.names))[1]
+
+
+def _counts_up(now: Floats, before: Floats) -> bool:
+    """Whether a counter rises at nearly every sample, which a rate or a share does not."""
+    known = np.isfinite(now) & np.isfinite(before)
+    falls, rises = now[known] < before[known], now[known] > before[known]
+    return len(falls) >= FEWEST_TO_TELL and bool(falls.mean() < SELDOM) and bool(rises.mean() > 0.5)
 
 
 def _scales(samples: NodeSamples, capacity: float) -> tuple[float, ...]:

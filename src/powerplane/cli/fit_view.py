@@ -180,6 +180,8 @@ def _notes(each: TypeFit) -> list[str]:
             f"{name}: its curve errs by {100 * row.curve_error:.0f} % on average; one utilisation stands for loads "
             "that differ. More counters (--counters) show how much they would tell"
         )
+    counting = (words.printable(counter) for counter in each.history.counting)
+    found += [f"{name}: {counter} hardly ever falls; if it counts up, ask for rate({counter})" for counter in counting]
     if left_out := each.history.left_out:
         found.append(
             f"{name}: {words.count(len(left_out), 'node')} not learned from, as only packages and memory are measured "
