@@ -312,6 +312,20 @@ def test_an_autoscaler_follows_the_load_up_at_once_and_down_after_five_minutes(t
     assert int(world.demand.serving()[template]) == before
 
 
+def test_the_load_of_jobs_is_how_many_come_not_how_hard_they_work(tmp_path: Path) -> None:
+    text = SMALL.replace("use: 95%}", "use: 95%, load: {daily: [[0, 50%]]}}")
+    world = World(study_of(text, tmp_path).spec)
+    before = world.pods.made
+    running = []
+    for _ in range(720):
+        world.step(5.0)
+        running.append(world.demand.serving()[2])
+    assert np.mean(running) == pytest.approx(0.5 * 60 * 10 / 60, rel=0.5)
+    rows = [row for row in world.pods.rows(Phase.RUNNING).tolist() if world.pods.template[row] == 2]
+    assert world.demand.pod_cores(world.now_s)[rows] == pytest.approx(0.95 * 2, rel=0.06)
+    assert world.pods.made > before
+
+
 def test_pods_that_keep_apart_never_share_a_node(study: Study) -> None:
     world = World(study.spec)
     run(world, 300)

@@ -94,6 +94,7 @@ class Demand:
         self.device_level = np.array([w.device_level for w in workloads])
         self.accelerators = np.array([w.accelerators for w in workloads])
         self._tokens = np.array([w.serves_tokens for w in workloads], dtype=bool)
+        self._comes = np.array([w.arrivals is not None for w in workloads], dtype=bool)
         self._wobble = np.array([w.wobble for w in workloads])
         self._scale = np.ones(len(workloads))
         self.device_pod = np.full(len(spec.devices.node), -1, dtype=np.int64)
@@ -142,13 +143,18 @@ class Demand:
         result: Floats = self._table[row] * self._scale
         return result
 
+    def _work_levels(self, now_s: float) -> Floats:
+        """How hard each workload's pods work, shape (T,); the load of jobs is how many come, not how hard they work."""
+        result: Floats = np.where(self._comes, 1.0, self.levels(now_s))
+        return result
+
     def serving(self) -> Floats:
         """Pods that serve, by template, shape (T,)."""
         return self._active().serving
 
     def now(self, now_s: float) -> Wanted:
         """What pods want at a moment."""
-        pods, active, level = self._pods, self._active(), self.levels(now_s)
+        pods, active, level = self._pods, self._active(), self._work_levels(now_s)
         factor = self._factor(level, active)
         wave = 1.0 + active.wobble * pods.swing.real[active.rows]
         use = np.minimum(active.cores * factor[active.template] * wave, active.most) * active.act
@@ -171,7 +177,7 @@ class Demand:
 
     def pod_cores(self, now_s: float) -> Floats:
         """What each row of pods wants, in CPUs, shape of the pods' table."""
-        pods, active, level = self._pods, self._active(), self.levels(now_s)
+        pods, active, level = self._pods, self._active(), self._work_levels(now_s)
         factor = self._factor(level, active)
         wave = 1.0 + active.wobble * pods.swing.real[active.rows]
         cores = np.zeros(len(pods))

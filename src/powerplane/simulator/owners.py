@@ -1,25 +1,20 @@
-"""What Kubernetes does by itself: owners keep their pods, autoscalers follow load, jobs end, dark nodes are given up.
+"""What Kubernetes does with pods: places those that wait, starts and ends them, gives those of dark nodes up.
 
-By the defaults of Kubernetes' controllers: an autoscaler looks every 15 s, tolerates a tenth, and shrinks to the
-highest wish of the last 5 minutes; pods of an unreachable node are given up after `Pace.not_ready_s`.
+Pods of an unreachable node are given up after `Pace.not_ready_s`, by the defaults of Kubernetes' controllers.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from powerplane.simulator.load import Demand
-from powerplane.simulator.physics import sum_by
 from powerplane.simulator.placing import Placer
 from powerplane.simulator.pods import NEVER, NOWHERE, Phase, PodTable
+from powerplane.simulator.replicas import Replicas
 from powerplane.simulator.spec import WorldSpec
 
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.int64]
 
-LOOK_EVERY_S = 15.0
-TOLERANCE = 0.1
-SHRINK_AFTER_LOOKS = 20
-"""Looks of an autoscaler in 5 minutes."""
 RETRY_S = 30.0
 """After which a pod that found no node is tried again although nothing left meanwhile."""
 
@@ -31,16 +26,12 @@ class Owners:
         self._spec, self._pods, self._demand = spec, pods, demand
         self.placer = Placer(spec.base)
         self._random = np.random.default_rng([spec.seed, 2])
-        self._arrivals = np.random.default_rng([spec.seed, 3])
+        self._replicas = Replicas(spec, pods, demand, self.placer.requests[:, 0] / 1000.0)
         workloads = spec.workloads
         self._daemon = np.array([w.kind == "DaemonSet" for w in workloads], dtype=bool)
         self._priority = np.array([t.priority for t in spec.base.templates], dtype=np.int64)
         self._stays = np.array([bool(t.unmovable) for t in spec.base.templates], dtype=bool)
-        self._scaled = [i for i, w in enumerate(workloads) if w.autoscaling is not None]
-        self._jobs = [i for i, w in enumerate(workloads) if w.arrivals is not None]
-        self._wishes: list[NDArray[np.int64]] = []
-        self._duration = np.zeros(len(pods))
-        self._next_look_s, self._retry_s = 0.0, 0.0
+        self._retry_s = 0.0
         self._freed = True
         self._given_up = False
         self._recovered = 0
@@ -58,24 +49,15 @@ class Owners:
             if workload.kind == "DaemonSet":
                 for node in np.flatnonzero(self.placer.eligible(template)).tolist():
                     if not self.placer.held[template, node]:
-                        self._sit(self._add(template), node, 0.0, at_once=True)
-            elif workload.kind == "Deployment":
-                for _ in range(workload.replicas):
-                    self._add(template)
-            elif workload.arrivals is not None:
-                running = workload.arrivals.per_hour * workload.arrivals.minutes / 60
-                for _ in range(int(self._arrivals.poisson(running))):
-                    self._add_job(template, left=True)
+                        self._sit(self._replicas.add(template), node, 0.0, at_once=True)
+        self._replicas.begin()
         self._place(0.0, ready, at_once=True)
 
     def act(self, now_s: float, lit: Mask, ready: Mask) -> str:
         """Do what is due; return what there is to tell, or ""."""
         self._advance(now_s, lit)
         self._wake(now_s, ready)
-        if now_s >= self._next_look_s:
-            self._next_look_s = now_s + LOOK_EVERY_S
-            self._scale(now_s)
-            self._arrive(LOOK_EVERY_S, now_s)
+        self._freed |= self._replicas.act(now_s)
         if self._freed or now_s >= self._retry_s:
             self._recovered = 0
             self._place(now_s, ready)
@@ -101,7 +83,7 @@ class Owners:
         """Evict a running pod whose replacement starts on a node: room there is taken at once."""
         pods = self._pods
         pods.phase[row], pods.target[row], pods.until_s[row] = Phase.LEAVING, target, now_s + grace_s
-        pods.began_s[row] = start_s
+        pods.start_s[row] = start_s
         pods.changed()
         self._book(row, target)
 
@@ -158,12 +140,11 @@ class Owners:
         pods.phase[row], pods.began_s[row] = Phase.RUNNING, now_s
         self.moved += int(pods.moving[row])
         pods.lost[row] = pods.moving[row] = False
-        duration = self._duration[row]
+        duration = pods.duration_s[row]
         pods.until_s[row] = now_s + duration if duration > 0 else NEVER
 
     def _end(self, row: int) -> None:
         self._unbook(row, int(self._pods.node[row]))
-        self._duration[row] = 0.0
         self._pods.remove(row)
 
     def _arrive_at_target(self, row: int, now_s: float, lit: Mask) -> None:
@@ -172,7 +153,7 @@ class Owners:
         if target == NOWHERE:
             self._end(row)
             return
-        start_s = float(pods.began_s[row])
+        start_s = float(pods.start_s[row])
         self._unbook(row, source)
         pods.node[row], pods.target[row] = target, NOWHERE
         pods.renew(row)
@@ -205,75 +186,6 @@ class Owners:
         self._pods.changed()
         self._pods.phase[row] = Phase.STARTING
         self._pods.until_s[row] = now_s + int(self._random.integers(low, high, endpoint=True))
-
-    def _scale(self, now_s: float) -> None:
-        if not self._scaled:
-            return
-        demand, rows = self._demand, np.array(self._scaled)
-        rules = [self._spec.workloads[i].autoscaling for i in self._scaled]
-        level = demand.levels(now_s)[rows]
-        total = level * demand.replicas[rows] * demand.cores[rows]
-        requests = self.placer.requests[rows, 0] / 1000.0
-        target = np.array([rule.target for rule in rules if rule]) * requests
-        pods = self._pods
-        alive = (pods.phase != Phase.FREE) & ~((pods.phase == Phase.LEAVING) & (pods.target == NOWHERE))
-        have = sum_by(pods.template, alive.astype(np.float64), len(demand.cores))[rows].astype(np.int64)
-        ratio = total / np.maximum(have * target, 1e-12)
-        wish = np.where(np.abs(ratio - 1.0) <= TOLERANCE, have, np.ceil(total / target - 1e-9).astype(np.int64))
-        wish = np.clip(wish, [rule.least for rule in rules if rule], [rule.most for rule in rules if rule])
-        self._wishes = [*self._wishes[1 - SHRINK_AFTER_LOOKS :], wish]
-        wish = np.where(wish < have, np.minimum(have, np.max(self._wishes, axis=0)), wish)
-        for template, more in zip(self._scaled, (wish - have).tolist(), strict=True):
-            if more > 0:
-                for _ in range(more):
-                    self._add(template)
-                self._freed = True
-            elif more < 0:
-                self._shrink(template, -more, now_s)
-
-    def _shrink(self, template: int, count: int, now_s: float) -> None:
-        """Let pods go: those that wait first, then the youngest, as a ReplicaSet does."""
-        pods = self._pods
-        mine = np.flatnonzero(pods.template == template)
-        for row in mine[pods.phase[mine] == Phase.WAITING][:count].tolist():
-            pods.remove(row)
-            count -= 1
-        running = mine[(pods.phase[mine] == Phase.RUNNING) | (pods.phase[mine] == Phase.STARTING)]
-        order = running[np.argsort(-pods.serial[running], kind="stable")][:count]
-        low, high = self._spec.pace.grace_s
-        pods.changed()
-        pods.phase[order], pods.target[order] = Phase.LEAVING, NOWHERE
-        pods.until_s[order] = now_s + self._random.integers(low, high, len(order), endpoint=True)
-
-    def _arrive(self, seconds: float, now_s: float) -> None:
-        if not self._jobs:
-            return
-        levels = self._demand.levels(now_s)
-        for template in self._jobs:
-            arrivals = self._spec.workloads[template].arrivals
-            if arrivals is None:
-                continue
-            rate = arrivals.per_hour / 3600 * seconds * float(levels[template])
-            for _ in range(int(self._arrivals.poisson(rate))):
-                self._add_job(template)
-                self._freed = True
-
-    def _add(self, template: int) -> int:
-        row = self._pods.add(template)
-        if len(self._duration) < len(self._pods):
-            self._duration = np.concatenate([self._duration, np.zeros(len(self._pods) - len(self._duration))])
-        self._duration[row] = 0.0
-        self._demand.meet(np.array([row]))
-        return row
-
-    def _add_job(self, template: int, *, left: bool = False) -> None:
-        arrivals = self._spec.workloads[template].arrivals
-        if arrivals is None:
-            return
-        row = self._add(template)
-        mean = np.log(arrivals.minutes * 60) - arrivals.spread**2 / 2
-        seconds = float(self._arrivals.lognormal(mean, arrivals.spread))
-        self._duration[row] = max(seconds * (float(self._arrivals.uniform()) if left else 1.0), 1.0)
 
     def _place(self, now_s: float, ready: Mask, *, at_once: bool = False) -> None:
         """Give waiting pods nodes, highest priority first; a template that fits nowhere is not asked about again."""

@@ -35,8 +35,9 @@ _COLUMNS = {
     "target": (np.int32, NOWHERE),
     "cores": (np.float64, 0.0),
     "device_watts": (np.float64, 0.0),
-    "ends_s": (np.float64, NEVER),
     "began_s": (np.float64, 0.0),
+    "duration_s": (np.float64, 0.0),
+    "start_s": (np.float64, 0.0),
     "serial": (np.int64, -1),
     "swing": (np.complex128, 0.0),
     "period_s": (np.float64, 600.0),
@@ -61,8 +62,10 @@ class PodTable:
         Where a LEAVING pod will start; ``NOWHERE`` when it just ends.
     cores, device_watts : float64 arrays
         What it uses at level 1: CPUs, and watts of devices that are not simulated one by one.
-    ends_s : float64 array
-        When a job is done, once it runs.
+    began_s, duration_s : float64 arrays
+        When it began to run; how long it takes once it runs, 0 for what never ends.
+    start_s : float64 array
+        How long a LEAVING pod will take to be ready at its target.
     serial : int64 array
         Tells one pod of a row from the next.
     swing : complex128 array
@@ -80,8 +83,9 @@ class PodTable:
     target: NDArray[np.int32]
     cores: NDArray[np.float64]
     device_watts: NDArray[np.float64]
-    ends_s: NDArray[np.float64]
     began_s: NDArray[np.float64]
+    duration_s: NDArray[np.float64]
+    start_s: NDArray[np.float64]
     serial: NDArray[np.int64]
     swing: NDArray[np.complex128]
     period_s: NDArray[np.float64]
@@ -127,7 +131,7 @@ class PodTable:
     def remove(self, row: int) -> None:
         """Let a row go."""
         self._names.pop(int(self.serial[row]), None)
-        self.phase[row], self.node[row], self.until_s[row], self.ends_s[row] = Phase.FREE, NOWHERE, NEVER, NEVER
+        self.phase[row], self.node[row], self.until_s[row] = Phase.FREE, NOWHERE, NEVER
         self.serial[row], self.target[row] = -1, NOWHERE
         self.lost[row] = self.moving[row] = False
         self.changed()
