@@ -107,7 +107,7 @@ def print_fit_table(view: FitView, console: Console) -> None:
     """Print the node types, then what should be known of them."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("node type", "measured by", "started from"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for heading in ("samples", "refused", "idle", "peak", "knots", "seen up to", "error", "curve's", "bias", "95 %"):
         table.add_column(heading, justify="right")
     for row in view.node_types:

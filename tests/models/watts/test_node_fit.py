@@ -164,6 +164,13 @@ def test_what_is_remembered_is_bounded_and_rare_loads_stay() -> None:
     assert fit.memory.counts.sum() == pytest.approx(3000, rel=1e-6)
 
 
+def test_no_samples_change_nothing_and_other_counters_are_refused() -> None:
+    fit = NodeFit.start(PRIOR).follow(walk(50, 17))
+    assert fit.follow(walk(50, 17)[:0]).curve() == fit.curve()
+    with pytest.raises(InputError, match="2 counters"):
+        fit.follow(NodeSamples.of_series([1.0], [[0.1, 0.2]], [100.0]))
+
+
 def test_a_scale_that_is_no_positive_number_is_refused() -> None:
     with pytest.raises(InputError, match="full scales"):
         NodeFit.start(PRIOR, full_scale=(0.0,))

@@ -102,7 +102,19 @@ class NodeFit:
         return cls(prior, rules, scale, empty, curve, model)
 
     def follow(self, samples: NodeSamples) -> Self:
-        """Learn from more samples, in order of their times, each predicted before it is learned from."""
+        """Learn from more samples, in order of their times, each predicted before it is learned from.
+
+        Raises
+        ------
+        InputError
+            When they have other counters than the fit began with.
+        """
+        counters = self.memory.samples.now.shape[1]
+        if samples.now.shape[1] != counters:
+            raise InputError(
+                f"samples with {samples.now.shape[1]} counters do not go with a fit of {counters}",
+                "give the counters that the fit began with",
+            )
         good, refused = samples.believable()
         good = good[np.argsort(good.at_s, kind="stable")]
         fit, start = self, 0
