@@ -244,6 +244,14 @@ def test_fans_draw_more_in_the_heat_and_follow_it_late(tmp_path: Path) -> None:
     assert world.factors()[world.supply.row["feed-c"]] == 1.0
 
 
+def test_a_feed_in_two_rows_bears_what_the_hotter_one_leaves_it(tmp_path: Path) -> None:
+    text = SMALL.replace("feeds: [feed-c]}", "feeds: [feed-a, feed-c], inlet: 35}")
+    world = World(study_of(text, tmp_path).spec)
+    shares = dict(zip(world.supply.names, world.factors().tolist(), strict=True))
+    assert shares["feed-a"] == shares["feed-c"] == pytest.approx(0.9)
+    assert shares["feed-b"] == shares["row-1"] == 1.0
+
+
 def test_a_lost_feed_darkens_what_has_no_other_and_its_pods_come_back_with_it(study: Study) -> None:
     world = World(study.spec)
     run(world, 60)

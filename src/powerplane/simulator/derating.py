@@ -19,13 +19,11 @@ class Deratings:
 
     def __init__(self, climates: tuple[Climate, ...], names: tuple[str, ...]) -> None:
         self._climates = climates
-        self._of = np.full(len(names), len(climates), dtype=np.int64)
-        for i, climate in enumerate(climates):
-            feeds = set(climate.feeds)
-            self._of[[row for row, name in enumerate(names) if name in feeds]] = i
+        inside = [[name in set(climate.feeds) for climate in climates] for name in names]
+        self._inside = np.array(inside, dtype=bool).reshape(len(names), len(climates))
 
     def at(self, second: float) -> Floats:
-        """Share that each domain keeps at a second, shape (D,)."""
-        shares = np.array([derating(climate.heat.celsius_at(second)) for climate in self._climates] + [1.0])
-        result: Floats = shares[self._of]
+        """Share that each domain keeps at a second, shape (D,); of several climates, the hottest decides."""
+        shares = np.array([derating(climate.heat.celsius_at(second)) for climate in self._climates])
+        result: Floats = np.where(self._inside, shares, 1.0).min(axis=1, initial=1.0)
         return result

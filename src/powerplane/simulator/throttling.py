@@ -17,7 +17,6 @@ Floats = NDArray[np.float64]
 CAP_AT, CAP_TO, UNCAP_AT = 0.99, 0.95, 0.90
 """Of a budget: where nodes below are limited, to what they are brought, and where they are freed again."""
 GROUPS_EVERY_S = 60.0
-HALVINGS = 50
 
 
 class Throttle:
@@ -121,14 +120,17 @@ def cut(watts: Floats, shares: Floats, need: float, lowest: Floats, groups: NDAr
 
 
 def _level(watts: Floats, shares: Floats, need: float, lowest: Floats) -> float:
-    """Level above which lies what is needed, down to each node's lowest; 0 when that is too little."""
-    low, high = 0.0, float(watts.max())
-    if float((shares * (watts - lowest)).sum()) <= need:
-        return low
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        if float((shares * np.maximum(watts - np.maximum(middle, lowest), 0.0)).sum()) >= need:
-            low = middle
-        else:
-            high = middle
-    return low
+    """Level above which lies what is needed, down to each node's lowest; 0 when that is too little.
+
+    What lies above a falling level grows in straight lines, which bend where the level passes a node's draw or lowest.
+    """
+    bends = np.concatenate([watts, lowest])
+    order = np.argsort(-bends, kind="stable")
+    bends = bends[order]
+    slopes = np.cumsum(np.concatenate([shares, -shares])[order])
+    above = np.concatenate([[0.0], np.cumsum(slopes[:-1] * (bends[:-1] - bends[1:]))])
+    enough = np.flatnonzero(above >= need)
+    if not len(enough):
+        return 0.0
+    first = int(enough[0])
+    return float(bends[first] + (above[first] - need) / slopes[first - 1])
