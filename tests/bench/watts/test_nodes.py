@@ -1,14 +1,25 @@
 """How node watts are scored: no protocol lets a model see what it predicts, and the aim is met on the recordings."""
 
+from itertools import combinations_with_replacement
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.models.watts.synthetic import PRIOR, walk
 
 from powerplane.bench.watts import gpu_limits, nodes
 from powerplane.bench.watts.node_baselines import Answer, straight_line
-from powerplane.bench.watts.node_protocols import Score, Start, fit_with_latest, held_out, last_value, online
+from powerplane.bench.watts.node_protocols import (
+    Score,
+    Start,
+    best_monotone,
+    fit_with_latest,
+    held_out,
+    last_value,
+    online,
+)
 from powerplane.models.watts.samples import NodeSamples
 
 START = Start(PRIOR, None)
@@ -68,6 +79,16 @@ def test_figures_of_a_score_are_what_they_say() -> None:
     score = Score(np.array([90.0, 110.0]), np.array([100.0, 100.0]))
     assert (score.mape, score.bias_watts, score.stretches(2)) == (pytest.approx(0.1), 0.0, pytest.approx([0.1, 0.1]))
     assert last_value(walk(5, 1), 2).predicted[2] == walk(5, 1).watts[0]
+
+
+@given(st.lists(st.sampled_from([50.0, 70.0, 100.0, 150.0]), min_size=1, max_size=6))
+def test_the_best_monotone_curve_is_the_best_of_all_that_rise(watts: list[float]) -> None:
+    """Some best one takes only values that were measured, so that all of them can be tried."""
+    measured = np.array(watts)
+    score = best_monotone(NodeSamples.of_series(np.arange(len(watts)), np.arange(len(watts), dtype=float), measured))
+    assert (np.diff(score.predicted) >= 0).all()
+    tried = combinations_with_replacement(sorted(set(watts)), len(watts))
+    assert score.mape == pytest.approx(min(np.mean(np.abs(np.array(each) - measured) / measured) for each in tried))
 
 
 def test_a_straight_line_is_a_straight_line() -> None:

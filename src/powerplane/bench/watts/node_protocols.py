@@ -1,12 +1,10 @@
 """How node watts are scored: contiguous blocks held out, and online without any look ahead."""
 
+import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
-from scipy import sparse
-from scipy.optimize import linprog
 
 from powerplane.bench.watts.node_baselines import Answer, Baseline
 from powerplane.models.curves import PowerCurve
@@ -80,26 +78,24 @@ def online(samples: NodeSamples, learn: Callable[[NodeSamples], Answer]) -> Scor
 def best_monotone(samples: NodeSamples) -> Score:
     """Return the monotone function of the first counter whose mean relative error on these very samples is least.
 
-    No monotone curve can do better, whatever it learned from. A linear program: the least Σ e/y with e ≥ |y - f|
-    and f rising with the counter.
+    No monotone curve can do better, whatever it learned from. It is the weighted isotonic regression for absolute
+    deviations, by the slopes of its convex cost: each sample adds a kink of twice its weight, and what is steeper than
+    its weight is cut off.
     """
     order = np.argsort(samples.now[:, 0], kind="stable")
-    watts = samples.watts[order]
-    count = len(watts)
-    one = sparse.eye(count, format="csr")
-    rise = sparse.diags_array([np.ones(count - 1), -np.ones(count - 1)], offsets=[0, 1], shape=(count - 1, count))
-    sides = sparse.vstack(
-        [
-            sparse.hstack([-one, -one]),
-            sparse.hstack([one, -one]),
-            sparse.hstack([rise, sparse.csr_array((count - 1, count))]),
-        ]
-    ).tocsr()
-    limits = np.concatenate([-watts, watts, np.zeros(count - 1)])
-    cost = np.concatenate([np.zeros(count), 1.0 / watts])
-    found = linprog(cost, A_ub=sides, b_ub=limits, method="highs")
-    predicted = np.empty(count)
-    predicted[order] = found.x[:count]
+    kinks: list[tuple[float, float]] = []
+    highest = np.empty(len(order))
+    for place, watts in enumerate(samples.watts[order].tolist()):
+        weight = 1.0 / watts
+        heapq.heappush(kinks, (-watts, 2.0 * weight))
+        while weight > 0:
+            value, own = heapq.heappop(kinks)
+            if own > weight:
+                heapq.heappush(kinks, (value, own - weight))
+            weight -= own
+        highest[place] = -kinks[0][0]
+    predicted = np.empty(len(order))
+    predicted[order] = np.minimum.accumulate(highest[::-1])[::-1]
     return Score(predicted, samples.watts)
 
 
@@ -166,7 +162,11 @@ def fit_with_latest(samples: NodeSamples, start: Start, steps: int) -> Score:
 
 def seeded(baseline: Baseline, samples: NodeSamples, protocol: Callable[..., Score]) -> list[Score]:
     """Return a baseline's scores, one a seed."""
-    return [protocol(samples, partial(baseline.learn, seed=seed)) for seed in range(baseline.seeds)]
+    return [protocol(samples, _seeded(baseline, seed)) for seed in range(baseline.seeds)]
+
+
+def _seeded(baseline: Baseline, seed: int) -> Callable[[NodeSamples], Answer]:
+    return lambda samples: baseline.learn(samples, seed)
 
 
 def _cut_off(block: NodeSamples) -> NodeSamples:
