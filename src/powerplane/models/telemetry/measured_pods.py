@@ -1,15 +1,18 @@
 """Measured use of pods, as rows that a snapshot is built from."""
 
 from collections.abc import Iterable
-from math import ceil, floor, isfinite, log10
+from math import ceil, isfinite, log
 
 from powerplane.models.objects import Pod
 from powerplane.models.quantities import MICRO, MILLI
 from powerplane.models.telemetry.node_readings import PodReadings
 from powerplane.models.usage import UsageRow
 
-DIGITS = 2
-"""Digits of a measured use that are kept, rounded up: pods that use nearly the same are then alike to the solver."""
+STEPS = ((2_000, 1.01), (30_000, 1.1))
+MOST_STEP = 1.2
+"""Up to so many pods, measured uses are rounded to multiples that far apart, beyond them to the last: pods that use
+nearly the same are then alike to the solver, whose work grows with what tells them apart. Rounded to the nearest, for
+more than what is there would free too much where a pod leaves, and less cost too little where it goes."""
 
 LEAST_UCORES = 1_000
 """A milli-core: what is below it is noise."""
@@ -35,6 +38,7 @@ def usage_rows(readings: PodReadings, pods: Iterable[Pod]) -> tuple[UsageRow, ..
         strict=True,
     )
     rows: dict[tuple[str, str], UsageRow] = {}
+    step = next((step for most, step in STEPS if len(there) <= most), MOST_STEP)
     for namespace, name, uid, node, cores, watts in columns:
         own_uid, own_node = there.get((namespace, name), ("", ""))
         stranger = (namespace, name) not in there or (uid and own_uid and uid != own_uid)
@@ -42,8 +46,8 @@ def usage_rows(readings: PodReadings, pods: Iterable[Pod]) -> tuple[UsageRow, ..
         measured = isfinite(cores) and cores >= 0, isfinite(watts) and watts >= 0
         if stranger or elsewhere or not any(measured):
             continue
-        use = rounded_ucores(cores) if measured[0] else None
-        rows[namespace, name] = UsageRow(namespace, name, use, rounded_mw(watts) if measured[1] else None)
+        use = rounded_ucores(cores, step) if measured[0] else None
+        rows[namespace, name] = UsageRow(namespace, name, use, rounded_mw(watts, step) if measured[1] else None)
     return tuple(rows.values())
 
 
@@ -62,18 +66,15 @@ def _completed(row: UsageRow, other: UsageRow) -> UsageRow:
     return UsageRow(row.namespace, row.pod, use, watts, other.origin)
 
 
-def rounded_ucores(cores: float) -> int:
-    """Micro-cores, rounded up to two digits."""
-    return max(_rounded_up(cores * MICRO), LEAST_UCORES if cores > 0 else 0)
+def rounded_ucores(cores: float, step: float) -> int:
+    """Micro-cores, rounded to the nearest of a core times powers of ``step``."""
+    return max(_nearest(cores, step, MICRO), LEAST_UCORES) if cores > 0 else 0
 
 
-def rounded_mw(watts: float) -> int:
-    """Milliwatts, rounded up to whole watts: no sensor of an accelerator is more exact."""
-    return ceil(watts) * MILLI
+def rounded_mw(watts: float, step: float) -> int:
+    """Milliwatts, rounded likewise, and up to whole watts: no sensor of an accelerator is more exact."""
+    return ceil(_nearest(watts, step, MILLI) / MILLI) * MILLI if watts > 0 else 0
 
 
-def _rounded_up(amount: float) -> int:
-    if amount <= 0:
-        return 0
-    step = int(10 ** max(0, floor(log10(amount)) + 1 - DIGITS))
-    return ceil(amount / step) * step
+def _nearest(amount: float, step: float, scale: int) -> int:
+    return round(scale * step ** round(log(amount) / log(step)))
