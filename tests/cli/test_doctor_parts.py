@@ -6,7 +6,14 @@ import msgspec
 import pytest
 
 from powerplane.adapters.telemetry.prometheus_status import DownTarget, JobStatus, PrometheusStatus
-from powerplane.cli import doctor_nodes, doctor_pods, doctor_prometheus, doctor_section, doctor_site, doctor_sources
+from powerplane.cli import (
+    doctor_nodes,
+    doctor_pods,
+    doctor_prometheus,
+    doctor_section,
+    doctor_site,
+    doctor_sources_view,
+)
 from powerplane.cli.doctor import report_of
 from powerplane.cli.doctor_advice import BY_METRIC, BY_QUANTITY, install
 from powerplane.cli.doctor_prometheus import examine_prometheus
@@ -89,7 +96,7 @@ def test_advice_is_only_given_of_metrics_that_the_declared_table_has() -> None:
 
 def test_every_field_of_the_report_is_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "watch-and-diagnose.md").read_text(encoding="utf-8")
-    parts = (doctor_nodes, doctor_pods, doctor_prometheus, doctor_section, doctor_site, doctor_sources)
+    parts = (doctor_nodes, doctor_pods, doctor_prometheus, doctor_section, doctor_site, doctor_sources_view)
     structs = {one for part in parts for one in vars(part).values() if isinstance(one, type) and issubclass(one, Wire)}
     fields = {field.encode_name for struct in structs - {Wire} for field in msgspec.structs.fields(struct)}
     assert fields

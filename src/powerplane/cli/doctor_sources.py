@@ -1,18 +1,13 @@
 """``powerplane doctor``: what each source brings: metrics, series, nodes, ages, bad samples, and what is missing."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import isfinite
-
-from rich import box
-from rich.table import Table
-from rich.text import Text
 
 from powerplane.cli.doctor_advice import BY_METRIC, install
 from powerplane.cli.doctor_section import Finding, SectionReport, SectionView
+from powerplane.cli.doctor_sources_view import source_view, sources_table
 from powerplane.cli.report import words
 from powerplane.cli.top_remarks import span
-from powerplane.models.plan import Wire
-from powerplane.models.telemetry.coverage import NODE_WATTS, MetricCoverage, SourceCoverage
+from powerplane.models.telemetry.coverage import NODE_WATTS, SourceCoverage
 from powerplane.models.telemetry.facts import NodeFacts
 from powerplane.models.telemetry.metrics import meanings_of
 from powerplane.models.telemetry.readings import Quantity
@@ -41,54 +36,6 @@ SLOWEST_S = 60.0
 MOST_NAMES = 5
 
 
-class MetricView(Wire, frozen=True):
-    """One metric that is there.
-
-    Attributes
-    ----------
-    newest_age_seconds, oldest_age_seconds : float or None
-        Of the last samples of its series, by the source's clock; None where no sample has a time.
-    interval_seconds : float or None
-        Usual time between two samples; None where no series has two.
-    """
-
-    metric: str
-    quantity: str
-    unit: str
-    series: int
-    nodes: int
-    newest_age_seconds: float | None
-    oldest_age_seconds: float | None
-    interval_seconds: float | None
-
-
-class SourceView(Wire, frozen=True):
-    """One source.
-
-    Attributes
-    ----------
-    nodes : int
-        Nodes of the cluster whose watts or CPU use it tells.
-    bad : dict of int by verdict
-        Series that were found bad in this round.
-    missing : tuple of str
-        Metrics that were asked for and are not there.
-    unknown_names, ambiguous_names : tuple of str
-        Names in its series that stand for no node of the cluster, or could be several.
-    error : str
-        Why it did not answer.
-    """
-
-    source: str
-    nodes: int
-    metrics: tuple[MetricView, ...]
-    bad: dict[str, int]
-    missing: tuple[str, ...]
-    unknown_names: tuple[str, ...]
-    ambiguous_names: tuple[str, ...]
-    error: str
-
-
 def examine_sources(coverage: Sequence[SourceCoverage], found: Found, nodes: Sequence[NodeFacts]) -> SectionReport:
     """Report on the sources.
 
@@ -109,8 +56,8 @@ def examine_sources(coverage: Sequence[SourceCoverage], found: Found, nodes: Seq
         elif each.is_there:
             findings += [*_slow(each), *_names(each), *_missing(each, coverage, nodes)]
     findings += _bad_samples(found)
-    data = tuple(_view(each, bad[each.source]) for each in coverage)
-    shown = (_table(coverage, bad, len(nodes)),) if any(each.is_there for each in coverage) else ()
+    data = tuple(source_view(each, bad[each.source]) for each in coverage)
+    shown = (sources_table(coverage, bad, len(nodes)),) if any(each.is_there for each in coverage) else ()
     return SectionReport(SectionView(name="sources", title="Sources", findings=tuple(findings), data=data), shown)
 
 
@@ -209,72 +156,3 @@ def _names(each: SourceCoverage) -> Iterator[Finding]:
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(words.printable(name) for name in names[:MOST_NAMES])
     return shown if len(names) <= MOST_NAMES else f"{shown} and {len(names) - MOST_NAMES:,} more"
-
-
-def _table(coverage: Sequence[SourceCoverage], bad: Mapping[str, Mapping[str, int]], nodes: int) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold")
-    table.add_column("source", overflow="fold")
-    table.add_column("metric", overflow="fold")
-    table.add_column("tells", overflow="fold")
-    for heading in ("series", "nodes", "newest", "oldest", "every"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("bad", overflow="fold")
-    for each in coverage:
-        told = ", ".join(f"{words.printable(what)} {number:,}" for what, number in bad[each.source].items())
-        for place, metric in enumerate(each.metrics):
-            first = place == 0
-            table.add_row(
-                Text(each.source if first else "", style="bold"),
-                Text(words.printable(metric.metric)),
-                Text(metric.quantity),
-                Text(f"{metric.series:,}"),
-                _covered(metric, nodes),
-                Text(_span(metric.newest_age_s)),
-                Text(_span(metric.oldest_age_s)),
-                Text(span(metric.interval_s) if metric.interval_s else ""),
-                Text(told if first else "", style="yellow"),
-            )
-    absent = [each.source for each in coverage if not each.is_there]
-    if absent:
-        table.caption = Text(f"not there: {', '.join(absent)}", style="dim")
-        table.caption_justify = "left"
-    return table
-
-
-def _covered(metric: MetricCoverage, nodes: int) -> Text:
-    if not metric.nodes:
-        return Text("")
-    return Text(f"{len(metric.nodes):,} of {nodes:,}", style="" if len(metric.nodes) == nodes else "yellow")
-
-
-def _span(seconds: float) -> str:
-    return span(seconds) if isfinite(seconds) else ""
-
-
-def _view(each: SourceCoverage, bad: Mapping[str, int]) -> SourceView:
-    watched: tuple[Quantity, ...] = (*NODE_WATTS, "node cpu cores")
-    return SourceView(
-        source=each.source,
-        nodes=len(each.nodes_with(watched)),
-        metrics=tuple(_metric(metric) for metric in each.metrics),
-        bad=dict(bad),
-        missing=each.missing,
-        unknown_names=each.unknown,
-        ambiguous_names=each.ambiguous,
-        error=each.error,
-    )
-
-
-def _metric(metric: MetricCoverage) -> MetricView:
-    ages = (metric.newest_age_s, metric.oldest_age_s)
-    newest, oldest = (round(age, 3) if isfinite(age) else None for age in ages)
-    return MetricView(
-        metric=metric.metric,
-        quantity=metric.quantity,
-        unit=metric.unit,
-        series=metric.series,
-        nodes=len(metric.nodes),
-        newest_age_seconds=newest,
-        oldest_age_seconds=oldest,
-        interval_seconds=metric.interval_s or None,
-    )
