@@ -215,6 +215,14 @@ def test_figures_are_never_cut(width: int) -> None:
     assert "650 W" in line(text, "rack-1")
 
 
+def test_without_a_height_no_name_is_cut_off() -> None:
+    name = "rack-" + "x" * 200
+    shape = PowerTopology((PowerDomain(name, "rack", 900 * W, nodes=("n1",)),))
+    text = shown(shape, {"n1": Reading(1)}, width=80)
+    assert text.count("x") == 200
+    assert "…" in shown(shape, {"n1": Reading(1)}, width=80, height=20)
+
+
 def test_the_last_rounds_are_drawn_where_they_are_kept() -> None:
     text = shown(topology(), NODES, history={"rack-1": [100, 200, 300]})
     assert "▁▅█" in line(text, "rack-1")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from textwrap import wrap
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Group, OverflowMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -69,13 +69,15 @@ def domains_table(screen: Screen, room: int | None = None) -> Table:
     rows = list_rows(screen.view, screen.tree, screen.history)
     shown = rows if room is None else most_pressing(rows, room)
     columns = _fitting(_columns(screen, shown), screen.width)
+    # On a screen of a fixed height a line is a line; elsewhere nothing is cut off.
+    overflow: OverflowMethod = "fold" if screen.height is None else "ellipsis"
     for column, width in zip(columns, _widths(columns, screen.width), strict=True):
         table.add_column(
             column.heading,
             justify="right" if column.is_figures else "left",
             width=width,
             no_wrap=screen.height is not None,
-            overflow="ellipsis",
+            overflow=overflow,
         )
     for i in range(len(shown)):
         table.add_row(*(column.cells[i] for column in columns))
