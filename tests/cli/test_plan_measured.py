@@ -5,6 +5,8 @@ on n1, four on n2, one on n3. By its pods rack-1 draws 290 W; by its meters 332 
 """
 
 import json
+import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -188,3 +190,27 @@ def test_a_real_prometheus_is_asked(warm_cluster: Cluster, program: Any, tmp_pat
     assert len(plan["moves"]) == 2
     assert [node["source"] for node in plan["nodes"]] == ["ipmi"] * 4
     assert all(node["ageSeconds"] < 10 for node in plan["nodes"])
+
+
+@pytest.mark.slow
+@pytest.mark.prometheus
+def test_one_look_at_a_prometheus_finds_a_sensor_that_has_been_frozen_for_longer(
+    warm_cluster: Cluster, program: Any, tmp_path: Path, prometheus: str
+) -> None:
+    now_s = int(time.time())
+    lines = [f"# TYPE {IPMI} gauge"]
+    for node, values in METERS.items():
+        for at_s in range(now_s - 1200, now_s + 1, 15):
+            watts = 130 if node == "n4" else values[at_s // 15 % 4]
+            lines.append(f'{IPMI}{{node="{node}"}} {watts} {at_s}')
+    text, folder = tmp_path / "samples", tmp_path / "tsdb"
+    text.write_text("\n".join([*lines, "# EOF"]) + "\n")
+    promtool = Path(prometheus).with_name("promtool")
+    folder.mkdir()
+    command = [promtool, "tsdb", "create-blocks-from", "openmetrics", text, folder / "data"]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    with prometheus_server(prometheus, folder, (), lambda s: s.has(f"count({IPMI}) == 4")) as server:
+        _, plan = plan_json(program, "--snapshot", warm_cluster.write(), "--prometheus", server.url)
+    assert [(node["state"], node["why"]) for node in plan["nodes"]] == [("measured", "")] * 3 + [
+        ("worst", "ipmi: frozen")
+    ]

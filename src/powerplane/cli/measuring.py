@@ -18,9 +18,13 @@ from powerplane.models.plan import NodeDraw
 from powerplane.models.snapshot import Snapshot
 from powerplane.models.telemetry.measured import measured_snapshot
 from powerplane.models.telemetry.node_readings import NodeReadings
+from powerplane.models.telemetry.rules import DEFAULT_RULES
 
 TIMEOUT_S = 30.0
 """For all that is asked of Prometheus."""
+
+LOOK_S = DEFAULT_RULES.frozen_whole_s + DEFAULT_RULES.slowest_scrape_s
+"""How far back the one look goes: so that a frozen sensor shows as one."""
 
 
 def measured_from(watts: WattsFrom) -> Opened | None:
@@ -124,7 +128,7 @@ def _directory(
 def _look(cluster: ClusterFiles, measured: Opened, say: Say) -> Round:
     """Take one look at a live source, or follow a recording to its end."""
     site = make_site(cluster.objects.nodes, cluster.topology, cluster.power)
-    follower = Follower(measured, time.time)
+    follower = Follower(measured, time.time, first_window_s=LOOK_S)
     say(f"asking {measured.where}")
     if measured.moments:
         *_, found = follower.replay(site)

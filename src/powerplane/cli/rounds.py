@@ -64,11 +64,14 @@ class Follower:
     clock : callable
         Unix seconds by our clock.
     rules : Rules
+    first_window_s : float
+        How far back the first question goes.
     """
 
     opened: Opened
     clock: Callable[[], float]
     rules: Rules = DEFAULT_RULES
+    first_window_s: float = FIRST_WINDOW_S
     _memory: Memory = field(default_factory=Memory)
 
     def now(self, site: Site) -> Round:
@@ -81,7 +84,7 @@ class Follower:
             yield self._round(site, at_s)
 
     def _round(self, site: Site, now_s: float) -> Round:
-        window_s = WINDOW_S if self._memory.sources else FIRST_WINDOW_S
+        window_s = WINDOW_S if self._memory.sources else self.first_window_s
         answers = self.opened.source.read(now_s, window_s)
         # A live source takes its time to answer.
         told_s = now_s if self.opened.moments else self.clock()
