@@ -1,5 +1,6 @@
 """How node watts are scored: no protocol lets a model see what it predicts, and the aim is met on the recordings."""
 
+import re
 from itertools import combinations_with_replacement
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from powerplane.bench.watts.node_protocols import (
     last_value,
     online,
 )
+from powerplane.bench.watts.node_types import learning_note
 from powerplane.models.watts.samples import NodeSamples
 
 START = Start(PRIOR, None)
@@ -126,3 +128,12 @@ def test_an_unseen_limit_between_others_is_within_five_per_cent_in_the_median(da
     assert float(row[3].strip("* %")) <= 2.0
     assert float(row[5].strip("* %")) <= 2.0
     assert int(row[7].split()[0]) >= 25
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_curves_of_other_machines_are_known_after_a_hundred_samples(data_dir: Path) -> None:
+    told = re.search(r"([\d.]+) % \(([\d.]+) %\) after 100,", learning_note(data_dir))
+    assert told is not None
+    assert float(told[1]) < 4.0
+    assert float(told[2]) < 12.0

@@ -28,6 +28,7 @@ from powerplane.bench.watts.node_protocols import (
     seeded,
     whole_model,
 )
+from powerplane.bench.watts.node_types import learning_note
 from powerplane.bench.watts.page import render_table
 from powerplane.bench.watts.table import WattsTable
 from powerplane.models.catalogue import nearest_server
@@ -67,7 +68,7 @@ def measure(data: Path) -> WattsTable:
         (samples,) = read_counters(data / NX12 / file, CsvColumns(watts, COUNTERS)).values()
         kepler = Baseline("Kepler 0.7's published weights", published_line(*published))
         rows += rows_of(name, samples, (kepler,))
-    return WattsTable("Node watts from CPU time", TEXT, HEADINGS, tuple(rows), NOTES)
+    return WattsTable("Node watts from CPU time", TEXT, HEADINGS, tuple(rows), (*NOTES, learning_note(data)))
 
 
 def rows_of(name: str, samples: NodeSamples, more: tuple[Baseline, ...] = ()) -> Iterator[tuple[str, ...]]:
