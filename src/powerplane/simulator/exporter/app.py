@@ -69,13 +69,15 @@ class ExporterApp:
         Where nodes stand, as Redfish tells it: ``Row``, ``Rack``.
     base : Snapshot or None
         The cluster's nodes, topology, curves and templates, to be served as a snapshot directory's files.
+    look : callable or None
+        What sensors say now; None before anything has been measured. Called from the server's thread.
     """
 
     sources: Iterable[str] = USUAL
     addresses: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     base: Snapshot | None = None
-    said: Said | None = None
+    look: Callable[[], Said] | None = None
     answered: int = 0
     """Pages since the start."""
     _pages: dict[str, Page] = field(default_factory=dict, init=False)
@@ -89,13 +91,14 @@ class ExporterApp:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        said, path = self.said, unquote(scope["path"])
+        path, look = unquote(scope["path"]), self.look
         reply = Reply(503, TEXT, "nothing has been measured yet\n")
         if scope["method"] not in ("GET", "HEAD"):
             reply = Reply(405, TEXT, "only GET\n")
-        elif said is not None:
-            await asyncio.sleep(_delay(said, path))
-            reply = self.answer(said, path, scope.get("query_string", b"").decode(), _host(scope))
+        elif look is not None:
+            if (seconds := _delay(look(), path)) > 0:
+                await asyncio.sleep(seconds)
+            reply = self.answer(look(), path, scope.get("query_string", b"").decode(), _host(scope))
         body = reply.body.encode()
         self.answered += 1
         headers = [(b"content-type", reply.kind.encode()), (b"content-length", str(len(body)).encode())]

@@ -1,5 +1,6 @@
 """A simulation that runs at a pace of the clock, its sensors watching, its exporters answering."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from powerplane.simulator.sensors.models import SENSORS, SensorModel
 from powerplane.simulator.truth import Truth
 
 TICK_S = 0.25
+FRESH_S = 0.05
+"""What was looked at no longer ago is not looked at again: many scrape at a time."""
+
 LONGEST_STEP_S = 5.0
 BUSY_SHARE = 0.5
 """Most of its time that a simulation spends on ticks; the rest is for whoever scrapes."""
@@ -95,8 +99,10 @@ class Served:
         places = how.places or ({} if how.base is None else places_of(how.base.topology))
         self.app = ExporterApp(how.sources, how.addresses, places, how.base)
         self._clock = clock
+        self._lock = threading.Lock()
         self._before_s = clock()
-        self.said = self._look(self._before_s)
+        self.said = self.sensors.observe(world.truth(), self._before_s)
+        self.app.look = self.look
         self.listener = Listener(self.app, address)
 
     def tick(self) -> Said:
@@ -107,16 +113,26 @@ class Served:
         for _ in range(steps):
             self.world.step(passed_s / steps)
         self._before_s = max(now_s, self._before_s)
-        self.said = self._look(self._before_s)
+        truth = self.world.truth()
+        with self._lock:
+            self.said = self.sensors.observe(truth, max(now_s, self.said.at_s))
         return self.said
+
+    def look(self) -> Said:
+        """What sensors say now, also while a tick takes its time: what was so at the last one goes on.
+
+        For any thread. Counters are read when they are asked for, as real ones are: a page of the last tick would be
+        a second's share of joules short now, and too many then.
+        """
+        with self._lock:
+            now_s = self._clock()
+            if now_s - self.said.at_s >= FRESH_S:
+                self.said = self.sensors.observe(self.said.truth, now_s)
+            return self.said
 
     def close(self) -> None:
         """Stop answering."""
         self.listener.close()
-
-    def _look(self, now_s: float) -> Said:
-        self.app.said = said = self.sensors.observe(self.world.truth(), now_s)
-        return said
 
 
 def serve(
