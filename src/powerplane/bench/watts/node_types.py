@@ -46,7 +46,7 @@ def learning_note(data: Path) -> str:
         lines.append(_error(line(LEVELS), watts))
     told = ", ".join(f"{_shown(errors)} after {count}" for count, errors in ours.items())
     return (
-        f"How soon a curve is known: {len(lines)} published machines of other kinds (watts at eleven loads), their use, "
+        f"How soon a curve is known: {len(lines)} published machines of other kinds (watts at 11 loads), their use, "
         f"mostly at low load, and a meter with {100 * SENSOR_NOISE:g} % noise simulated, a seed each, all started from "
         f"one server of the catalogue. Mean error of the curve over all loads, median (95 of 100 below): {told} "
         f"samples; a straight line's, after {AFTER[-1]}: {_shown(lines)}."
