@@ -111,6 +111,17 @@ def test_any_recording_is_measured_by_the_same_command(tmp_path: Path, capsys: p
     assert nodes.main(["--csv", str(path)]) == 2
 
 
+def test_without_data_sets_the_benchmarks_say_where_to_name_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("POWERPLANE_DATA", raising=False)
+    for bench in (nodes, gpu_limits):
+        assert bench.main([]) == 2
+        assert "POWERPLANE_DATA" in capsys.readouterr().err
+    assert gpu_limits.main([str(tmp_path)]) == 1
+    assert "has no profiles" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 @pytest.mark.data
 def test_node_watts_from_cpu_time_are_within_the_aim_on_held_out_blocks_and_online(data_dir: Path) -> None:

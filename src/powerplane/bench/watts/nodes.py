@@ -147,7 +147,8 @@ NOTES = (
 def main(arguments: list[str] | None = None) -> int:
     """Print the table of the recorded machines, or of any recording."""
     parser = argparse.ArgumentParser(prog="python -m powerplane.bench.watts.nodes", description=__doc__)
-    parser.add_argument("--data", type=Path, default=os.environ.get(DATA_VARIABLE), help="the recorded data sets")
+    named = os.environ.get(DATA_VARIABLE)
+    parser.add_argument("data", type=Path, nargs="?", default=named, help=f"the data sets; default: {DATA_VARIABLE}")
     parser.add_argument("--csv", type=Path, help="another recording, instead")
     parser.add_argument("--watts", default="watts", help="its column of watts")
     parser.add_argument("--counters", help="its columns of counters, joined by commas, the utilisation first")
@@ -164,7 +165,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _measured(given: argparse.Namespace) -> WattsTable:
     if given.csv is None:
         if given.data is None:
-            raise UsageError("no recordings to measure on", f"give --data DIR, {DATA_VARIABLE}=DIR or --csv FILE")
+            raise UsageError("no recordings to measure on", f"give their directory, {DATA_VARIABLE}=DIR or --csv FILE")
         return measure(Path(given.data))
     if not given.counters:
         raise UsageError("--csv needs to know its counters", "name its columns: --counters cpu_time,instructions")
