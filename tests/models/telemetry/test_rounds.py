@@ -207,14 +207,30 @@ def test_0_watts_at_the_wall_of_a_node_that_reports_is_no_reading() -> None:
 
 def test_a_node_is_dark_only_after_the_wall_says_so_for_three_scrapes_and_while_it_does_not_report() -> None:
     memory, states = Memory(), []
-    for i in range(6):
+    for i in range(90):
         at_s = NOW_S + SCRAPE_S * i
-        reading = by_node(IPMI, {"n1": [0.0] * 5}, until_s=at_s)
+        reading = by_node(IPMI, {"n1": [0.0] * min(i + 1, 5)}, until_s=at_s)
         memory, nodes = one(reading, node=facts(ready=False), memory=memory, now_s=at_s)
         states.append((told(nodes)[:2], nodes.dark))
     nobody: frozenset[str] = frozenset()
-    assert states == [((400, "worst"), nobody)] * 3 + [((0, "measured"), frozenset({"n1"}))] * 3
+    assert states == [((400, "worst"), nobody)] * 3 + [((0, "measured"), frozenset({"n1"}))] * 87
     assert nodes.why == ("ipmi: dark, and the node is not ready",)
+
+
+def test_a_management_controller_that_draws_a_little_is_dark_too() -> None:
+    memory = Memory()
+    for i in range(90):
+        at_s = NOW_S + SCRAPE_S * i
+        reading = by_node(IPMI, {"n1": [7.0, 6.0 + i % 2]}, until_s=at_s)
+        memory, nodes = one(reading, node=facts(ready=False), memory=memory, now_s=at_s)
+    assert (told(nodes), nodes.dark) == ((7, "measured", "ipmi"), frozenset({"n1"}))
+
+
+def test_one_look_that_goes_far_enough_back_shows_a_dark_node() -> None:
+    _, nodes = one(by_node(IPMI, {"n1": [0.0] * 60}), node=facts(ready=False))
+    assert (told(nodes), nodes.dark) == ((0, "measured", "ipmi"), frozenset({"n1"}))
+    _, nodes = one(by_node(IPMI, {"n1": [0.0] * 60}))
+    assert (told(nodes), nodes.dark) == ((400, "worst", ""), frozenset())
 
 
 @pytest.mark.parametrize("sign", [busy(3), by_node(CPU, {"n1": noisy(60)}), gpus({"GPU-1": 90})])

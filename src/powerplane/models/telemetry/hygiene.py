@@ -32,6 +32,9 @@ LATE_SCRAPES = 1.5
 LEAST_PROCESSOR_WATTS, TINY = 1.0, 1e-6
 """No processor of a lit server draws less."""
 
+UNLIT_WATTS = 25.0
+"""A reading of a whole node below that may be one of its management controller alone, which may well stay the same."""
+
 SAMPLE_FAULTS = ("undated", "future", "nan", "infinite", "blank", "negative", "absurd")
 
 
@@ -296,12 +299,13 @@ def _faults(state: _State, notes: Mapping[str, Mask], rules: Rules) -> dict[str,
     none, power = np.isnan(state.value), meaning.quantity in NOISY
     old = ~none & (state.age_s >= rules.missed * state.interval_s)
     part = power and meaning.quantity != "node watts"
+    lit = part | (state.value >= UNLIT_WATTS)
     blamed = {name: none & mask for name, mask in notes.items() if name in SAMPLE_FAULTS}
     return blamed | {
         "short": none & state.figures.sampled & here & (meaning.kind == "counter"),
         "missing": ((none | old) & ~here) | (none & ~state.figures.sampled),
         "stale": old & here,
-        "frozen": ~none & power & (state.still_s >= state.longest_same_s(rules)),
+        "frozen": ~none & power & lit & (state.still_s >= state.longest_same_s(rules)),
         "zero": ~none & part & (state.value < (LEAST_PROCESSOR_WATTS if meaning.quantity == "cpu watts" else TINY)),
     }
 

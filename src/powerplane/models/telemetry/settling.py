@@ -118,7 +118,9 @@ def _dark(believed: Believed, envelopes: Envelopes, past: NodeMemory, now_s: flo
             alive |= np.nan_to_num(each.least) > 0
     alive |= np.nan_to_num(believed.busy_cores) > 0
     maybe = (candidate >= 0) & ~alive & ~envelopes.ready
-    since_s = np.where(maybe, np.fmin(past.dark_since_s, now_s), np.nan)
+    # A reading that has been the same for a while has been dark for as long.
+    same_s = np.nan_to_num(_pick(believed.candidates, candidate, "since_s"))
+    since_s = np.where(maybe, np.fmin(past.dark_since_s, now_s - same_s), np.nan)
     with np.errstate(invalid="ignore"):
         settled = maybe & (now_s - since_s >= rules.dark_s)
     return _Dark(candidate, since_s, settled)
