@@ -8,7 +8,8 @@ import pytest
 
 from powerplane.models.demand.calibrated import CalibratedDomains, DomainCheckpoint, restored_calibration
 from powerplane.models.demand.calibration import KEPT
-from powerplane.models.demand.margins import DomainSpreads, margins_at
+from powerplane.models.demand.margins import margins_at
+from powerplane.models.demand.spreads import DomainSpreads
 from powerplane.models.errors import InputError
 
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from powerplane.models.demand.ahead import Ahead
 from powerplane.models.demand.confidence import DAY_S
-from powerplane.models.demand.forecast import STALE_S, Ahead, History, fit_forecast
+from powerplane.models.demand.forecast import STALE_S, History, fit_forecast
 from powerplane.models.demand.seasons import fit_seasons
 
 STEP_S = 900.0

@@ -5,8 +5,10 @@ import pytest
 from tests.models.snapshots import BENT, TinyNode, TinyPod, rack, tiny_snapshot
 
 from powerplane.models.demand.confidence import BoundRules
-from powerplane.models.demand.margins import domain_spreads, margins, mean_use
+from powerplane.models.demand.margins import margins
+from powerplane.models.demand.mean_use import mean_use
 from powerplane.models.demand.memory import DemandMemory, owners
+from powerplane.models.demand.spreads import domain_spreads
 from powerplane.models.draws import draws_mw, node_kinds
 from powerplane.models.snapshot import NO_BUDGET
 from powerplane.models.topology import PowerDomain, PowerTopology

@@ -17,9 +17,10 @@ from powerplane.bench.watts.page import render_table
 from powerplane.bench.watts.site import Floats, Site, read_site
 from powerplane.bench.watts.table import WattsTable
 from powerplane.bench.watts.weeks import STEP_S, STEPS_PER_DAY, Weeks, make_weeks
+from powerplane.models.demand.ahead import Ahead
 from powerplane.models.demand.alarms import ALARM_AT, NO_ALARMS, AlarmRecord, judge_alarms
 from powerplane.models.demand.confidence import DAY_S
-from powerplane.models.demand.forecast import NEAR_S, Ahead, History, fit_forecast
+from powerplane.models.demand.forecast import NEAR_S, History, fit_forecast
 
 SEEDS = (1, 2, 3)
 """Everything was set on seed 100."""

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from powerplane.bench.watts.daily_use import Use
 from powerplane.bench.watts.site import Floats, Site
-from powerplane.models.demand.margins import DomainSpreads, SiteSpreads, domain_spreads, site_spreads
 from powerplane.models.demand.memory import DemandMemory, owners
+from powerplane.models.demand.spreads import DomainSpreads, SiteSpreads, domain_spreads, site_spreads
 from powerplane.models.draws import NodeKind, node_kinds
 from powerplane.models.incidence import compile_incidence
 

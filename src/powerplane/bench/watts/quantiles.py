@@ -17,7 +17,8 @@ from powerplane.bench.watts.page import render_table
 from powerplane.bench.watts.site import LEVELS, RACK_NODES, RACKS_PER_ROW, ROWS_PER_FEED, Floats, Site, read_site
 from powerplane.bench.watts.table import WattsTable
 from powerplane.models.demand.calibration import start_calibration
-from powerplane.models.demand.margins import SiteSpreads, margins_at, spreads_over
+from powerplane.models.demand.margins import margins_at
+from powerplane.models.demand.spreads import SiteSpreads, spreads_over
 from powerplane.models.demand.together import normal_factor
 
 LEVEL = 0.95

@@ -7,7 +7,8 @@ import msgspec
 import numpy as np
 
 from powerplane.models.demand.calibration import KEPT, RATE, Calibration, start_calibration
-from powerplane.models.demand.margins import LEVEL, DomainSpreads
+from powerplane.models.demand.margins import LEVEL
+from powerplane.models.demand.spreads import DomainSpreads
 from powerplane.models.demand.together import normal_factor
 from powerplane.models.errors import InputError
 
