@@ -17,7 +17,8 @@ from powerplane.models.telemetry.candidates import (
 from powerplane.models.telemetry.choosing import Choice, choose
 from powerplane.models.telemetry.envelope import Envelopes
 from powerplane.models.telemetry.facts import NodeRows
-from powerplane.models.telemetry.hygiene import LATE_SCRAPES, Judged, JudgedBlock
+from powerplane.models.telemetry.faults import LATE_SCRAPES
+from powerplane.models.telemetry.hygiene import Judged, JudgedBlock
 from powerplane.models.telemetry.node_sums import NodeSums, node_sums
 from powerplane.models.telemetry.precedence import PRECEDENCE
 from powerplane.models.telemetry.readings import Floats, Integers, Quantity

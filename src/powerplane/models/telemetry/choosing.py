@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from powerplane.models.telemetry.candidates import Candidate
-from powerplane.models.telemetry.hygiene import LATE_SCRAPES
+from powerplane.models.telemetry.faults import LATE_SCRAPES
 from powerplane.models.telemetry.readings import Floats
 from powerplane.models.telemetry.rules import Rules
 

@@ -4,38 +4,26 @@ Pure: what must be known from earlier rounds is passed in, and comes back renewe
 """
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from powerplane.models.telemetry.figures import Figures, Things, best_of_each, figures_of, slots_of
+from powerplane.models.telemetry.faults import ThingStates, faults
+from powerplane.models.telemetry.figures import best_of_each, figures_of, slots_of
+from powerplane.models.telemetry.past import Past
 from powerplane.models.telemetry.readings import Entity, Floats, Integers, Meaning, SeriesBlock, SourceReading
 from powerplane.models.telemetry.remembered import SeriesMemory, SourceMemory
-from powerplane.models.telemetry.rules import NODE_QUANTITIES, NOISY, Rules
+from powerplane.models.telemetry.rules import NODE_QUANTITIES, Rules
 from powerplane.models.telemetry.samples import (
-    Leads,
     Samples,
     in_order,
     leads,
     usable_samples,
     usual_interval_s,
-    with_remembered,
 )
 
 Mask = NDArray[np.bool_]
-
-LATE_SCRAPES = 1.5
-"""A sample older than that many scrapes is late: one has been missed."""
-
-LEAST_PROCESSOR_WATTS, TINY = 1.0, 1e-6
-"""No processor of a lit server draws less."""
-
-UNLIT_WATTS = 25.0
-"""A reading of a whole node below that may be one of its management controller alone, which may well stay the same."""
-
-SAMPLE_FAULTS = ("undated", "future", "nan", "infinite", "blank", "negative", "absurd")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,7 +173,7 @@ def judge_block(
     seen_after_s = clock.now_s - rules.forget_s if lasting else np.inf
     things, slot = slots_of(block.entities, memory, seen_after_s, devices=lasting)
     thing = things.of_slot[slot]
-    past = _Past(memory, things, clock.evaluated_s + rules.future_s)
+    past = Past(memory, things, clock.evaluated_s + rules.future_s)
     lead = leads(block, clock.evaluated_s, rules, past.leads(thing))
     samples, told = usable_samples(block, lead.lead_s, clock.evaluated_s, rules)
     samples = past.joined_to(in_order(slot[samples.series], samples.at_s, samples.value, len(things.of_slot))[0])
@@ -197,8 +185,8 @@ def judge_block(
     here = _of_things(np.ones(len(thing), dtype=np.bool_), thing, len(things))
     value, age_s = figures.value * meaning.scale, clock.age_s(figures.at_s)
     still_s = np.where(np.isnan(since_s), 0.0, clock.age_s(since_s))
-    state = _State(meaning, value, age_s, still_s, figures, here, interval_s)
-    wrong = _faults(state, notes, rules)
+    state = ThingStates(meaning, value, age_s, still_s, figures, here, interval_s)
+    wrong = faults(state, notes, rules)
     reasons = np.full(len(things), "", dtype=object)
     for name, mask in wrong.items():
         reasons[mask & (reasons == "")] = name
@@ -219,95 +207,6 @@ def judge_block(
     )
     entities, reason = things.entities, tuple(reasons.tolist())
     return JudgedBlock(meaning, entities, value, age_s, still_s, reason, interval_s, block.entities, thing), renewed
-
-
-class _Past:
-    """What is remembered of things that are judged."""
-
-    def __init__(self, memory: SeriesMemory, things: Things, until_s: float) -> None:
-        rows = (memory.rows.get(entity, -1) for entity in things.entities)
-        self._memory = memory
-        self._row = np.fromiter(rows, np.int64, len(things))
-        self._known = self._row >= 0
-        self._alone = ~things.several
-        self._until_s = until_s
-
-    def joined_to(self, samples: Samples) -> Samples:
-        """Add the last sample of things that have one series or none."""
-        slots = np.flatnonzero(self._known & self._alone)
-        at_s, value = self._memory.at_s[self._row[slots]], self._memory.value[self._row[slots]]
-        # A clock that was put back leaves remembered samples in its future.
-        good = ~np.isnan(value) & (at_s <= self._until_s)
-        return with_remembered(samples, slots[good], at_s[good], value[good])
-
-    def since_s(self, figures: Figures) -> Floats:
-        """Since when each value has been the same: from before the samples that there are, where that is known."""
-        result = figures.since_s.copy()
-        things = np.flatnonzero(self._known)
-        rows = self._row[things]
-        same = figures.whole[things] & (self._memory.value[rows] == figures.raw[things])
-        result[things[same]] = np.fmin(result[things[same]], self._memory.since_s[rows[same]])
-        return result
-
-    def leads(self, thing: Integers) -> Leads:
-        """How far the clocks of series of some things were ahead, and of when their newest samples were."""
-        row = self._row[thing]
-        known = row >= 0
-        newest_s, lead_s = np.full(len(thing), np.nan), np.zeros(len(thing))
-        newest_s[known], lead_s[known] = self._memory.newest_s[row[known]], self._memory.lead_s[row[known]]
-        return Leads(newest_s, lead_s)
-
-    def renewed(self, name: str, thing: Integers, now: Floats) -> Floats:
-        """A remembered column: the highest of each thing's series in this answer, as it was for those without one."""
-        old: Floats = getattr(self._memory, name)
-        result = np.full(len(self._row), -np.inf)
-        np.maximum.at(result, thing, now)
-        gone = np.flatnonzero(self._known & (np.bincount(thing, minlength=len(result)) == 0))
-        result[gone] = old[self._row[gone]]
-        return result
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _State:
-    """What is known of the things of one metric before it is said which may be used."""
-
-    meaning: Meaning
-    value: Floats
-    age_s: Floats
-    still_s: Floats
-    figures: Figures
-    here: Mask
-    interval_s: float
-
-    def late(self, rules: Rules) -> Mask:
-        """Older than it should be, and still held."""
-        young = self.age_s < rules.missed * self.interval_s
-        return ~np.isnan(self.value) & (self.age_s > LATE_SCRAPES * self.interval_s) & young
-
-    def longest_same_s(self, rules: Rules) -> Floats:
-        """For how long each value may stay the same to the bit."""
-        raw = self.figures.raw
-        if self.meaning.kind == "counter":
-            return np.full(len(raw), max(rules.still_s, rules.missed * self.interval_s))
-        longest = np.where(raw == np.floor(raw), rules.frozen_whole_s, rules.frozen_s)
-        return np.maximum(longest, (rules.missed + 1) * self.interval_s)
-
-
-def _faults(state: _State, notes: Mapping[str, Mask], rules: Rules) -> dict[str, Mask]:
-    """Why things have no value to use, by verdict; the first that fits is the reason."""
-    meaning, here = state.meaning, state.here
-    none, power = np.isnan(state.value), meaning.quantity in NOISY
-    old = ~none & (state.age_s >= rules.missed * state.interval_s)
-    part = power and meaning.quantity != "node watts"
-    lit = part | (state.value >= UNLIT_WATTS)
-    blamed = {name: none & mask for name, mask in notes.items() if name in SAMPLE_FAULTS}
-    return blamed | {
-        "short": none & state.figures.sampled & here & (meaning.kind == "counter"),
-        "missing": ((none | old) & ~here) | (none & ~state.figures.sampled),
-        "stale": old & here,
-        "frozen": ~none & power & lit & (state.still_s >= state.longest_same_s(rules)),
-        "zero": ~none & part & (state.value < (LEAST_PROCESSOR_WATTS if meaning.quantity == "cpu watts" else TINY)),
-    }
 
 
 def _interval_s(samples: Samples, memory: SeriesMemory, rules: Rules) -> float:

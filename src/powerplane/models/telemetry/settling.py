@@ -10,7 +10,7 @@ from powerplane.models.telemetry.believing import Believed
 from powerplane.models.telemetry.candidates import Candidate
 from powerplane.models.telemetry.envelope import Envelopes
 from powerplane.models.telemetry.facts import NodeFacts
-from powerplane.models.telemetry.hygiene import LATE_SCRAPES
+from powerplane.models.telemetry.faults import LATE_SCRAPES
 from powerplane.models.telemetry.node_readings import NodeReadings, NodeState
 from powerplane.models.telemetry.readings import Floats
 from powerplane.models.telemetry.remembered import NodeMemory
