@@ -12,10 +12,11 @@ from powerplane.simulator.compare import POLICIES, run_policy
 from powerplane.simulator.migration import Rollout
 from powerplane.simulator.observing import Observer
 from powerplane.simulator.outcomes import Outcome
+from powerplane.simulator.planning import Planning
 from powerplane.simulator.policies import static_limits
 from powerplane.simulator.scenario_file import Study
 from powerplane.simulator.seen_snapshot import seen_snapshot
-from powerplane.simulator.settings import SensorSettings
+from powerplane.simulator.settings import PlanSettings, SensorSettings
 from powerplane.simulator.throttling import CAP_AT, CAP_TO, UNCAP_AT
 from powerplane.simulator.world import World
 from powerplane.solver.check import check
@@ -188,6 +189,32 @@ def test_a_planner_never_sees_dark_nodes_and_sees_budgets_as_they_are(study: Stu
     assert snapshot.topology.by_name["feed-c"].budget_mw == pytest.approx(0.9 * 2.5e6, abs=1)
     assert (snapshot.pods.node >= 0).all()
     assert snapshot.disruption_budgets[0].status.disruptions_allowed == 0
+
+
+def test_steering_keeps_new_pods_off_what_is_full_and_frees_it_again(study: Study) -> None:
+    world = World(study.spec)
+    settings = PlanSettings(every_s=1e6, steer=True, margin=0.03)
+    planning = Planning(world, settings, SensorSettings(5.0, 0.0, 0.0), lambda _: None)
+    world.step(2.0)
+    planning.act()
+    assert not world.owners.closed.any()
+    world.supply.budget_watts[world.supply.row["row-1"]] = 0.9 * world.moment().domain_watts[world.supply.row["row-1"]]
+    for _ in range(5):
+        world.step(2.0)
+        planning.act()
+    assert [name for name, shut in zip(world.nodes, world.owners.closed, strict=True) if shut] == [
+        name for name in world.nodes if name.startswith("row-1")
+    ]
+    rows = [world.owners._replicas.add(0) for _ in range(4)]
+    world.owners._freed = True
+    world.step(2.0)
+    placed = [world.nodes[world.pods.node[row]] for row in rows]
+    assert all(name.startswith("row-2") for name in placed)
+    world.supply.budget_watts[world.supply.row["row-1"]] = np.inf
+    for _ in range(5):
+        world.step(2.0)
+        planning.act()
+    assert not world.owners.closed.any()
 
 
 def test_moves_that_are_no_longer_possible_are_passed_over(study: Study) -> None:

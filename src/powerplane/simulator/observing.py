@@ -46,17 +46,18 @@ class Observer:
         self.pod_device_watts: Floats = np.zeros(0)
         self._serial = np.zeros(0, dtype=np.int64)
 
-    def look(self) -> None:
-        """Take a sample where one is due."""
+    def look(self) -> bool:
+        """Take a sample where one is due; return whether one was."""
         world = self._world
         if world.now_s + 1e-9 < self._next_s:
-            return
+            return False
         self._next_s = world.now_s + self._settings.every_s
         load = world.moment().load
         self._samples.append(Sample(world.now_s, self._wrong(load.wall)))
         while len(self._samples) > 1 and self._samples[1].at_s <= world.now_s - self._settings.delay_s:
             self._samples.popleft()
         self._remember(load.busy, self._samples[-1].node_watts)
+        return True
 
     def newest(self) -> Sample | None:
         """Return the newest sample that has arrived."""

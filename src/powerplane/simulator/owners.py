@@ -20,7 +20,16 @@ RETRY_S = 30.0
 
 
 class Owners:
-    """Deployments, jobs, DaemonSets and their pods."""
+    """Deployments, jobs, DaemonSets and their pods.
+
+    Attributes
+    ----------
+    placer : Placer
+    closed : bool array, shape (N,)
+        Nodes that a policy keeps new pods off.
+    moved : int
+        Pods that came to the targets of moves and were ready.
+    """
 
     def __init__(self, spec: WorldSpec, pods: PodTable, demand: Demand) -> None:
         self._spec, self._pods, self._demand = spec, pods, demand
@@ -32,6 +41,7 @@ class Owners:
         self._priority = np.array([t.priority for t in spec.base.templates], dtype=np.int64)
         self._stays = np.array([bool(t.unmovable) for t in spec.base.templates], dtype=bool)
         self._retry_s = 0.0
+        self.closed: Mask = np.zeros(len(spec.base.nodes), dtype=bool)
         self._freed = True
         self._given_up = False
         self._recovered = 0
@@ -60,7 +70,7 @@ class Owners:
         self._freed |= self._replicas.act(now_s)
         if self._freed or now_s >= self._retry_s:
             self._recovered = 0
-            self._place(now_s, ready)
+            self._place(now_s, ready & ~self.closed)
         if not self._given_up:
             return ""
         self._given_up = False

@@ -9,9 +9,11 @@ from powerplane.models.plan import Plan
 from powerplane.models.snapshot import Snapshot
 from powerplane.simulator.migration import Rollout
 from powerplane.simulator.observing import Observer
+from powerplane.simulator.physics import sum_by
 from powerplane.simulator.power import surviving
 from powerplane.simulator.seen_snapshot import seen_snapshot
 from powerplane.simulator.settings import PlanSettings, SensorSettings
+from powerplane.simulator.workload import Floats
 from powerplane.simulator.world import World
 
 Planner = Callable[[Snapshot], Plan | None]
@@ -43,9 +45,11 @@ class Planning:
     def act(self) -> None:
         """Go on with a plan, or look whether one is needed."""
         world = self._world
-        self._observer.look()
+        fresh = self._observer.look()
         if tuple(world.supply.lost) != self._lost:
             self._notice_loss()
+        if fresh and self._settings.steer:
+            self._steer()
         if self._rollout is not None:
             self._carry_on(self._rollout)
         elif world.now_s + 1e-9 >= self._next_s:
@@ -88,24 +92,35 @@ class Planning:
 
     def _may_be_over(self) -> bool:
         """Whether some budget is broken by what pods used at their highest of late, also with one more feed lost."""
+        loads, budgets, _ = self._predicted()
+        return bool((loads > budgets).any())
+
+    def _steer(self) -> None:
+        """Close nodes to new pods where a domain above is within the margin of its budget."""
+        world = self._world
+        world.owners.closed[:] = False
+        loads, budgets, incidence = self._predicted()
+        full = np.flatnonzero(loads > (1.0 - self._settings.margin) * budgets)
+        if incidence is not None and len(full):
+            below = np.asarray(incidence.weights[full].sum(axis=0)).ravel() > 0
+            world.owners.closed[:] = below
+
+    def _predicted(self) -> tuple[Floats, Floats, PowerIncidence | None]:
+        """What each row of domains would carry with pods at their highest of late, and may, in watts; and the rows."""
         world, observer = self._world, self._observer
         if self._incidence is None:
             left = surviving(world.supply.topology, world.supply.lost)
             self._incidence = compile_incidence(left, world.nodes) if left.domains else None
         incidence = self._incidence
         if incidence is None:
-            return False
-        pods, count = world.pods, len(world.nodes)
-        where = pods.node + 1
-        use = np.zeros(len(pods))
-        use[: len(observer.pod_cores)] = observer.pod_cores
-        devices = np.zeros(len(pods))
-        devices[: len(observer.pod_device_watts)] = observer.pod_device_watts
-        busy = np.bincount(where, use, count + 1)[1:]
-        machines = world.machines
+            return np.zeros(0), np.zeros(0), None
+        machines, count = world.machines, len(world.nodes)
+        seen = len(observer.pod_cores)
+        where = world.pods.node[:seen] + 1
+        busy = sum_by(where, observer.pod_cores, count + 1)[1:]
+        devices = sum_by(where, observer.pod_device_watts, count + 1)[1:]
         watts = machines.host_watts(np.minimum(busy, machines.cores)) + machines.device_idle + observer.unattributed
-        watts = (watts + np.bincount(where, devices, count + 1)[1:]) * world.supply.lit
+        watts = (watts + devices) * world.supply.lit
         budgets = world.supply.budget_watts * world.factors()
         rows = [world.supply.row[name] for name in incidence.domain]
-        loads = (incidence.weights @ watts) / incidence.scale
-        return bool((loads > budgets[rows]).any())
+        return np.asarray(incidence.weights @ watts) / incidence.scale, budgets[rows], incidence

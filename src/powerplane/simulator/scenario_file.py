@@ -225,6 +225,7 @@ def _planning(entry: ScenarioFile, place: Place) -> PlanSettings:
         every_s=place.at("every").seconds(entry.plan.every, least=5.0),
         solve_s=place.at("solve").seconds(entry.plan.solve),
         margin=place.at("margin").share(entry.plan.margin, most=0.5),
+        steer=entry.plan.steer in ("true", True),
     )
 
 

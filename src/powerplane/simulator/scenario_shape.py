@@ -281,12 +281,15 @@ class PlanEntry(FileStruct, frozen=True):
     ----------
     margin : share
         Of each budget that a plan leaves free.
+    steer : bool
+        Keep new pods off nodes below a domain that is within the margin of its budget.
     """
 
     every: Duration = "5m"
     solve: Duration = "10s"
     at_once: Figure = 24
     margin: Share | Literal[0] = "3%"
+    steer: Literal["true", "false"] | bool = "false"
 
 
 class ThrottleEntry(FileStruct, frozen=True):

@@ -36,11 +36,14 @@ class PlanSettings:
         Simulated seconds that a plan takes.
     margin : float
         Share of each budget that a plan leaves free, so that the next small rise does not ask for another.
+    steer : bool
+        Keep new pods off nodes below a domain that is within the margin, as the scheduler extender does.
     """
 
     every_s: float = 300.0
     solve_s: float = 10.0
     margin: float = 0.03
+    steer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
