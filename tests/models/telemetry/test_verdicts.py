@@ -24,7 +24,7 @@ def test_the_figures_in_the_documentation_are_the_defaults() -> None:
     shares = (rules.low_share, rules.load_share, rules.high_share, rules.agree_share, rules.below_parts_share)
     assert shares == (0.5, 0.6, 1.25, 0.25, 0.1)
     assert (rules.rate_s, rules.gap_s, rules.still_s, rules.dark_s, rules.skew_s) == (45, 300, 45, 45, 5)
-    assert (rules.frozen_s, rules.frozen_whole_s, rules.frozen_busy_s) == (180, 900, 60)
+    assert (rules.frozen_s, rules.frozen_whole_s, rules.frozen_busy_s) == (180, 900, 90)
     assert (rules.loss_share, rules.dram_share, rules.rest_share, rules.dark_share) == (0.08, 0.1, 0.6, 0.1)
     assert (rules.outvoted_times, rules.busy_cores_share, rules.device_low_share, rules.forget_s) == (
         5,

@@ -97,7 +97,7 @@ class Rules:
     frozen_s: float = 180.0
     frozen_whole_s: float = 900.0
     still_s: float = 45.0
-    frozen_busy_s: float = 60.0
+    frozen_busy_s: float = 90.0
     busy_cores_share: float = 0.25
     low_share: float = 0.5
     load_share: float = 0.6
