@@ -1,8 +1,9 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.simulator.worlds import study_of
+from tests.simulator.worlds import SMALL, study_of
 
 from powerplane.models.errors import InputError
 from powerplane.models.incidence import compile_incidence
@@ -178,6 +179,21 @@ def test_what_a_planner_sees_is_what_is_so_within_the_sensors_error(study: Study
     assert (seen <= truth.busy_cores * 1.25).all()
 
 
+def test_a_planner_sees_what_accelerators_would_draw_without_the_limits_that_hold_them(tmp_path: Path) -> None:
+    world = World(study_of(SMALL, tmp_path).spec)
+    observer = Observer(world, SensorSettings(5.0, 0.0, 0.0))
+    world.step(5.0)
+    observer.look()
+    before = observer.pod_device_watts.sum()
+    world.limit_nodes(np.arange(len(world.nodes)), world.machines.idle + world.machines.device_idle)
+    observer = Observer(world, SensorSettings(5.0, 0.0, 0.0))
+    for _ in range(4):
+        world.step(5.0)
+    observer.look()
+    assert observer.pod_device_watts.sum() == pytest.approx(before, rel=0.2)
+    assert world.moment().load.device.sum() < 1.2 * world.spec.devices.idle_watts.sum()
+
+
 def test_a_planner_never_sees_dark_nodes_and_sees_budgets_as_they_are(study: Study) -> None:
     world = World(study.spec)
     observer = Observer(world, study.sensors)
@@ -195,6 +211,7 @@ def test_steering_keeps_new_pods_off_what_is_full_and_frees_it_again(study: Stud
     world = World(study.spec)
     settings = PlanSettings(every_s=1e6, steer=True, margin=0.03)
     planning = Planning(world, settings, SensorSettings(5.0, 0.0, 0.0), lambda _: None)
+    world.supply.budget_watts[:] = np.inf
     world.step(2.0)
     planning.act()
     assert not world.owners.closed.any()

@@ -89,13 +89,14 @@ class Observer:
         self.unattributed += UNATTRIBUTED_SHARE * (rest - self.unattributed)
 
     def _device_watts(self) -> Floats:
-        """Watts of each pod's devices above their idle draw."""
+        """Watts of each pod's devices above their idle draw, by their utilisation: what they would draw unlimited."""
         world = self._world
         watts = world.pods.device_watts.copy()
         holder = world.demand.device_pod
         held = holder >= 0
-        above = world.moment().load.device - world.spec.devices.idle_watts
-        np.add.at(watts, holder[held], np.maximum(above[held], 0.0))
+        devices = world.spec.devices
+        above = world.demand.now(world.now_s).device_use * (devices.most_watts - devices.idle_watts)
+        np.add.at(watts, holder[held], above[held])
         return watts
 
     def _fit(self, count: int) -> None:
