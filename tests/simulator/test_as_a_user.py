@@ -38,7 +38,7 @@ workloads:
 policies: [none]
 """
 FILES = ("nodes.json", "pods.json", "poddisruptionbudgets.json", "topology.yaml", "power.yaml")
-SEEN_S = 12.0
+SEEN_S = 9.0
 """Some scrapes: enough for the rate of a counter."""
 
 
