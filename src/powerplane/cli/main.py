@@ -21,8 +21,8 @@ HELP = """Power-capped placement for Kubernetes: every node, rack, row and feed 
 
 EPILOGUE = (
     "Data goes to stdout, everything else to stderr. Exit codes: 0 all budgets hold (after the plan), 1 error, "
-    "2 wrong command line, 3 budgets are broken and no plan mends all of them (top: now), or what was checked would "
-    "not hold them. NO_COLOR is honoured."
+    "2 wrong command line, 3 budgets are broken and no plan mends all of them (top: now; forecast: foreseen), or what "
+    "was checked would not hold them. NO_COLOR is honoured."
 )
 
 
@@ -41,6 +41,7 @@ def build_app(name: str = "powerplane") -> App:
     commands = "powerplane.cli."
     app.command(commands + "plan:plan", name="plan", help="Find the least disruptive moves that hold every budget.")
     app.command(commands + "top:top", name="top", help="Watch what feeds, rows and racks draw against their budgets.")
+    app.command(commands + "forecast:forecast", name="forecast", help="Foresee which budgets will be passed, and when.")
     app.command(commands + "fit:fit", name="fit", help="Learn power curves from telemetry, with their errors.")
     app.command(commands + "doctor:doctor", name="doctor", help="Say whether telemetry is fit to hold budgets by.")
     app.command(commands + "topology:topology", name="topology", help="Print where nodes hang, from all who tell.")

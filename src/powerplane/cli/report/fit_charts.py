@@ -50,9 +50,9 @@ def scatter(
     x_ticks : tuple of (x, label)
     """
     tops = [float(dots[1].max(initial=0.0)), *(watts for _, line in lines for _, watts in line)]
-    frame = _frame(SIZE, (0.0, 1.0), (0.0, max(tops) * 1.05), x_ticks, words.watts)
-    drawn = [element("path", d=_polyline(line, frame), class_=style) for style, line in lines]
-    return picture(name, description, *SIZE, *_grid(frame), _dots(*dots, frame), *drawn, class_="panel")
+    frame = make_frame(SIZE, (0.0, 1.0), (0.0, max(tops) * 1.05), x_ticks, words.watts)
+    drawn = [element("path", d=polyline(line, frame), class_=style) for style, line in lines]
+    return picture(name, description, *SIZE, *draw_grid(frame), _dots(*dots, frame), *drawn, class_="panel")
 
 
 def over_time(name: str, description: str, at_s: Floats, missed: Floats, x_ticks: tuple[Tick, ...]) -> Markup:
@@ -60,19 +60,19 @@ def over_time(name: str, description: str, at_s: Floats, missed: Floats, x_ticks
     edge = float(np.quantile(np.abs(missed), 0.995)) if len(missed) else 1.0
     edge = max(edge * 1.1, 1.0)
     end = float(at_s.max(initial=0.0)) or 1.0
-    frame = _frame(LOW_SIZE, (0.0, end), (-edge, edge), x_ticks, lambda value: f"{value:+.0f} W" if value else "0")
+    frame = make_frame(LOW_SIZE, (0.0, end), (-edge, edge), x_ticks, lambda value: f"{value:+.0f} W" if value else "0")
     zero = element("path", d=f"M{LEFT:g} {frame.y(0.0):.1f}H{frame.x.end:g}", class_="draw")
     dots = _dots(at_s, np.clip(missed, -edge, edge), frame)
-    return picture(name, description, *LOW_SIZE, *_grid(frame), zero, dots, class_="panel")
+    return picture(name, description, *LOW_SIZE, *draw_grid(frame), zero, dots, class_="panel")
 
 
 def error_bars(name: str, description: str, bins: Sequence[tuple[float, float, float, float]]) -> Markup:
     """Draw errors by load, two bars a bin: (from, to, error of the curve, error of all that is known)."""
     top = max([0.05, *(max(curve, whole) for _, _, curve, whole in bins)]) * 1.1
     ticks = tuple((share, f"{100 * share:.0f} %") for share in (0.0, 0.25, 0.5, 0.75, 1.0))
-    frame = _frame(LOW_SIZE, (0.0, 1.0), (0.0, top), ticks, lambda value: f"{100 * value:g} %")
+    frame = make_frame(LOW_SIZE, (0.0, 1.0), (0.0, top), ticks, lambda value: f"{100 * value:g} %")
     bars = [bar for each in bins for bar in _pair(each, frame)]
-    return picture(name, description, *LOW_SIZE, *_grid(frame), *bars, class_="panel")
+    return picture(name, description, *LOW_SIZE, *draw_grid(frame), *bars, class_="panel")
 
 
 def _pair(each: tuple[float, float, float, float], frame: Frame) -> Iterable[Markup]:
@@ -85,13 +85,14 @@ def _pair(each: tuple[float, float, float, float], frame: Frame) -> Iterable[Mar
         yield element("rect", title, x=place, y=frame.y(value), width=max(wide, 0.5), height=height, class_=style)
 
 
-def _frame(
+def make_frame(
     size: tuple[float, float],
     x_range: tuple[float, float],
     y_range: tuple[float, float],
     x_ticks: tuple[Tick, ...],
     say: Callable[[float], str],
 ) -> Frame:
+    """Lay out axes from and to these values, with round ticks upwards."""
     width, height = size
     return Frame(
         Axis(*x_range, LEFT, width - RIGHT_MARGIN - 8),
@@ -101,7 +102,8 @@ def _frame(
     )
 
 
-def _grid(frame: Frame) -> Iterable[Markup]:
+def draw_grid(frame: Frame) -> Iterable[Markup]:
+    """Draw rules, ticks and their labels."""
     bottom = frame.y.start
     for value, label in frame.y_ticks:
         yield element("path", d=f"M{LEFT:g} {frame.y(value):.1f}H{frame.x.end:g}", class_="rule")
@@ -119,7 +121,8 @@ def _dots(x: Floats, y: Floats, frame: Frame) -> Markup:
     return element("path", d="".join(f"M{frame.x(u):.1f} {frame.y(v):.1f}h0" for u, v in places), class_="dots")
 
 
-def _polyline(line: Line, frame: Frame) -> str:
+def polyline(line: Line, frame: Frame) -> str:
+    """Path through some points."""
     points = [f"{frame.x(u):.1f} {frame.y(v):.1f}" for u, v in line]
     return "M" + "L".join(points) if points else ""
 
