@@ -167,13 +167,13 @@ def _events(entry: ScenarioFile, place: Place, spec: WorldSpec) -> tuple[tuple[C
         if len(given) != 1:
             raise here.wrong(f"it has {len(given)} things that happen", "give one: lose, restore, heat, budget or load")
         if event.heat is not None:
-            _warm(event, here.at("heat"), climates, at_s)
+            happenings.append(_warm(event, here.at("heat"), climates, at_s))
         else:
             happenings.append(_happening(event, here, spec, at_s))
     return tuple(climates), tuple(sorted(happenings, key=lambda each: each.at_s))
 
 
-def _warm(event: EventEntry, place: Place, climates: list[Climate], at_s: float) -> None:
+def _warm(event: EventEntry, place: Place, climates: list[Climate], at_s: float) -> Happening:
     heat = event.heat
     rows = [i for i, climate in enumerate(climates) if heat and climate.feeds[0] == heat.row]
     if heat is None or not rows:
@@ -185,6 +185,8 @@ def _warm(event: EventEntry, place: Place, climates: list[Climate], at_s: float)
         raise place.wrong(f"{heat.row!r} warms twice", "leave one of them")
     wave = HeatWave(before.heat.cool_celsius, to, int(at_s), int(at_s + over))
     climates[rows[0]] = replace(before, heat=wave)
+    told = f"the air in front of {heat.row} begins to warm: {to:g} °C {over / 60:g} min from now"
+    return Happening(at_s, "say", told)
 
 
 def _happening(event: EventEntry, place: Place, spec: WorldSpec, at_s: float) -> Happening:

@@ -48,15 +48,15 @@ class Happening:
     Parameters
     ----------
     at_s : float
-    what : "lose" or "restore" (a domain), "budget" (another one for a domain), "scale" (a workload's load)
+    what : "lose" or "restore" (a domain), "budget" (another one for a domain), "scale" (a workload's load), "say"
     name : str
-        Of the domain or workload.
+        Of the domain or workload; what is said.
     value : float
         Watts of the budget, or times the load.
     """
 
     at_s: float
-    what: Literal["lose", "restore", "budget", "scale"]
+    what: Literal["lose", "restore", "budget", "scale", "say"]
     name: str
     value: float = 0.0
 

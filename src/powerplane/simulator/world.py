@@ -180,6 +180,8 @@ class World:
             self.lose(what.name)
         elif what.what == "restore":
             self.restore(what.name)
+        elif what.what == "say":
+            self.say(what.name)
         elif what.what == "budget":
             self.supply.budget_watts[self.supply.row[what.name]] = what.value
             self.say(f"{what.name} may draw {what.value / 1000:g} kW from now on")

@@ -19,6 +19,8 @@ from powerplane.simulator.scenario_file import Study
 MOST_DOMAINS, MOST_BREAKERS, MOST_EVENTS = 8, 6, 80
 PANEL_SIZE = (300.0, 120.0)
 MOST_STEPS = 300
+LAST_TICK = 0.97
+"""Share of the axis beyond which a label would be cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,4 +222,5 @@ def _changes(points: Iterable[tuple[float, float]]) -> tuple[tuple[float, float]
 
 def _ticks(end: float) -> tuple[tuple[float, str], ...]:
     unit, name = (60.0, "min") if end < 3 * 3600 else (3600.0, "h") if end < 4 * 86_400 else (86_400.0, "d")
-    return tuple((tick * unit, f"{tick:g} {name}" if tick else "0") for tick in round_ticks(0.0, end / unit, most=6))
+    ticks = [tick for tick in round_ticks(0.0, end / unit, most=6) if tick * unit <= LAST_TICK * end]
+    return tuple((tick * unit, f"{tick:g} {name}" if tick else "0") for tick in ticks)
