@@ -3,6 +3,8 @@
 Pods of an unreachable node are given up after `Pace.not_ready_s`, by the defaults of Kubernetes' controllers.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,8 @@ from powerplane.simulator.spec import WorldSpec
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.int64]
 
+MANY = 64
+"""Waiting pods from which on it is asked first whose templates fit anywhere at all."""
 RETRY_S = 30.0
 """After which a pod that found no node is tried again although nothing left meanwhile."""
 
@@ -204,16 +208,20 @@ class Owners:
         waiting = pods.rows(Phase.WAITING)
         if not len(waiting):
             return
-        templates = pods.template[waiting]
-        full = {t for t in np.unique(templates).tolist() if self.placer.choose(t, ready) == NOWHERE}
-        waiting = waiting[~np.isin(templates, list(full))]
-        priority = self._priority[pods.template[waiting]]
-        for row in waiting[np.lexsort((pods.serial[waiting], -priority))].tolist():
+        if len(waiting) > MANY:
+            asked_for = np.unique(pods.template[waiting])
+            fitting = [t for t in asked_for.tolist() if self.placer.choose(t, ready) != NOWHERE]
+            waiting = waiting[np.isin(pods.template[waiting], fitting)]
+        order = np.lexsort((pods.serial[waiting], -self._priority[pods.template[waiting]]))
+        choices: Iterator[int] = iter(())
+        asked, full = NOWHERE, set[int]()
+        for row in waiting[order].tolist():
             template = int(pods.template[row])
             if template in full:
                 continue
-            node = self.placer.choose(template, ready)
-            if node == NOWHERE:
+            if template != asked:
+                choices, asked = self.placer.choices(template, ready), template
+            if (node := next(choices, NOWHERE)) == NOWHERE:
                 full.add(template)
                 continue
             self._sit(row, node, now_s, at_once=at_once)

@@ -6,6 +6,8 @@ default weights: least allocated (1), balanced allocation (1), spread over hosts
 spread that is required and affinity to other pods are left out.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +19,8 @@ from powerplane.simulator.pods import NOWHERE
 Mask = NDArray[np.bool_]
 HOSTNAME = "kubernetes.io/hostname"
 SPREAD_WEIGHT = 2.0
+FULL = -np.inf
+EVERY = slice(None)
 
 
 class Placer:
@@ -66,21 +70,45 @@ class Placer:
         ready : bool array, shape (N,)
             Nodes that take pods.
         """
-        fits = self.eligible(template) & ready
+        return next(self.choices(template, ready), NOWHERE)
+
+    def choices(self, template: int, ready: Mask) -> Iterator[int]:
+        """Choose nodes for pods of one template, one after another; each is to be booked before the next is asked for.
+
+        Scores are kept from pod to pod: one pod changes its own node's, and all of them only where that node now holds
+        more of the template than any other.
+        """
+        rows = np.flatnonzero(self._fits(template, self.eligible(template) & ready))
+        while len(rows):
+            most = int(self.held[template, rows].max())
+            scores = self._scores(template, rows, most)
+            while True:
+                best = int(scores.argmax())
+                node = int(rows[best])
+                yield node
+                if self.held[template, node] > most:
+                    break
+                here = rows[best : best + 1]
+                fits = self._fits(template, np.ones(1, dtype=bool), here)[0]
+                scores[best] = self._scores(template, here, most)[0] if fits else FULL
+                if scores[best] == FULL and scores.max() == FULL:
+                    return
+            rows = rows[self._fits(template, np.ones(len(rows), dtype=bool), rows)]
+
+    def _fits(self, template: int, among: Mask, rows: NDArray[np.int64] | slice = EVERY) -> Mask:
+        """Which of some nodes have room for one more pod."""
+        fits = among
         for resource in self._wanted[template].tolist():
-            fits &= self.free[:, resource] >= self.requests[template, resource]
-        if self._apart[template]:
-            fits &= self.held[template] == 0
-        rows = np.flatnonzero(fits)
-        if not len(rows):
-            return NOWHERE
+            fits = fits & (self.free[rows, resource] >= self.requests[template, resource])
+        return fits & (self.held[template, rows] == 0) if self._apart[template] else fits
+
+    def _scores(self, template: int, rows: NDArray[np.int64], most: int) -> NDArray[np.float64]:
         left = (self.free[rows, :2] - self.requests[template, :2]) / self._total[rows]
         cpu, memory = left[:, 0], left[:, 1]
         least, balanced = (cpu + memory) / 2.0, 1.0 - np.abs(cpu - memory) / 2.0
-        held = self.held[template, rows]
-        most = int(held.max())
-        spread = 1.0 - held / most if most else 1.0
-        return int(rows[(least + balanced + SPREAD_WEIGHT * spread).argmax()])
+        spread = 1.0 - self.held[template, rows] / most if most else 1.0
+        result: NDArray[np.float64] = least + balanced + SPREAD_WEIGHT * spread
+        return result
 
 
 def _keeps_apart(template: PodTemplate) -> bool:
