@@ -108,6 +108,20 @@ def test_a_plan_on_measured_watts_is_no_plan_of_the_bare_snapshot(
     assert "was made on measured watts" in done.err
 
 
+def test_a_plan_on_recorded_watts_is_verified_on_the_same_recording_and_on_no_other(
+    warm_cluster: Cluster, program: Any, tmp_path: Path
+) -> None:
+    directory, meters, plan = warm_cluster.write(), recorded(tmp_path / "meters"), tmp_path / "plan.json"
+    assert program("plan", "--snapshot", directory, "--telemetry", meters, "--out", plan).code == 0
+    done = program("verify", plan, "--snapshot", directory, "--telemetry", meters)
+    assert done.code == 0
+    assert "the plan holds: 2 moves replayed, 0 violations" in done.out
+    others = recorded(tmp_path / "others", {**METERS, "n1": [180, 181, 180, 181]})
+    done = program("verify", plan, "--snapshot", directory, "--telemetry", others)
+    assert done.code == 1
+    assert "was made on measured watts, and not on those" in done.err
+
+
 def refused(program: Any, *arguments: object) -> str:
     done = program("plan", *arguments)
     assert done.code != 0

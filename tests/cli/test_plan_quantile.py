@@ -67,6 +67,17 @@ def test_a_higher_quantile_keeps_no_less_back(site, program):
     assert budgets == sorted(budgets, reverse=True)
 
 
+def test_a_plan_at_a_quantile_is_verified_at_it(site, program, tmp_path):
+    snapshot, meters = site
+    given = ("--snapshot", snapshot, "--telemetry", meters)
+    assert program("plan", *given, "--quantile", "0.95", "--out", tmp_path / "plan.json").code == 0
+    done = program("verify", tmp_path / "plan.json", *given, "--quantile", "0.95")
+    assert done.code == 0
+    assert "0 violations" in done.out
+    # Without it the same moves leave other budgets: what the plan states of them is not so.
+    assert program("verify", tmp_path / "plan.json", *given).code == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

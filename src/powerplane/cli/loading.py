@@ -117,9 +117,9 @@ def require_same_snapshot(plan: Plan, snapshot: Snapshot, plan_path: Path, direc
         return
     if plan.nodes:
         raise InputError(
-            f"{plan_path} was made on measured watts, and {directory} holds what was known before they were measured",
-            "it was checked when it was made; to have one that can be checked again, plan without --prometheus, "
-            "--telemetry and --redfish",
+            f"{plan_path} was made on measured watts, and not on those that {directory} is read with",
+            "give the --telemetry DIR that it was made on; what was read live has been checked when the plan was made, "
+            "and cannot be read again",
         )
     raise InputError(
         f"{plan_path} was made from snapshot {plan.snapshot!r}, and {directory} is {snapshot.digest!r}",

@@ -93,7 +93,7 @@ def read_site(
 def _services(
     pods: TracePods, keep: Integers, random: np.random.Generator, sizes: tuple[int, int]
 ) -> tuple[Integers, tuple[str, ...]]:
-    shapes: dict[tuple[object, ...], list[int]] = {}
+    shapes: dict[tuple[int, int, tuple[str, ...], str], list[int]] = {}
     for at, pod in enumerate(keep.tolist()):
         shape = (int(pods.cpu_milli[pod]), int(pods.gpu_milli[pod]), pods.models[pod], pods.qos[pod])
         shapes.setdefault(shape, []).append(at)

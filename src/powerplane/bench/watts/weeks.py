@@ -51,7 +51,7 @@ def make_weeks(site: Site, uses: Iterator[Use], use_step_s: float, days: int, ra
     each = round(STEP_S / use_step_s)
     parts, count = [], 0
     for use in uses:
-        watts = part @ node_watts(kinds, placed @ use.cores, placed @ use.watts)
+        watts = np.asarray(part @ node_watts(kinds, placed @ use.cores, placed @ use.watts), dtype=np.float64)
         parts.append(watts.reshape(len(watts), -1, each).mean(axis=2))
         count += parts[-1].shape[1]
         if count >= steps:
