@@ -185,7 +185,7 @@ def _told(outcome: Outcome, i: int) -> tuple[str, bool]:
     dark = bool(series.dark[:, i].any())
     if over.any():
         most = float((series.watts[:, i] - series.budget_watts[:, i]).max())
-        return f"over budget, by {words.watts(most)} at most", True
+        return f"over by {words.watts(most)} at most", True
     return ("without power for a time", False) if dark else ("held throughout", False)
 
 
