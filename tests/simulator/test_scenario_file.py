@@ -196,3 +196,16 @@ def test_a_profile_repeats_daily_rests_at_weekends_and_never_falls_below_zero() 
     busy = Profile((4.0, 14.0), (0.4, 1.0), chance=0.9, phases=phases, periods_s=periods, bursts=bursts)
     assert (busy.level(hours) >= 0).all()
     assert busy.level(bursts.at_s).mean() > plain.level(bursts.at_s).mean()
+
+
+@pytest.mark.data
+def test_azures_hour_of_requests_becomes_load_that_repeats(data_dir: Path) -> None:
+    requests = read_requests(next((data_dir / "azure-llm").glob("*conv*.csv.gz")))
+    assert len(requests.at_s) > 19_000
+    assert 3000 < requests.at_s[-1] < 3700
+    assert (np.diff(requests.at_s) >= 0).all()
+    trace = token_trace(requests, ServingRates(12_000, 1_500), devices=4)
+    seconds = requests.context.sum() / 12_000 + requests.generated.sum() / 1_500
+    assert trace.level(np.arange(0, len(trace.loads)) * BIN_S).sum() * BIN_S * 4 == pytest.approx(seconds)
+    assert 0.05 < trace.loads.mean() < 1.0
+    assert trace.loads.max() > 1.5 * trace.loads.mean()
