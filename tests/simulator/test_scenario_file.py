@@ -198,6 +198,18 @@ def test_a_profile_repeats_daily_rests_at_weekends_and_never_falls_below_zero() 
     assert busy.level(bursts.at_s).mean() > plain.level(bursts.at_s).mean()
 
 
+def test_recorded_requests_repeat_and_follow_the_shape_of_the_load(tmp_path: Path) -> None:
+    rows = "".join(f"{second},900,200\n" for second in range(0, 3600, 2))
+    (tmp_path / "requests.csv").write_text(f"TIMESTAMP,ContextTokens,GeneratedTokens\n{rows}")
+    text = SMALL.replace(
+        "tokens: {synthetic: {perSecond: 4}}", "tokens: {file: requests.csv}, load: {daily: [[0, 50%]]}"
+    )
+    trace = study_of(text, tmp_path).spec.workloads[3].trace
+    level = trace.level(np.array([600.0, 4200.0, 2 * 86_400.0 + 600.0]))
+    one = 0.5 * (900 / 12_000 + 200 / 1_500) / 4
+    assert level == pytest.approx([0.5 * one] * 3, rel=0.15)
+
+
 @pytest.mark.data
 def test_azures_hour_of_requests_becomes_load_that_repeats(data_dir: Path) -> None:
     requests = read_requests(next((data_dir / "azure-llm").glob("*conv*.csv.gz")))

@@ -163,7 +163,8 @@ class TokensEntry(FileStruct, frozen=True):
     Attributes
     ----------
     file : str or None
-        CSV of arrivals (TIMESTAMP,ContextTokens,GeneratedTokens), beside the scenario; repeated when it is over.
+        CSV of arrivals (TIMESTAMP,ContextTokens,GeneratedTokens), beside the scenario; repeated when it is over, and
+        scaled by the workload's load.
     times : number
         How many such streams come at once.
     synthetic : SyntheticEntry or None

@@ -23,7 +23,7 @@ from powerplane.simulator.place import Place
 from powerplane.simulator.scenario_cluster import GPU_RESOURCE, HOSTNAME, TYPE
 from powerplane.simulator.scenario_shape import LoadEntry, TokensEntry, WorkloadEntry
 from powerplane.simulator.traces import Bursts, Profile, draw_bursts, draw_waves
-from powerplane.simulator.workload import Arrivals, Autoscaling, Trace, Workload
+from powerplane.simulator.workload import Arrivals, Autoscaling, Product, Trace, Workload
 
 RESOURCES = ("cpu", "memory", "ephemeral-storage", "pods", GPU_RESOURCE)
 DAEMON_PRIORITY = 2_000_001_000
@@ -216,7 +216,7 @@ class _Streams:
     number: int
 
 
-def _tokens(entry: TokensEntry, place: Place, streams: _Streams) -> TokenTrace:
+def _tokens(entry: TokensEntry, place: Place, streams: _Streams) -> Trace:
     times, devices = streams.times, streams.devices
     prefill, decode = (place.at(key).number(getattr(entry, key), least=1) for key in ("prefill", "decode"))
     rates = ServingRates(prefill, decode)
@@ -229,7 +229,7 @@ def _tokens(entry: TokensEntry, place: Place, streams: _Streams) -> TokenTrace:
         except InputError as error:
             raise place.at("file").wrong(error.problem, error.next_step) from error
         found = token_trace(requests, rates, devices)
-        return TokenTrace(found.loads * times_over)
+        return Product(TokenTrace(found.loads * times_over), streams.shape)
     made = entry.synthetic
     if made is None:
         raise place.wrong("nothing to serve", "give a file, or synthetic requests")

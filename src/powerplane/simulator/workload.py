@@ -32,6 +32,18 @@ class Steady:
 
 
 @dataclass(frozen=True, slots=True)
+class Product:
+    """One load times another: recorded requests in the shape of a day."""
+
+    first: Trace
+    second: Trace
+
+    def level(self, at_s: Floats) -> Floats:
+        """Return the product of both."""
+        return self.first.level(at_s) * self.second.level(at_s)
+
+
+@dataclass(frozen=True, slots=True)
 class Autoscaling:
     """A HorizontalPodAutoscaler on CPU use.
 
