@@ -8,7 +8,7 @@ from powerplane.bench.watts.table import WattsTable
 INTRODUCTION = """\
 ## Watts
 
-Written by `python -m powerplane.bench.watts`, each table by a process of its own. Lost cells are in bold.
+Written by `python -m powerplane.bench.watts`, each table by a process of its own; each says what is bold.
 """
 
 
