@@ -1,5 +1,6 @@
 """``powerplane forecast``."""
 
+import re
 from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
@@ -12,8 +13,7 @@ from powerplane.cli.exit_codes import OK, OVERLOADED
 from powerplane.cli.forecast_histories import NAMES, read_history
 from powerplane.cli.forecast_table import print_forecast_table
 from powerplane.cli.forecast_view import ForecastView, budgets, build_forecast_view
-from powerplane.cli.options import SECONDS, Context, Format, Kubeconfig, PowerFile, SnapshotOption, TopologyFile
-from powerplane.cli.options import parse_duration as parse_hours
+from powerplane.cli.options import Context, Format, Kubeconfig, PowerFile, SnapshotOption, TopologyFile, parse_duration
 from powerplane.cli.output import print_data, stdout_console
 from powerplane.cli.progress import progress
 from powerplane.cli.report.forecast_page import write_forecast_report
@@ -35,7 +35,7 @@ from powerplane.models.errors import InputError, UsageError
 
 AHEAD = Group("The hours ahead", sort_key=4)
 SHOWN = Group("Shown", sort_key=5)
-DAY_S = 24 * SECONDS["h"]
+DAY_S = 86_400.0
 LONGEST_S, FARTHEST_S, NEAREST_S = 60 * DAY_S, 2 * DAY_S, 60.0
 
 
@@ -85,7 +85,7 @@ def forecast(
         raise UsageError(
             f"--probability {probability:g} is not between 0 and 1", "give a share such as --probability 0.5"
         )
-    opened = open_source(watts, timeout_s=parse_hours(timeout, "--timeout"), meanings=NAMES)
+    opened = open_source(watts, timeout_s=parse_duration(timeout, "--timeout"), meanings=NAMES)
     with progress("reading nodes and domains") as say:
         site = read_site(where, say, datetime.now(UTC))
         if not site.book.topology.domains:
@@ -118,10 +118,8 @@ def _spans(history: str, ahead: str) -> tuple[float, float]:
 
 def _days(text: str, option: str) -> float:
     """Seconds of a duration, days among them."""
-    stripped = text.strip()
-    if stripped.endswith("d"):
-        return 24 * parse_hours(stripped[:-1] + "h", option)
-    return parse_hours(text, option)
+    found = re.fullmatch(r"(\d+(?:\.\d*)?)d", text.strip())
+    return float(found[1]) * DAY_S if found and float(found[1]) > 0 else parse_duration(text, option)
 
 
 def _show(view: ForecastView, output: Format) -> None:

@@ -10,11 +10,11 @@ from powerplane.adapters.telemetry.prometheus_source import PrometheusSource
 from powerplane.cli.progress import Say
 from powerplane.cli.watts_source import Opened, no_answer
 from powerplane.models.demand.forecast import STALE_S
-from powerplane.models.demand.node_history import Mask, NodeHistory, believed, complete, whole_watts
+from powerplane.models.demand.node_history import Mask, NodeHistory, believed, complete, thawed, whole_watts
 from powerplane.models.errors import InputError
 from powerplane.models.telemetry.coverage import with_told_aliases
 from powerplane.models.telemetry.facts import NodeFacts
-from powerplane.models.telemetry.metrics import OWNERS, SCRAPED
+from powerplane.models.telemetry.metrics import SCRAPED
 from powerplane.models.telemetry.node_names import NodeNames
 from powerplane.models.telemetry.precedence import GPU_SOURCES, PART_SOURCES, WALL_SOURCES
 from powerplane.models.telemetry.readings import Floats, Meaning, Quantity, SeriesBlock
@@ -28,7 +28,7 @@ MOST_AHEAD = 96
 """Steps ahead at the most: beyond, steps grow."""
 
 NAMES_WINDOW_S = 300.0
-NAMES = tuple(row for row in OWNERS if row.metric in ("kube_node_info", "node_uname_info"))
+NAMES = tuple(row for row in SCRAPED if row.metric in ("kube_node_info", "node_uname_info"))
 """What tells names of nodes; all that is asked of the present."""
 
 
@@ -113,14 +113,14 @@ def _by_source(tables: _Tables, facts: Sequence[NodeFacts]) -> dict[str, Floats]
     step_s = tables.grid.step_s
 
     def add(source: str, watts: Floats) -> bool:
-        sound = believed(watts, facts, step_s)
+        sound = believed(watts, facts)
         if np.isfinite(sound).any():
             found[source] = sound
         enough = np.isfinite(sound).sum(axis=1) >= ENOUGH * tables.grid.count
         return bool((enough & _is_recent(sound, step_s)).all())
 
     for source in WALL_SOURCES:
-        if add(source, tables.total("node watts", (source,))):
+        if add(source, thawed(tables.total("node watts", (source,)), step_s)):
             return found
     cards = tables.total("gpu watts", GPU_SOURCES)
     for source in PART_SOURCES:
@@ -153,11 +153,12 @@ def _live(
     source = opened.source
     assert isinstance(source, PrometheusSource)
     say("reading what nodes are called")
-    now_s = float(int(time.time()))
-    answers = source.read(now_s, NAMES_WINDOW_S)
+    answers = source.read(time.time(), NAMES_WINDOW_S)
     errors = [answer.error for answer in answers if answer.error]
     if errors and len(errors) == len(answers):
         raise no_answer(opened, errors[0])
+    # By the server's own clock: ours may be ahead of its samples.
+    now_s = float(int(answers[0].evaluated_s))
     grid = _grid(now_s, history_s, choose_step(history_s, ahead_s, LEAST_STEP_S))
 
     def ask(meaning: Meaning) -> SeriesBlock:

@@ -65,6 +65,8 @@ def whole_watts(
     rules : Rules
     """
     known = Envelopes.of(facts)
+    # No lit processor draws nothing: its counter stands still.
+    cpu = np.where(cpu > 0, cpu, np.nan)
     memory = np.where(np.isfinite(dram), dram, rules.dram_share * cpu)
     limit = known.accelerators * known.accelerator_peak
     cards = np.where(np.isfinite(gpu), gpu, limit[:, None])
@@ -74,14 +76,13 @@ def whole_watts(
     return np.maximum(loss * (cpu + memory) + cards + rest[:, None], known.idle[:, None] + cards)
 
 
-def believed(watts: Floats, facts: Sequence[NodeFacts], step_s: float, rules: Rules = DEFAULT_RULES) -> Floats:
-    """Make gaps of samples that no such node draws, and of those of a frozen sensor.
+def believed(watts: Floats, facts: Sequence[NodeFacts], rules: Rules = DEFAULT_RULES) -> Floats:
+    """Make gaps of samples that no such node draws.
 
     Parameters
     ----------
     watts : float64 array, shape (N, T)
     facts : sequence of NodeFacts, length N
-    step_s : float
     rules : Rules
     """
     known = Envelopes.of(facts)
@@ -89,10 +90,21 @@ def believed(watts: Floats, facts: Sequence[NodeFacts], step_s: float, rules: Ru
     low = np.where(known.ready, rules.low_share * known.idle, 0.0)[:, None]
     with np.errstate(invalid="ignore"):
         sound = np.isfinite(watts) & (watts > 0) & (watts >= low) & (watts <= rules.high_share * known.peak[:, None])
-    kept = np.where(sound, watts, np.nan)
-    same = _same_for(kept)
-    most = np.where(kept == np.round(kept), max(SAME, round(SAME_WHOLE_S / step_s)), SAME)
-    return np.where(same > most, np.nan, kept)
+    return np.where(sound, watts, np.nan)
+
+
+def thawed(watts: Floats, step_s: float) -> Floats:
+    """Make gaps of the samples of a frozen sensor: those that stay the same to the bit for too long.
+
+    Parameters
+    ----------
+    watts : float64 array, shape (N, T)
+        As a sensor said them.
+    step_s : float
+    """
+    same = _same_for(watts)
+    most = np.where(watts == np.round(watts), max(SAME, round(SAME_WHOLE_S / step_s)), SAME)
+    return np.where(same > most, np.nan, watts)
 
 
 def complete(watts: Floats, facts: Sequence[NodeFacts], last_s: float, step_s: float) -> NodeHistory:
