@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerplane.simulator.limits import NO_LIMIT, RAPL, LimitBank, Means
+from powerplane.simulator.limits import NO_LIMIT, OUT_OF_BAND, RAPL, LimitBank, Means
 from powerplane.simulator.physics import (
     SPEED_AT_KNEE,
     approach,
@@ -72,6 +72,15 @@ def test_the_last_order_holds_after_its_reaction_time_and_never_below_the_lowest
         bank.order(np.array([0]), np.array([watts]), now_s, np.array([draw]), means)
         assert bank.in_force(now_s + means.reaction_s)[0] == pytest.approx(bank.target[0])
         assert bank.target[0] == max(watts, 80.0)
+
+
+def test_orders_faster_than_the_dead_time_do_not_put_each_other_off() -> None:
+    bank, row = LimitBank(1, np.array([80.0])), np.array([0])
+    for second in range(0, 60, 3):
+        bank.order(row, np.array([300.0 - second]), float(second), np.array([400.0]), OUT_OF_BAND)
+        assert second >= 40 or bank.in_force(second)[0] == NO_LIMIT
+    assert bank.in_force(60.0)[0] < 400.0
+    assert bank.in_force(57.0 + OUT_OF_BAND.reaction_s)[0] == pytest.approx(243.0)
 
 
 def test_a_limit_that_is_taken_away_binds_nobody() -> None:

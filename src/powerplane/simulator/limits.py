@@ -88,18 +88,25 @@ class LimitBank:
             What each draws now, from which a falling limit starts.
         means : Means
             A rising limit takes effect after the dead time, at once.
+
+        Notes
+        -----
+        An order that comes while another is on its way is acted on when that one is due. So orders that follow each
+        other faster than the dead time do not put each other off for ever.
         """
         wanted = np.where(watts >= NO_LIMIT, NO_LIMIT, np.maximum(watts, self._lowest[rows]))
-        changed = wanted != self._target[rows]
+        changed = (wanted != self._target[rows]) | (now_s + means.reaction_s < self._settled_s[rows])
         rows, wanted, draw = rows[changed], wanted[changed], draw[changed]
         before = self.in_force(now_s)[rows]
         falling = wanted < before
         self._any = True
+        due_s = np.where(now_s < self._begins_s[rows], self._begins_s[rows], np.inf)
+        begins_s = np.minimum(due_s, now_s + means.dead_s)
         self._before[rows] = before
         self._from[rows] = np.where(falling, np.maximum(np.minimum(before, draw), wanted), wanted)
         self._target[rows] = wanted
-        self._begins_s[rows] = now_s + means.dead_s
-        self._settled_s[rows] = now_s + means.dead_s + np.where(falling, means.settle_s, 0.0)
+        self._begins_s[rows] = begins_s
+        self._settled_s[rows] = begins_s + np.where(falling, means.settle_s, 0.0)
 
     def in_force(self, now_s: float) -> Floats:
         """Limits as they bind at a moment, in watts, shape (count,)."""
