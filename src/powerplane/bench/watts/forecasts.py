@@ -254,8 +254,7 @@ def _table(rows: list[tuple[str, ...]]) -> WattsTable:
         rows=tuple(rows),
         notes=(
             "Bursts and shifts are drawn without any warning, so that many of the misses cannot be foretold by anyone.",
-            "Last value has more hits at 30 %, and about three times the false alarms: its probabilities are vague. At as"
-            " many false alarms as ours it has fewer.",
+            "A vague probability alarms often, and so has many hits and many false alarms: compare hits at as many.",
         ),
     )
 
