@@ -203,12 +203,12 @@ def _domains(site: Site, found: Found, outlook: Outlook, probability: float) -> 
                 worst_case_watts=_watts(outlook.worst_case_watts[row]),
                 expected_watts=_watts(outlook.expected_watts[row].max()),
                 upper_watts=_watts(outlook.upper_watts[row].max()),
-                breach_probability=_share(outlook.breach[row, -1]) if budget is not None else None,
+                breach_probability=_share(_likely(outlook, row, probability)) if budget is not None else None,
                 breach_at_seconds=at_s,
                 by_assumption=budget is not None and at_s is not None and measured <= budget and dark > 0,
                 if_lost=loss,
                 method="worst case" if dark == nodes else "seasons" if outlook.seasonal[row] else "last value",
-                history_days=round(float(outlook.days[row]), 2),
+                history_days=round(float(outlook.days[row]), 4),
                 gap_share=round(float(outlook.gap_share[row]), 4),
                 nodes=nodes,
                 unmeasured_nodes=dark,
@@ -239,10 +239,10 @@ def _loss(site: Site, outlook: Outlook, rows: Rows, budget: float | None, probab
         return None
 
     def pressing(row: int) -> tuple[float, float, float]:
-        breach = float(outlook.breach[row, -1])
+        breach = _likely(outlook, row, probability)
         return (
             probability if np.isnan(breach) else breach,
-            float(outlook.breach[row].sum()),
+            float(np.nan_to_num(outlook.breach[row]).sum()),
             float(outlook.now_watts[row]),
         )
 
@@ -252,9 +252,21 @@ def _loss(site: Site, outlook: Outlook, rows: Rows, budget: float | None, probab
         now_watts=_watts(outlook.now_watts[row]),
         expected_watts=_watts(outlook.expected_watts[row].max()),
         upper_watts=_watts(outlook.upper_watts[row].max()),
-        breach_probability=_share(outlook.breach[row, -1]) if budget is not None else None,
+        breach_probability=_share(_likely(outlook, row, probability)) if budget is not None else None,
         breach_at_seconds=_breach_at(outlook, row, budget, probability),
     )
+
+
+def _likely(outlook: Outlook, row: int, probability: float) -> float:
+    """Probability of a breach within the hours ahead; NaN where the history does not reach so far.
+
+    Where it reaches a part of them, and a breach is foreseen by then, that is known.
+    """
+    breach = outlook.breach[row]
+    known = breach[np.isfinite(breach)]
+    if np.isnan(breach[-1]) and len(known) and known.max() > probability:
+        return float(known.max())
+    return float(breach[-1])
 
 
 def _breach_at(outlook: Outlook, row: int, budget: float | None, probability: float) -> float | None:
@@ -274,7 +286,7 @@ def _state(
         return "no budget"
     if outlook.now_watts[row] > budget + HALF_A_MILLIWATT:
         return "broken"
-    breach = float(outlook.breach[row, -1])
+    breach = _likely(outlook, row, probability)
     if breach > probability:
         return "foreseen"
     if loss is not None and loss.breach_at_seconds is not None:

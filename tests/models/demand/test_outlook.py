@@ -124,7 +124,15 @@ def test_long_gaps_of_a_rack_are_gaps_and_no_change_of_its_draw():
 
 
 @given(st.floats(-50, 50), st.floats(0, 400))
-def test_breaches_are_counted_along_whole_paths(error, budget):
-    ahead = Ahead(np.zeros(2), np.array([[200.0, 200.0]]), np.array([[[0.0, error], [0.0, np.nan]]]), np.ones(1))
+def test_breaches_are_counted_along_paths_as_far_as_they_reach(error, budget):
+    errors = np.array([[[0.0, error]] * 10 + [[0.0, np.nan]] * 10])
+    ahead = Ahead(np.zeros(2), np.array([[200.0, 200.0]]), errors, np.ones(1))
     found = breach_by(ahead, np.array([budget]), np.array([0.0]), np.array([1e9]))[0]
-    assert found.tolist() == [(0.5 + (budget < 200)) / 2, (0.5 + (max(200, 200 + error) > budget)) / 2]
+    first = (20 * (budget < 200) + 0.5) / 21
+    second = (10 * (budget < max(200, 200 + error)) + 0.5) / 11
+    assert found == pytest.approx([first, max(first, second)])
+
+
+def test_few_paths_tell_no_probability():
+    ahead = Ahead(np.zeros(1), np.array([[200.0]]), np.full((1, 9, 1), 100.0), np.ones(1))
+    assert np.isnan(breach_by(ahead, np.array([250.0]), np.array([0.0]), np.array([1e9]))).all()

@@ -20,6 +20,9 @@ from powerplane.models.incidence import PowerIncidence
 GAP_SHARE = 0.1
 """Of what a row's measured nodes draw: a step of which more is filled in is a gap."""
 
+LEAST_PATHS = 10
+"""Fewer tell no probability."""
+
 UPPER = 0.95
 HALF_A_MILLIWATT = 0.0005
 
@@ -115,15 +118,17 @@ def breach_by(ahead: Ahead, budget_watts: Floats, now_watts: Floats, most_watts:
     -------
     float64 array
         1 where it is passed already, 0 where nothing can pass it; else from the paths of errors as they were made, one
-        more of which nothing is known counting half; NaN where there are none.
+        more of which nothing is known counting half; NaN where too few reach that far.
     """
-    whole = np.isfinite(ahead.errors).all(axis=2) & np.isfinite(ahead.doubt)[:, None]
     doubt = np.where(np.isfinite(ahead.doubt), ahead.doubt, 0.0)
     paths = ahead.watts[:, None, :] + np.nan_to_num(ahead.errors) * doubt[:, None, None]
+    whole = np.logical_and.accumulate(np.isfinite(ahead.errors), axis=2) & np.isfinite(ahead.doubt)[:, None, None]
     with np.errstate(invalid="ignore"):
-        over = np.maximum.accumulate((paths > budget_watts[:, None, None]) & whole[:, :, None], axis=2)
-    count = whole.sum(axis=1)[:, None]
-    found = np.where(count > 0, (over.sum(axis=1) + 0.5) / (count + 1), np.nan)
+        over = np.logical_or.accumulate(whole & (paths > budget_watts[:, None, None]), axis=2) & whole
+    count = whole.sum(axis=1)
+    found = np.where(count >= LEAST_PATHS, (over.sum(axis=1) + 0.5) / (count + 1), np.nan)
+    # Fewer paths reach farther: what was likely by one step is so by the next.
+    found = np.where(np.isnan(found), np.nan, np.fmax.accumulate(found, axis=1))
     limit = budget_watts + HALF_A_MILLIWATT
     found = np.where((most_watts <= limit)[:, None], 0.0, found)
     return np.where((now_watts > limit)[:, None], 1.0, found)
