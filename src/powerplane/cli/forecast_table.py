@@ -39,7 +39,7 @@ def headline(view: ForecastView) -> Text:
     measured = ", ".join(f"{words.printable(name)} {nodes:,}" for name, nodes in view.sources.items()) or "nobody"
     return Text.assemble(
         (moment(view.at_seconds), "dim"),
-        f"  the next {in_words(view.ahead_seconds)}, in steps of {in_words(view.step_seconds)}; measured by {measured}",
+        f": the next {in_words(view.ahead_seconds)}, in steps of {in_words(view.step_seconds)}; measured by {measured}",
     )
 
 

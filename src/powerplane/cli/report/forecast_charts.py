@@ -13,7 +13,7 @@ from powerplane.cli.report.wave_panels import frame as y_frame
 
 SIZE = (520.0, 200.0)
 TICK_HOURS = (0.25, 0.5, 1.0, 2.0, 3.0, 6.0, 12.0, 24.0, 48.0)
-MOST_TICKS = 7
+MOST_TICKS, SHORT_LABEL = 7, 5
 MOST_ABOVE = 1.6
 """Times the highest draw and budget, above which a band is cut off: the rest would be flat."""
 
@@ -95,7 +95,9 @@ def _ticks(start: float, end: float) -> tuple[Tick, ...]:
     """Whole parts of a day where there is room for them, counted from now."""
     every = next((each for each in TICK_HOURS if (end - start) / each <= MOST_TICKS), 24.0 * round((end - start) / 96))
     first, last = -int(-start // every), int(end // every)
-    return tuple((number * every, _tick(number * every)) for number in range(first, last + 1))
+    each = ((number * every, _tick(number * every)) for number in range(first, last + 1))
+    # A long label at the right end would be cut.
+    return tuple((at, label) for at, label in each if len(label) <= SHORT_LABEL or at < end - 0.04 * (end - start))
 
 
 def _tick(hours: float) -> str:
