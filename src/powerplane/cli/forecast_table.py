@@ -28,10 +28,11 @@ MUCH_MISSING = 0.05
 
 def print_forecast_table(view: ForecastView, console: Console) -> None:
     """Print the table and the words below it, the verdict last."""
-    console.print(headline(view))
+    # Sentences stay whole, whatever the width: who searches them by line finds them.
+    console.print(headline(view), soft_wrap=True)
     console.print(domains_table(view))
     for line in remarks(view):
-        console.print(line)
+        console.print(line, soft_wrap=True)
 
 
 def headline(view: ForecastView) -> Text:
