@@ -106,7 +106,7 @@ class PrometheusApi:
                 told = str(error) or type(error).__name__
             else:
                 if answer.status_code == requests.codes.ok:
-                    return answer.raw.read()  # type: ignore[no-any-return]
+                    return answer.raw.read()  # type: ignore[no-any-return]  # requests types raw as Any
                 told = f"HTTP {answer.status_code} {_why(answer.raw.read())}".rstrip()
                 if answer.status_code not in TRY_AGAIN:
                     break
