@@ -150,6 +150,36 @@ def test_a_zeroed_node_is_written_again_at_once_and_one_without_room_lists_nothi
     assert stage.listed == {"n0": None, "n1": None}
 
 
+def test_a_zeroed_node_lists_again_what_the_scheduler_may_still_bind_by_before_it_gives_any_of_it():
+    stage = Stage(rack(200))
+    stage.ticks(3)
+    stage.world.pods["big"] = TruePod(150)
+    before = dict(stage.listed)
+    stage.tick(0.1)
+    giving = next(name for name, node in stage.world.nodes.items() if node.closed)
+    stage.world.make(giving, listed=0)
+    stage.tick(0.1)
+    stage.world.pods["late"] = TruePod(before[giving])
+    assert stage.world.bind("late", giving, 0.3)
+    assert stage.listed[giving] == before[giving]
+
+
+def test_a_fresh_controller_makes_up_for_a_pod_bound_by_the_number_of_a_machine_that_is_gone():
+    stage = Stage(rack(300))
+    stage.ticks(3)
+    before = stage.listed["n0"]
+    stage.world.pods["old"] = TruePod(20, node="n0")
+    stage.world.make("n0", listed=0)
+    stage.controller = Controller(SETTINGS, stage.world.now_s)
+    stage.tick(0.1)
+    assert stage.listed["n0"] == 20
+    del stage.world.pods["old"]
+    stage.world.pods["late"] = TruePod(before)
+    assert stage.world.bind("late", "n0", 0.3)
+    stage.tick()
+    assert stage.listed["n0"] == before
+
+
 def test_a_refused_write_is_decided_anew_after_a_pause_and_an_unknown_one_once_it_is_over():
     world = rack(200)
     controller = Controller(SETTINGS, 0.0)

@@ -46,14 +46,18 @@ class History(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.05, 0.3, 1.0, 2.5, 8.0]))
     def wait(self, seconds):
         until = self.world.now_s + seconds
+        self.land()
         while self.world.now_s < until:
-            due = [flight.lands_s for flight in self.world.flights]
-            self.world.now_s = min([until, *(at for at in due if at > self.world.now_s)])
-            for flight, outcome in self.world.land():
-                if flight.controller == self.turn:
-                    self.controller.note(flight.write, outcome, self.world.now_s)
-            self.world.remember()
-            self.held()
+            self.world.now_s = min([until, *(flight.lands_s for flight in self.world.flights)])
+            self.land()
+
+    def land(self):
+        """Let land what is due: no write comes later than its own time."""
+        for flight, outcome in self.world.land():
+            if flight.controller == self.turn:
+                self.controller.note(flight.write, outcome, self.world.now_s)
+        self.world.remember()
+        self.held()
 
     @rule(node_late=late, pods_late=late, scheduler_late=late, ticks=st.integers(1, 8))
     def live(self, node_late, pods_late, scheduler_late, ticks):
@@ -135,13 +139,13 @@ class History(RuleBasedStateMachine):
         self.world.remember()
         if after:
             self.wait(after)
-        self.world.nodes[name] = TrueNode(self.world.next())
+        self.world.make(name)
         self.world.remember()
 
     @rule(name=names)
     def machine_is_new_and_its_kubelet_zeroes_the_node(self, name):
         self.world.pods = {uid: pod for uid, pod in self.world.pods.items() if pod.node != name}
-        self.world.nodes[name] = TrueNode(self.world.next(), listed=0)
+        self.world.make(name, listed=0)
         self.world.remember()
 
     @rule(name=names)

@@ -33,9 +33,12 @@ class TrueNode:
 
 @dataclass(frozen=True)
 class TruePod:
+    """A pod; ``astray`` where it was bound by the number of a Node that was already gone or zeroed."""
+
     watts: int
     node: str | None = None
     nominated: str | None = None
+    astray: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,19 +70,25 @@ class World:
     past: list[Moment] = field(default_factory=list)
     flights: list[Flight] = field(default_factory=list)
     loads: list[tuple[float, list[int]]] = field(default_factory=list)
+    born: dict[str, int] = field(default_factory=dict)
     counter: int = 0
     written: int = 0
 
     def __post_init__(self) -> None:
         self.names = [f"n{i}" for i in range(len(self.caps))]
         for name in self.names:
-            self.nodes[name] = TrueNode(self.next())
+            self.make(name)
         self.forgive()
         self.remember()
 
     def next(self) -> int:
         self.counter += 1
         return self.counter
+
+    def make(self, name: str, listed: int | None = None) -> None:
+        """Make a node anew: nothing that was listed before holds for it."""
+        self.born[name] = self.next()
+        self.nodes[name] = TrueNode(self.born[name], listed)
 
     def remember(self) -> None:
         self.past.append(Moment(self.now_s, dict(self.nodes), dict(self.pods)))
@@ -122,7 +131,18 @@ class World:
             listed, bound = node.listed, self.bound(name)
             assert listed is None or listed > 0 or name in self.zeroed, f"{name} lists 0"
             if kubelets and listed is not None and name not in self.zeroed:
-                assert bound <= listed, f"a kubelet that restarts on {name} finds {bound} W in {listed} W"
+                known = bound - self.astray(name)
+                assert known <= listed, f"a kubelet that restarts on {name} finds {known} W in {listed} W"
+                if bound <= listed:
+                    self.settle(name)
+
+    def astray(self, name: str) -> int:
+        """Watts that came by an older Node's number and that this one has not made up for yet."""
+        return sum(pod.watts for pod in self.pods.values() if pod.node == name and pod.astray)
+
+    def settle(self, name: str) -> None:
+        """From here on the node has to have room for all that is bound to it."""
+        self.pods = {uid: replace(pod, astray=pod.astray and pod.node != name) for uid, pod in self.pods.items()}
 
     @property
     def zeroed(self) -> set[str]:
@@ -139,7 +159,8 @@ class World:
             return False
         if self.bound(name) + pod.watts > (node.listed or 0):
             return False
-        self.pods[uid] = replace(pod, node=name, nominated=None)
+        astray = node.version < self.born[name]
+        self.pods[uid] = replace(pod, node=name, nominated=None, astray=astray)
         return True
 
     def land(self) -> list[tuple[Flight, str]]:

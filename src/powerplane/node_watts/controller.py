@@ -188,7 +188,10 @@ class _Moves:
         beyond : bool
             Whether ceilings may grow at all.
         """
-        seen, want = self._seen, self._want
+        seen = self._seen
+        # A zeroed node lists again what the scheduler may still believe, for the pods that it binds by that.
+        zeroed = seen.untrue & (seen.listed == 0)
+        want = np.where(zeroed, np.maximum(self._want, np.minimum(ceiling, seen.cap)), self._want)
         short = np.flatnonzero(~self._busy & ((want > seen.listed) | seen.untrue))
         urgent = (seen.listed < seen.bound) | seen.untrue
         order = np.lexsort((-want[short], ~serving[short], ~urgent[short]))
