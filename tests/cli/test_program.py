@@ -106,3 +106,11 @@ def test_what_takes_long_says_what_it_does_on_stderr(cluster: Any) -> None:
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert out.startswith("{")
+
+
+def test_no_message_steers_the_terminal_that_it_is_shown_on(program: Any, tmp_path: Path) -> None:
+    done = program(
+        "top", "--once", "--snapshot", str(tmp_path / "no\x1b[31m\x07\u202eone"), "--telemetry", str(tmp_path)
+    )
+    assert done.code == 1
+    assert done.err.replace("\n", "").isprintable()

@@ -8,6 +8,7 @@ never 0 W.
 
 import io
 import math
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -28,6 +29,9 @@ FUTURE_S = 60.0
 """How much later than its evaluation a sample may claim to be, before its clock is not believed."""
 
 PART = "powerplane_part"
+
+STATUS = re.compile(r"HTTP Status Code (\d+) \(")
+"""Begins what the client library says of an answer that is no success; the whole body follows."""
 
 
 class NodeWatt(NamedTuple):
@@ -138,10 +142,10 @@ class NodeWatts:
             nodes, refused = _nodes(self._prometheus.custom_query(self._query.promql), self._query.label)
         # The last one: the body is read from urllib3 itself.
         except (requests.RequestException, PrometheusApiClientException, OSError, HTTPError) as error:
-            return self._failed(str(error) or type(error).__name__)
+            return self._failed(in_short(error))
         # Not the JSON that Prometheus answers with.
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            return self._failed(f"not an answer of Prometheus: {error!r}")
+            return self._failed(f"not an answer of Prometheus: {error!r:.200}")
         self._last_good_s = self._clock()
         self.refused.update(refused)
         return WattsReading(nodes, dict(refused), "", 0.0)
@@ -200,6 +204,24 @@ class BoundedSession(requests.Session):
             if size > most:
                 raise requests.RequestException(f"an answer of more than {most} bytes")
         return b"".join(parts)
+
+
+def in_short(error: Exception) -> str:
+    """Say why a question has no answer, without the body of one that is none: it may be a page, and of any length."""
+    if isinstance(error, requests.exceptions.JSONDecodeError):
+        return f"not an answer of Prometheus: no JSON ({error.msg} at character {error.pos})"
+    if found := STATUS.match(str(error)):
+        return http_words(int(found[1]))
+    return str(error) or type(error).__name__
+
+
+def http_words(status: int) -> str:
+    """Name an HTTP status, and what to do where that is not plain."""
+    if 300 <= status < 400:
+        return f"HTTP {status}: it sends elsewhere, and nothing is followed; give the address that it leads to"
+    if status in (requests.codes.unauthorized, requests.codes.forbidden):
+        return f"HTTP {status}: it refuses who asks"
+    return f"HTTP {status}"
 
 
 def _nodes(series: list[dict[str, Any]], label: str) -> tuple[dict[str, NodeWatt], Counter[str]]:

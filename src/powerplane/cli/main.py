@@ -130,9 +130,14 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def _harmless(text: str) -> str:
+    """Replace what would steer a terminal: what servers and files say is quoted in messages."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def _tell(problem: str, next_step: str, code: int) -> int:
     try:
-        sys.stderr.write(f"powerplane: {problem}\n  next: {next_step}\n")
+        sys.stderr.write(_harmless(f"powerplane: {problem}\n  next: {next_step}\n"))
     except BrokenPipeError:
         _forget(sys.stderr)
     return code

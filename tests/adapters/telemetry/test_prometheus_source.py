@@ -141,6 +141,41 @@ def test_the_servers_time_is_a_scalar_or_a_vector_of_one(told: dict[str, Any], k
         server.close()
 
 
+@pytest.mark.parametrize("said", [math.nan, math.inf, -math.inf])
+def test_a_time_that_is_none_is_no_answer(said: float) -> None:
+    told = {"resultType": "scalar", "result": [said, "1"]}
+    server = Exporter(lambda handler: send(handler, 200, json.dumps({"status": "success", "data": told}).encode()))
+    api = prometheus_api.PrometheusApi(server.url, {}, None)
+    try:
+        with pytest.raises(prometheus_api.NoAnswerError, match="its time is"):
+            api.now_s(1.0)
+    finally:
+        api.close()
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (200, "not an answer of Prometheus: no JSON"),
+        (302, "HTTP 302: it sends elsewhere"),
+        (401, "HTTP 401: it refuses"),
+        (503, "HTTP 503"),
+    ],
+)
+def test_what_answers_with_a_page_is_told_in_short_and_without_the_page(status: int, told: str) -> None:
+    page = b"<html>\x1b[31m" + b"x" * 100_000 + b"</html>"
+    server = Exporter(lambda handler: send(handler, status, page))
+    source = PrometheusSource(server.url, IPMI, timeout_s=2.0, sleep=lambda _: None)
+    try:
+        error = of(source.read(NOW, 60.0), "ipmi").error
+    finally:
+        source.close()
+        server.close()
+    assert error.startswith(told)
+    assert len(error) < 120
+
+
 def test_no_prometheus_is_an_error_of_every_source_and_never_a_figure() -> None:
     source = PrometheusSource("http://127.0.0.1:1", timeout_s=2.0, sleep=lambda _: None)
     readings = source.read(NOW, 60.0)

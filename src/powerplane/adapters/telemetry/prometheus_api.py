@@ -1,5 +1,6 @@
 """One question to Prometheus' HTTP API: its answer as bytes, bounded in time, size and attempts."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 
@@ -10,7 +11,7 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
-from powerplane.adapters.prometheus import BoundedSession
+from powerplane.adapters.prometheus import BoundedSession, http_words, in_short
 
 MOST_BYTES = 1 << 29
 """Of an answer: a series takes up to a kilobyte, so that half a million fit."""
@@ -71,11 +72,14 @@ class PrometheusApi:
             found = self._small.custom_query("time()", timeout=timeout_s)
             # Prometheus answers with a scalar, VictoriaMetrics with a vector of it.
             evaluated, _ = found[0]["value"] if isinstance(found[0], dict) else found
-            return float(evaluated)
+            now_s = float(evaluated)
         except (requests.RequestException, PrometheusApiClientException, OSError, HTTPError) as error:
-            raise NoAnswerError(str(error) or type(error).__name__) from error
+            raise NoAnswerError(in_short(error)) from error
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise NoAnswerError(f"not an answer of Prometheus: {error!r}") from error
+            raise NoAnswerError(f"not an answer of Prometheus: {error!r:.200}") from error
+        if not math.isfinite(now_s):
+            raise NoAnswerError(f"not an answer of Prometheus: its time is {now_s}")
+        return now_s
 
     def get(self, path: str, parameters: Parameters, timeout_s: float) -> bytes:
         """Ask, and once more where that may help.
@@ -103,11 +107,11 @@ class PrometheusApi:
             except requests.Timeout as error:
                 raise NoAnswerError(str(error)) from error
             except (requests.RequestException, OSError, HTTPError) as error:
-                told = str(error) or type(error).__name__
+                told = in_short(error)
             else:
                 if answer.status_code == requests.codes.ok:
                     return answer.raw.read()  # type: ignore[no-any-return]  # requests types raw as Any
-                told = f"HTTP {answer.status_code} {_why(answer.raw.read())}".rstrip()
+                told = f"{http_words(answer.status_code)} {_why(answer.raw.read())}".rstrip()
                 if answer.status_code not in TRY_AGAIN:
                     break
             if attempt + 1 < ATTEMPTS:
@@ -121,6 +125,6 @@ class PrometheusApi:
 
 def _why(body: bytes) -> str:
     try:
-        return msgspec.json.decode(body, type=_Trouble).error[:300]
+        return " ".join(msgspec.json.decode(body, type=_Trouble).error[:300].split())
     except (msgspec.MsgspecError, RecursionError):
         return ""
