@@ -161,6 +161,40 @@ def test_a_recorded_answer_is_read_by_its_samples_own_times(tmp_path: Path) -> N
     assert source.moments == (100.0, 115.0, 130.5)
 
 
+def answer_of(*series: tuple[dict[str, str], list[tuple[float, str]]]) -> str:
+    result = [{"metric": labels, "values": values} for labels, values in series]
+    return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}})
+
+
+def test_what_only_counts_together_is_summed_in_a_recorded_answer_too(tmp_path: Path) -> None:
+    def cpu(core: str, mode: str) -> dict[str, str]:
+        return {"__name__": "node_cpu_seconds_total", "instance": "n1:9100", "cpu": core, "mode": mode}
+
+    modes = [("0", "user", 10.0), ("0", "system", 1.0), ("1", "user", 20.0), ("1", "idle", 1000.0)]
+    times = [100.0, 115.0, 130.0]
+    series = [(cpu(core, mode), [(at, str(base + at)) for at in times]) for core, mode, base in modes]
+    (tmp_path / "a.json").write_text(answer_of(*series[:2]))
+    (tmp_path / "b.json").write_text(answer_of(*series[2:]))
+    source = RecordedSource(tmp_path)
+    found = block(of(source.read(130.0, 60.0), "node-exporter"), "node_cpu_seconds_total")
+    assert found.entities == (Entity("n1:9100"),)
+    assert (found.at_s.tolist(), found.value.tolist()) == (times, [331.0, 376.0, 421.0])
+    assert source.moments == tuple(times)
+
+
+def test_a_sum_of_parts_with_times_of_their_own_is_as_old_as_its_oldest_and_never_lacks_one(tmp_path: Path) -> None:
+    def container(name: str) -> dict[str, str]:
+        own = {"container": name, "image": "i", "id": f"/{name}", "namespace": "a", "pod": "p", "node": "n1"}
+        return {"__name__": "container_cpu_usage_seconds_total"} | own
+
+    one = (container("one"), [(100.0, "50"), (110.0, "51"), (120.0, "52")])
+    other = (container("other"), [(104.0, "70"), (114.0, "71"), (124.0, "NaN")])
+    (tmp_path / "a.json").write_text(answer_of(one, other))
+    found = block(of(RecordedSource(tmp_path).read(130.0, 60.0), "cadvisor"), "container_cpu_usage_seconds_total")
+    assert found.at_s.tolist() == [100.0, 104.0, 110.0, 114.0, 120.0]
+    np.testing.assert_array_equal(found.value, [120.0, 121.0, 122.0, 123.0, math.nan])
+
+
 def test_owners_and_racks_keep_their_labels(tmp_path: Path) -> None:
     pod = 'kube_pod_info{namespace="a",pod="p",uid="u",node="n1",created_by_kind="ReplicaSet",created_by_name="w"} 1\n'
     rack = 'redfish_power_powercontrol_power_consumed_watts{source="n1",member_id="0",rack="R1",row="A"} 300\n'

@@ -93,8 +93,8 @@ class RecordedSource:
         if file.suffix == ".json":
             for labels, samples in read_answer(data, str(file)):
                 for row in self._by_metric.get(labels.get("__name__", ""), ()):
-                    for at_s, value in samples:
-                        self._add(row, labels, value, at_s)
+                    row.add_series(labels, samples)
+                    self._times.update(at_s for at_s, _ in samples)
             return
         at_s = _recorded_at(file, began_s)
         page = parse(data.decode("utf-8", errors="replace"), self._by_metric)

@@ -3,10 +3,12 @@
 import math
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from powerplane.adapters.telemetry.recorded_sums import summed
 from powerplane.models.telemetry.labels import Labels, counts, entity_of
 from powerplane.models.telemetry.readings import Entity, Meaning, SeriesBlock
 
@@ -31,6 +33,7 @@ class Row:
         self._series: dict[SeriesKey | Entity, _Series] = {}
         self._unlabelled: list[float] = []
         self._sums: dict[Entity, _Series] = {}
+        self._parts: dict[Entity, dict[SeriesKey, _Series]] = {}
 
     def add(self, labels: Labels, value: float, at_s: float) -> None:
         """Take in a sample, if the row is about it."""
@@ -46,6 +49,19 @@ class Row:
             series.at_s.append(at_s)
             series.values.append(value)
 
+    def add_series(self, labels: Labels, samples: Iterable[tuple[float, float]]) -> None:
+        """Take in a series of an answer, which has samples of many times, if the row is about it."""
+        entity = entity_of(self.meaning, labels)
+        if entity is None or not self.meaning.sum_over:
+            for at_s, value in samples:
+                self.add(labels, value, at_s)
+        elif counts(self.meaning, labels):
+            key = tuple(sorted(labels.items()))
+            part = self._parts.setdefault(entity, {}).setdefault(key, _Series(entity, self._kept(labels)))
+            for at_s, value in samples:
+                part.at_s.append(at_s)
+                part.values.append(value)
+
     def end_page(self) -> None:
         """Close the sums of a page: each is as old as its oldest part."""
         for entity, part in self._sums.items():
@@ -56,11 +72,18 @@ class Row:
 
     def settle(self) -> None:
         """Put each series in order of time; of two samples of one time the first stays, as in Prometheus."""
+        for entity, parts in self._parts.items():
+            known = [part for part in parts.values() if part.at_s]
+            for part in known:
+                _put_in_order(part)
+            if known:
+                at_s, values = summed([(np.array(part.at_s), np.array(part.values)) for part in known])
+                series = self._series.setdefault(entity, _Series(entity, known[0].kept))
+                series.at_s += at_s
+                series.values += values
+        self._parts.clear()
         for series in self._series.values():
-            ordered: dict[float, float] = {}
-            for at_s, value in sorted(zip(series.at_s, series.values, strict=True), key=lambda pair: pair[0]):
-                ordered.setdefault(at_s, value)
-            series.at_s, series.values = list(ordered), list(ordered.values())
+            _put_in_order(series)
 
     def block(self, since_s: float, until_s: float) -> tuple[SeriesBlock | None, Counter[str]]:
         """Samples later than ``since_s`` and not later than ``until_s``; None where there is none."""
@@ -97,3 +120,10 @@ class Row:
 
     def _kept(self, labels: Labels) -> tuple[str, ...]:
         return tuple(labels.get(label, "") for label in self.meaning.kept)
+
+
+def _put_in_order(series: _Series) -> None:
+    ordered: dict[float, float] = {}
+    for at_s, value in sorted(zip(series.at_s, series.values, strict=True), key=lambda pair: pair[0]):
+        ordered.setdefault(at_s, value)
+    series.at_s, series.values = list(ordered), list(ordered.values())
