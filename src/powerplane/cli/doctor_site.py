@@ -17,6 +17,7 @@ from powerplane.models.snapshot import NO_BUDGET
 from powerplane.models.telemetry.coverage import OF_NODES
 from powerplane.models.telemetry.domains import compile_domains
 from powerplane.models.telemetry.facts import NodeFacts
+from powerplane.models.telemetry.node_names import distinct
 from powerplane.models.telemetry.readings import SourceReading
 from powerplane.models.telemetry.rules import DEFAULT_RULES
 from powerplane.models.topology import PowerTopology
@@ -100,7 +101,7 @@ def named_site(answers: Sequence[SourceReading]) -> Site:
             elif block.meaning.quantity in OF_NODES:
                 told[""] |= dict.fromkeys(entity.node for entity in block.entities if entity.node)
     most = DEFAULT_RULES.most["node watts"]
-    facts = tuple(NodeFacts(name, 0.0, most) for name in told[NAMED_BY] or told[""])
+    facts = tuple(NodeFacts(name, 0.0, most) for name in distinct(told[NAMED_BY] or told[""]))
     return Site(facts, compile_domains(PowerTopology(()), tuple(fact.name for fact in facts)))
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from powerplane.models.objects import Node
 from powerplane.models.telemetry.metrics import MEANINGS
-from powerplane.models.telemetry.node_names import AMBIGUOUS, UNKNOWN, NodeNames, aliases_of, told_aliases
+from powerplane.models.telemetry.node_names import AMBIGUOUS, UNKNOWN, NodeNames, aliases_of, distinct, told_aliases
 from powerplane.models.telemetry.readings import Entity, SeriesBlock, SourceReading
 
 NODES = {
@@ -30,6 +30,11 @@ NODES = {
         ("https://[fd00::1]:443", "node-1"),
         ("[fd00::1]:9100", "node-1"),
         ("fd00::1", "node-1"),
+        ("[fd00:0:0:0:0:0:0:1]:9100", "node-1"),
+        ("FD00:0::1", "node-1"),
+        ("http://[fd00::1%eth0]:9290", "node-1"),
+        ("[::ffff:10.0.0.1]:9100", "node-1"),
+        ("node-2.rack.example.:9100", "node-2.rack.example"),
         ("ip-10-0-0-1.eu.internal:9100", "node-1"),
         ("node-1.rack.example", "node-1"),
         ("node-2", "node-2.rack.example"),
@@ -119,3 +124,22 @@ def test_prometheus_tells_addresses_too() -> None:
         ),
     )
     assert told_aliases([reading]) == {"n1": ("10.0.0.1", "10.9.9.9:9100")}
+
+
+@pytest.mark.parametrize(
+    ("names", "left"),
+    [
+        (["n1", "n1:9100"], {"n1"}),
+        (["n1:9290", "n1:9100", "n2:9100"], {"n1", "n2:9100"}),
+        (["n1", "n1.lan", "n1.lan:9100"], {"n1.lan"}),
+        (["n1", "n1.a", "n1.b"], {"n1", "n1.a", "n1.b"}),
+        (["[fd00::1]:9100", "fd00:0::1"], {"fd00::1"}),
+        (["10.0.0.1:9100", "10.0.0.2:9100"], {"10.0.0.1:9100", "10.0.0.2:9100"}),
+        (["", ":9100"], {"", ":9100"}),
+    ],
+)
+def test_of_names_that_mean_one_node_one_is_left_by_which_the_others_are_found(names: list, left: set) -> None:
+    assert set(distinct(names)) == left
+    nodes = NodeNames(dict.fromkeys(left, ()))
+    if "n1.b" not in names and "" not in names:
+        assert all(nodes.match(name) in left for name in names)

@@ -37,6 +37,6 @@ def summed(parts: Sequence[tuple[Floats, Floats]]) -> tuple[list[float], list[fl
         total[counts] += value[last[counts]]
         oldest_s[counts] = np.minimum(oldest_s[counts], at_s[last[counts]])
     found: dict[float, float] = {}
-    for at, value in zip(oldest_s.tolist(), total.tolist(), strict=True):
-        found.setdefault(at, value)
+    for taken_s, amount in zip(oldest_s.tolist(), total.tolist(), strict=True):
+        found.setdefault(taken_s, amount)
     return list(found), list(found.values())

@@ -40,6 +40,21 @@ def told_aliases(readings: Iterable[SourceReading]) -> dict[str, tuple[str, ...]
     return {name: tuple(dict.fromkeys(aliases)) for name, aliases in found.items()}
 
 
+def distinct(names: Iterable[str]) -> tuple[str, ...]:
+    """Leave one of those names that mean one node where nothing but names is known: ``n1``, ``n1:9100``, ``n1.lan``.
+
+    Exporters of one node that stand behind different ports or forms of its name would otherwise count as nodes each.
+    """
+    given: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        *_, host = _forms(name.strip().lower())
+        given.setdefault(host, []).append(name)
+    longer = Counter(_short(host) for host in given if _short(host) != host)
+    return tuple(
+        own[0] if len(own) == 1 else host for host, own in given.items() if _short(host) != host or longer[host] != 1
+    )
+
+
 class NodeNames:
     """Matches names to nodes.
 
@@ -55,7 +70,7 @@ class NodeNames:
         self._short: dict[str, set[str]] = {}
         for name, aliases in nodes.items():
             for alias in (name, *aliases):
-                host = alias.strip().lower()
+                host = _plain(alias.strip().lower())
                 self._exact.setdefault(host, set()).add(name)
                 self._short.setdefault(_short(host), set()).add(name)
         self.refused: Counter[str] = Counter()
@@ -91,15 +106,27 @@ class NodeNames:
 
 
 def _forms(text: str) -> Iterator[str]:
-    """Yield the name as it stands, and without scheme, port and brackets."""
+    """Yield the name as it stands, and without scheme, port, brackets and the dot at a domain's end."""
     yield text
     host = text.rpartition("://")[2].partition("/")[0]
     if host.startswith("["):
         host = host[1:].partition("]")[0]
     elif host.count(":") == 1:
         host = host.partition(":")[0]
+    host = _plain(host.rstrip("."))
     if host and host != text:
         yield host
+
+
+def _plain(host: str) -> str:
+    """Return an IPv6 address in its one short form, without the interface that it is reached by; others as they are."""
+    if ":" not in host:
+        return host
+    try:
+        address = ipaddress.IPv6Address(host.partition("%")[0])
+    except ValueError:
+        return host
+    return str(address.ipv4_mapped or address)
 
 
 def _short(host: str) -> str:
