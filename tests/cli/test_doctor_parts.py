@@ -18,7 +18,7 @@ from powerplane.cli.doctor import report_of
 from powerplane.cli.doctor_advice import BY_METRIC, BY_QUANTITY, install
 from powerplane.cli.doctor_prometheus import examine_prometheus
 from powerplane.cli.doctor_section import Finding, SectionReport, SectionView
-from powerplane.cli.doctor_sources import HARMLESS, MENDS, examine_sources
+from powerplane.cli.doctor_sources import HARMLESS, MENDS, REFUSALS, examine_sources
 from powerplane.cli.watts_source import plain
 from powerplane.models.plan import Wire
 from powerplane.models.telemetry.coverage import MetricCoverage, SourceCoverage
@@ -85,13 +85,26 @@ def test_verdicts_that_are_no_fault_of_the_samples_are_no_finding() -> None:
     assert told(examine_sources(coverage, {("ipmi", "frozen"): 3}, nodes), "samples")[0][0] == "warn"
 
 
+def test_what_could_not_be_asked_is_named_with_its_reason() -> None:
+    coverage = [SourceCoverage("redfish", (metric("node watts"),))]
+    errors = {f"n{i}": f"https://10.0.0.{i}: HTTP 401 to GET /redfish/v1" for i in range(7)}
+    report = examine_sources(coverage, {("redfish", "refused"): 7}, [NodeFacts("n1", 100.0, 200.0)], errors)
+    ((level, text),) = told(report, "failed questions")
+    assert level == "warn"
+    assert "n0: https://10.0.0.0: HTTP 401" in text
+    assert text.endswith("and 2 more")
+    assert "a BMC that does not know who asks" in told(report, "samples")[0][1]
+    assert told(examine_sources(coverage, {}, []), "failed questions") == []
+
+
 def test_advice_is_only_given_of_metrics_that_the_declared_table_has() -> None:
     known = {meaning.metric for meaning in MEANINGS}
     assert set(BY_METRIC) <= known
     assert set(BY_QUANTITY) <= {meaning.quantity for meaning in MEANINGS}
     assert all(install(quantity) for quantity in BY_QUANTITY)
     assert install("celsius") == ""
-    assert {*MENDS, *HARMLESS} <= set(BY_NAME)
+    assert {*MENDS, *HARMLESS} <= {*BY_NAME, *REFUSALS}
+    assert {*REFUSALS} - {*MENDS} == {"other type"}
 
 
 def test_every_field_of_the_report_is_documented() -> None:

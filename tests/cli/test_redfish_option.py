@@ -48,6 +48,15 @@ def test_a_plan_rests_on_them(cluster: Any, program: Any, bmcs: Path) -> None:
     assert nodes == {node: ("redfish", watts) for node, watts in WATTS.items()}
 
 
+def test_doctor_names_the_bmc_that_does_not_answer_and_why(cluster: Any, program: Any, bmcs: Path) -> None:
+    bmcs.write_text(bmcs.read_text().replace('{"node": "n3", "url": "http', '{"node": "n3", "user": "x", "url": "http'))
+    done = program("doctor", "--redfish", bmcs, "--snapshot", cluster.write(), "-o", "json")
+    findings = [each for section in json.loads(done.out)["sections"] for each in section["findings"]]
+    (failed,) = [each for each in findings if each["check"] == "failed questions"]
+    assert "n3: http" in failed["text"]
+    assert "HTTP 401" in failed["text"]
+
+
 def test_doctor_says_what_they_measure(cluster: Any, program: Any, bmcs: Path) -> None:
     done = program("doctor", "--redfish", bmcs, "--snapshot", cluster.write())
     assert done.code == 0

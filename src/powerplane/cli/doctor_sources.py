@@ -7,6 +7,7 @@ from powerplane.cli.doctor_section import Finding, SectionReport, SectionView
 from powerplane.cli.doctor_sources_view import source_view, sources_table
 from powerplane.cli.report import words
 from powerplane.cli.top_remarks import span
+from powerplane.cli.watts_source import plain
 from powerplane.models.telemetry.coverage import NODE_WATTS, SourceCoverage
 from powerplane.models.telemetry.facts import NodeFacts
 from powerplane.models.telemetry.metrics import meanings_of
@@ -19,7 +20,8 @@ Found = Mapping[tuple[str, str], int]
 HARMLESS = ("late", "unmatched", "reset")
 """Verdicts that are no fault of a source's samples, or told of elsewhere."""
 MENDS = {
-    "stale": "see which targets are down, and which nodes are gone",
+    "stale": "see which targets are down, and which nodes are gone; pods that have ended are no trouble",
+    "short": "look again after the next scrape: what has just begun has one sample",
     "missing": "see which targets are down, and whether the exporter has lost a device",
     "frozen": "restart the exporter; where the management controller itself repeats itself, restart that",
     "wrong unit": "see the exporter's own page: its unit, and what relabelling does to it",
@@ -29,14 +31,38 @@ MENDS = {
     "clock skew": "keep the clocks by NTP: timedatectl status",
     "future": "keep the clocks by NTP: timedatectl status",
     "no answer": "see that it runs, and may be reached",
+    "unanswered": "see `failed questions`; a longer --timeout, or Prometheus' --query.timeout and --query.max-samples",
+    "malformed": "see the exporter's page, or `failed questions` for a BMC",
+    "refused": "see `failed questions`: give the BMC's user and passwordFile in the file of --redfish",
+    "no power reading": "see `failed questions`: name another chassis of the BMC in the file of --redfish",
+    "several chassis": "see `failed questions`: name one chassis of the BMC in the file of --redfish",
+    "unlabelled": "let the scrape put the node's name into the label `node`, or pass --node-label LABEL",
+    "partial answer": "mend the store behind Prometheus that is away",
 }
 """What to do about some verdicts."""
+REFUSALS = {
+    "unanswered": "a question without an answer in time",
+    "malformed": "no figure can be read of it",
+    "other type": "the page states another type than the metric has; not used",
+    "refused": "a BMC that does not know who asks",
+    "no power reading": "a BMC that tells no power of its chassis",
+    "several chassis": "a BMC with several chassis that tell a power",
+    "unlabelled": "of nobody, by its labels; not used",
+    "partial answer": "a warning that something is left out",
+}
+"""What sources themselves count, and what it means."""
+NO_ERRORS: Mapping[str, str] = {}
 SLOWEST_S = 60.0
 """A sample counts for three scrapes: slower ones leave a node at its last watts for more than three minutes."""
 MOST_NAMES = 5
 
 
-def examine_sources(coverage: Sequence[SourceCoverage], found: Found, nodes: Sequence[NodeFacts]) -> SectionReport:
+def examine_sources(
+    coverage: Sequence[SourceCoverage],
+    found: Found,
+    nodes: Sequence[NodeFacts],
+    errors: Mapping[str, str] = NO_ERRORS,
+) -> SectionReport:
     """Report on the sources.
 
     Parameters
@@ -46,6 +72,8 @@ def examine_sources(coverage: Sequence[SourceCoverage], found: Found, nodes: Seq
         As ``NodeReadings.found``.
     nodes : sequence of NodeFacts
         Of the cluster.
+    errors : mapping of str
+        Why a part could not be read, by what: a node whose BMC was asked, or a metric.
     """
     bad = {each.source: {what: n for (who, what), n in found.items() if who == each.source} for each in coverage}
     findings = [*_kinds_that_are_missing(coverage, nodes)]
@@ -55,7 +83,7 @@ def examine_sources(coverage: Sequence[SourceCoverage], found: Found, nodes: Seq
             findings.append(Finding(level="warn", check="answer", text=text, next="run it again"))
         elif each.is_there:
             findings += [*_slow(each), *_names(each), *_missing(each, coverage, nodes)]
-    findings += _bad_samples(found)
+    findings += [*_failed(errors), *_bad_samples(found)]
     data = tuple(source_view(each, bad[each.source]) for each in coverage)
     shown = (sources_table(coverage, bad, len(nodes)),) if any(each.is_there for each in coverage) else ()
     return SectionReport(SectionView(name="sources", title="Sources", findings=tuple(findings), data=data), shown)
@@ -112,6 +140,19 @@ def _slow(each: SourceCoverage) -> Iterator[Finding]:
         )
 
 
+def _failed(errors: Mapping[str, str]) -> Iterator[Finding]:
+    """Why what was asked for did not come, the first few of it."""
+    if errors:
+        shown = "; ".join(f"{what}: {plain(why)}" for what, why in [*errors.items()][:MOST_NAMES])
+        more = f"; and {len(errors) - MOST_NAMES:,} more" if len(errors) > MOST_NAMES else ""
+        yield Finding(
+            level="warn",
+            check="failed questions",
+            text=f"{words.count(len(errors), 'question')} without a usable answer: {shown}{more}",
+            next="see that each answers within --timeout, and that it may be read by who asks",
+        )
+
+
 def _bad_samples(found: Found) -> Iterator[Finding]:
     """A finding for each verdict: what it means, what is done then, and how many series of which sources."""
     by_verdict: dict[str, dict[str, int]] = {}
@@ -120,7 +161,8 @@ def _bad_samples(found: Found) -> Iterator[Finding]:
             by_verdict.setdefault(verdict, {})[source] = number
     for verdict, sources in by_verdict.items():
         known = BY_NAME.get(verdict)
-        meaning = f" ({known.meaning}; {known.remedy})" if known else ""
+        told = f"{known.meaning}; {known.remedy}" if known else REFUSALS.get(verdict, "")
+        meaning = f" ({told})" if told else ""
         counted = ", ".join(f"{words.printable(source)} {number:,}" for source, number in sources.items())
         yield Finding(
             level="warn",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from powerplane.adapters.telemetry.prometheus_api import PrometheusApi
 from powerplane.adapters.telemetry.prometheus_status import read_status
+from powerplane.adapters.telemetry.several import TellingSource
 from powerplane.cli.doctor_nodes import examine_nodes
 from powerplane.cli.doctor_pods import examine_pods
 from powerplane.cli.doctor_prometheus import examine_prometheus
@@ -50,7 +51,8 @@ def examine_telemetry(
     yield examine_site(ground, site)
     found = _last(Follower(opened, clock), site)
     coverage = cover(found.answers, found.facts)
-    yield examine_sources(coverage, found.nodes.found, found.facts)
+    errors = opened.source.errors if isinstance(opened.source, TellingSource) else {}
+    yield examine_sources(coverage, found.nodes.found, found.facts, errors)
     if site.facts:
         domains = read_domains(site.book, found.nodes)
         yield examine_nodes(found.nodes, coverage, domains, peaks_known=ground.site is not None)

@@ -79,6 +79,7 @@ def test_a_metric_that_fails_loses_no_other(ask: Callable[..., PrometheusSource]
     assert reading.missing == ("ipmi_dcmi_power_consumption_current_watts",)
     assert (reading.refused, reading.error) == ({"unanswered": 1}, "")
     assert source.failures == {"ipmi_dcmi_power_consumption_current_watts": 1}
+    assert source.errors == {"ipmi_dcmi_power_consumption_current_watts": "HTTP 422 too many samples"}
 
 
 def test_times_are_the_servers_and_ours_are_told_beside_them(ask: Callable[..., PrometheusSource]) -> None:

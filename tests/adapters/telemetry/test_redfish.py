@@ -214,7 +214,6 @@ def test_no_redirect_is_followed_with_credentials(serve: Any, read: Any) -> None
     assert other.asked == []
 
 
-@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 def test_a_certificate_is_checked_unless_told_otherwise(serve: Any, read: Any, tmp_path: Path) -> None:
     authority = Authority()
     ca, pair = tmp_path / "ca.crt", tmp_path / "pair.pem"

@@ -81,10 +81,13 @@ class MetricsServerSource:
         self._sleep = sleep
         self.failures: Counter[str] = Counter()
         """Lists that did not come, from the start, by metric."""
+        self.errors: dict[str, str] = {}
+        """Why the last reading lacks a list, in words, by metric."""
 
     def read(self, now_s: float, window_s: float) -> tuple[SourceReading, ...]:  # noqa: ARG002 - the API has one sample
         """Ask for both lists; see ``PowerSource.read``. There is one sample of each thing, however old."""
         refused: Counter[str] = Counter()
+        self.errors = {}
         blocks, missing, errors = [], [], []
         for meaning in METRICS_SERVER:
             try:
@@ -95,6 +98,7 @@ class MetricsServerSource:
                 refused["unanswered"] += 1
                 missing.append(meaning.metric)
                 errors.append(str(error))
+                self.errors[meaning.metric] = str(error)
                 continue
             figures = list(_figures(items, refused))
             if figures:

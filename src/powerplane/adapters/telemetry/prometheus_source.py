@@ -85,6 +85,8 @@ class PrometheusSource:
         self._node_labels = tuple(node_labels)
         self._clock = clock
         self._windows = Windows()
+        self.errors: dict[str, str] = {}
+        """Why the last reading has no answer, in words, by metric."""
         self.failures: Counter[str] = Counter()
         """Questions without an answer, from the start, by metric; "" for a Prometheus that does not answer at all."""
 
@@ -97,6 +99,7 @@ class PrometheusSource:
         its questions was answered.
         """
         until = self._clock() + self._timeout_s
+        self.errors = {}
         gathered: dict[str, _Gathered] = {meaning.source: _Gathered() for meaning in self._meanings}
         try:
             evaluated_s = self._apis[0].now_s(self._timeout_s / 2)
@@ -193,6 +196,7 @@ class PrometheusSource:
                 found, refused = columns(meaning, body.result(), self._node_labels)
         except (NoAnswerError, MatrixError) as error:
             self.failures[meaning.metric] += 1
+            self.errors[meaning.metric] = str(error)
             into.errors.append(f"{meaning.metric}: {error}")
             into.missing.append(meaning.metric)
             into.refused["unanswered"] += 1

@@ -1,6 +1,6 @@
 """Several sources as one: BMCs beside a Prometheus, or two of it, asked at the same time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, runtime_checkable
 
@@ -13,6 +13,16 @@ class ClosableSource(Protocol):
 
     def close(self) -> None:
         """Close them."""
+        ...
+
+
+@runtime_checkable
+class TellingSource(Protocol):
+    """A source that remembers why a part of its last reading is not there."""
+
+    @property
+    def errors(self) -> Mapping[str, str]:
+        """In words, by what could not be read: a node, or a metric."""
         ...
 
 
@@ -33,6 +43,12 @@ class SeveralSources:
         """Ask once; see ``PowerSource.read``."""
         answers = self._pool.map(lambda source: source.read(now_s, window_s), self._sources)
         return tuple(reading for readings in answers for reading in readings)
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """What went wrong in the last reading, of all that tell it."""
+        telling = [source for source in self._sources if isinstance(source, TellingSource)]
+        return {what: why for source in telling for what, why in source.errors.items()}
 
     def close(self) -> None:
         """Close all that hold connections."""
