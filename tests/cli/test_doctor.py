@@ -161,6 +161,19 @@ def test_pods_without_use_and_without_owner_are_named(cluster: Any, program: Any
     assert "shop/bare" in findings(view, "pods", "CPU use")[0][1]
     assert "shop/bare" in findings(view, "pods", "owners")[0][1]
     assert sections(view)["pods"]["data"]["withOwner"] == 1
+    (use,) = [each for each in sections(view)["pods"]["findings"] if each["check"] == "CPU use"]
+    assert "look again" in use["next"]
+
+
+def test_a_pod_whose_owner_nobody_has_told_yet_is_not_said_to_have_none(
+    cluster: Any, program: Any, tmp_path: Path
+) -> None:
+    pages = {f"{n}:9290": [ipmi_page(w, i) for i in range(SCRAPES)] for n, w in WATTS.items()}
+    pages["kepler"] = [kepler_page("n1", 50, i, {"new": 10, "web-0": 5}) for i in range(SCRAPES)]
+    pages["ksm"] = [owners_page({"web-0": "ReplicaSet/web-1"}) for _ in range(SCRAPES)]
+    _, view = doctor_json(program, "--telemetry", write_pages(tmp_path / "pages", pages), "--snapshot", cluster.write())
+    assert findings(view, "pods", "owners") == []
+    assert sections(view)["pods"]["data"]["withOwner"] == 1
 
 
 def test_without_a_cluster_the_telemetry_names_the_nodes(program: Any, tmp_path: Path) -> None:

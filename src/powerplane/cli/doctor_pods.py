@@ -14,6 +14,10 @@ from powerplane.models.telemetry.readings import SourceReading
 OWNER_METRICS = ("kube_pod_owner", "kube_pod_info")
 NOBODY = ("", "<none>")
 MOST_NAMES = 5
+LATER = (
+    "look again after two scrapes: a pod that has just begun or ended has none; where it stays so, see that the kubelet "
+    "of its node is scraped"
+)
 
 
 class PodsView(Wire, frozen=True):
@@ -49,7 +53,8 @@ def examine_pods(pods: PodReadings, answers: Sequence[SourceReading]) -> Section
     names = list(zip(pods.namespaces, pods.pods, strict=True))
     owners = _owners(answers)
     without_use = [name for name, bad in zip(names, np.isnan(pods.cpu_cores).tolist(), strict=True) if bad]
-    without_owner = [name for name in names if not owners.get(name)] if owners else []
+    # A pod that has just come is known to some exporters before it is to kube-state-metrics.
+    without_owner = [name for name in names if owners.get(name) == ""]
     view = PodsView(
         pods=len(names),
         with_cpu_use=len(names) - len(without_use),
@@ -57,7 +62,7 @@ def examine_pods(pods: PodReadings, answers: Sequence[SourceReading]) -> Section
         with_share=int(np.count_nonzero(~np.isnan(pods.share_watts))),
         on_known_node=sum(bool(node) for node in pods.nodes),
         owners_told=bool(owners),
-        with_owner=len(names) - len(without_owner) if owners else 0,
+        with_owner=sum(bool(owners.get(name)) for name in names),
     )
     findings = tuple(_findings(view, without_use, without_owner))
     return SectionReport(SectionView(name="pods", title="Pods", findings=findings, data=view))
@@ -89,7 +94,7 @@ def _findings(
             check="CPU use",
             text=f"{len(without_use):,} of {words.count(view.pods, 'pod')} without measured CPU use count by requests: "
             f"{_names(without_use)}",
-            next=install("pod cpu cores"),
+            next=LATER if view.with_cpu_use else install("pod cpu cores"),
         )
     else:
         yield Finding(level="ok", check="CPU use", text=f"measured of all {words.count(view.pods, 'pod')}")
