@@ -15,8 +15,8 @@ OWNER_METRICS = ("kube_pod_owner", "kube_pod_info")
 NOBODY = ("", "<none>")
 MOST_NAMES = 5
 LATER = (
-    "look again after two scrapes: a pod that has just begun or ended has none; where it stays so, see that the kubelet "
-    "of its node is scraped"
+    "look again after two scrapes: a pod that has just begun or ended has none; where it stays so, see that its node's "
+    "kubelet is scraped"
 )
 
 
