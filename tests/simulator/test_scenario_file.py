@@ -68,6 +68,8 @@ def test_budgets_and_ratings_as_shares_are_of_the_peak_of_all_nodes_below(tmp_pa
         ("seed: 3", "sead: 3", "unknown key 'sead' at the top of the file"),
         ("chance: 5%", "chanse: 5%", "unknown key 'chanse' at workloads[0].load"),
         ("seed: 3", "seed: 3\nevents: [{at: 1h}]", "events[0]: it has 0 things that happen"),
+        ("seed: 3", "seed: 3\nevents: [{at: 300d, lose: feed-a}]", "events[0].at: '300d' is not before the end"),
+        ("seed: 3", "seed: 3\npolicies: []", "policies: there is no policy"),
         ("seed: 3", "seed: 3\nevents: [{at: 1h, lose: feed-z}]", "events[0].lose: no domain 'feed-z'"),
         ("seed: 3", "seed: 3\nevents: [{at: 1h, heat: {row: rov, to: 40}}]", "events[0].heat.row: no such row"),
         (

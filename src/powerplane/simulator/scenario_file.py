@@ -63,6 +63,8 @@ def read_scenario(path: Path | str, *, seed: int | None = None) -> Study:
     path = Path(path)
     entry = read_scenario_file(path)
     place = Place(path.name, "")
+    if not entry.policies:
+        raise place.at("policies").wrong("there is no policy", "name one, such as none, or leave the key out")
     times = Times(
         duration_s=place.at("duration").seconds(entry.duration, least=1.0),
         begins_s=_begins(entry.starts, place.at("starts")),
@@ -163,6 +165,10 @@ def _events(entry: ScenarioFile, place: Place, spec: WorldSpec) -> tuple[tuple[C
     for i, event in enumerate(entry.events):
         here = place.at(i)
         at_s = here.at("at").seconds(event.at)
+        if at_s >= spec.duration_s:
+            raise here.at("at").wrong(
+                f"{event.at!r} is not before the end, after {spec.duration_s:g} s", "let it run longer, or leave it out"
+            )
         given = [key for key in ("lose", "restore", "heat", "budget", "load") if getattr(event, key) is not None]
         if len(given) != 1:
             raise here.wrong(f"it has {len(given)} things that happen", "give one: lose, restore, heat, budget or load")
