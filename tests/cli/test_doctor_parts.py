@@ -129,6 +129,16 @@ def test_the_report_is_as_bad_as_its_worst_finding() -> None:
 @pytest.mark.parametrize(
     ("trouble", "words"),
     [
+        ("HTTPConnectionPool(host='p', port=1): Read timed out. (read timeout=2.0)", "no answer within 2 s"),
+        (
+            "HTTPConnectionPool(host='p', port=1): Max retries exceeded with url: /api (Caused by ConnectTimeoutError("
+            "<object>, 'Connection to p timed out. (connect timeout=0.5)'))",
+            "no answer within 0.5 s",
+        ),
+        (
+            "('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))",
+            "it closed the connection without an answer",
+        ),
         (
             "HTTPConnectionPool(host='p', port=1): Max retries exceeded with url: /api (Caused by "
             "NewConnectionError(\"HTTPConnection(host='p', port=1): Failed to establish a new connection: "

@@ -152,6 +152,7 @@ REFUSED: dict[str, tuple[list[str], int, str]] = {
     "no address": (["--prometheus", "127.0.0.1:9090"], 2, "not an address"),
     "no host": (["--prometheus", "http://"], 2, "not an address"),
     "credentials": (["--prometheus", "http://u:hunter2@h:1"], 2, "carries credentials"),
+    "a page": (["--prometheus", "http://h:1/graph?g0.expr=up"], 2, "address of a page"),
     "bad header": (["--prometheus", "http://h:1", "--header", "hunter2"], 2, "'Name: value'"),
     "header with a line": (["--prometheus", "http://h:1", "--header", "X: hunter2\r\nY: z"], 2, "'Name: value'"),
     "header that cannot be sent": (["--prometheus", "http://h:1", "--header", "X: hunter2€"], 2, "'Name: value'"),

@@ -24,6 +24,13 @@ MOST_TOKEN_BYTES = 1 << 16
 BMC_TIMEOUT_S = 10.0
 """For one BMC; they are slow, and one that hangs is not to keep the others waiting."""
 
+TIMED = re.compile(r"timed out\. \((?:read|connect) timeout=([\d.]+)\)")
+SIGNS = {
+    "Remote end closed connection": "it closed the connection without an answer",
+    "WRONG_VERSION_NUMBER": "it does not speak TLS; is its address http://…?",
+}
+"""What libraries say of some failures, and what it means."""
+REFUSED = re.compile(r"HTTP 40[13]\b")
 CAUSE = re.compile(r"Caused by .*?(?:\[Errno -?\d+\] |certificate verify failed: )([^\"'()\[\]]+)")
 
 PrometheusUrl = Annotated[
@@ -194,7 +201,7 @@ def check_url(url: str) -> str:
     Raises
     ------
     UsageError
-        When it is none; and when it carries credentials, which would be shown in messages.
+        When it is none, or a page's; and when it carries credentials, which would be shown in messages.
     """
     try:
         parts = urlsplit(url)
@@ -208,6 +215,8 @@ def check_url(url: str) -> str:
             "--prometheus carries credentials, which would end up in messages",
             "give a bearer token by --token-file FILE, or --header 'Authorization: Basic …'",
         )
+    if parts.query or parts.fragment:
+        raise UsageError("--prometheus is the address of a page", "give what stands before /graph, /query or /api/v1")
     return url.rstrip("/")
 
 
@@ -276,13 +285,19 @@ def no_answer(opened: Opened, trouble: str) -> UnreachableError:
             f"no BMC of {opened.where} answers: {plain(trouble)}",
             "check that one does: curl https://BMC/redfish/v1",
         )
+    asks_who = "; give --token-file or --header" if REFUSED.search(trouble) else ""
     return UnreachableError(
         f"Prometheus at {opened.where} does not answer: {plain(trouble)}",
-        f"check that it does: curl '{opened.where}/api/v1/query?query=up'",
+        f"check that it does: curl '{opened.where}/api/v1/query?query=up'{asks_who}",
     )
 
 
 def plain(trouble: str) -> str:
     """Say why a connection failed, without the library's own words around it: "Connection refused"."""
+    if timed := TIMED.search(trouble):
+        return f"no answer within {float(timed[1]):g} s"
+    for sign, words in SIGNS.items():
+        if sign in trouble:
+            return words
     found = CAUSE.search(trouble)
     return found[1].strip() if found else trouble
