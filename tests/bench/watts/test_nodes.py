@@ -1,6 +1,7 @@
 """How node watts are scored: no protocol lets a model see what it predicts, and the aim is met on the recordings."""
 
 import re
+from dataclasses import replace
 from itertools import combinations_with_replacement
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from powerplane.bench.watts.node_protocols import (
     Score,
     Start,
     best_monotone,
+    fit_online,
     fit_with_latest,
     held_out,
     last_value,
     online,
 )
 from powerplane.bench.watts.node_types import learning_note
+from powerplane.models.watts.rules import FitRules
 from powerplane.models.watts.samples import NodeSamples
 
 START = Start(PRIOR, None)
@@ -67,14 +70,35 @@ def test_online_only_the_past_is_learned_from() -> None:
     assert (online(samples, learn).predicted[20:] == 1.0).all()
 
 
-def test_with_the_latest_watts_a_prediction_does_not_know_what_it_predicts() -> None:
+def test_online_every_sample_of_a_long_recording_is_scored_and_none_is_seen_before() -> None:
+    samples = walk(200, 3)
+    watts = samples.watts.copy()
+    watts[150:] *= 3
+    changed = NodeSamples(samples.at_s, samples.now, samples.before, watts)
+    forgetful = replace(START, rules=FitRules(memory=32))
+    for one, other in zip(fit_online(samples, forgetful), fit_online(changed, forgetful), strict=True):
+        assert np.array_equal(one.measured, samples.watts)
+        assert np.array_equal(one.predicted[:151], other.predicted[:151])
+        assert not np.array_equal(one.predicted[170:], other.predicted[170:])
+
+
+def test_where_all_is_remembered_the_score_is_what_the_fit_says_of_its_own_errors() -> None:
+    samples = walk(200, 3)
+    memory = START.fit(samples).follow(samples).memory
+    whole, curve = fit_online(samples, START)
+    np.testing.assert_allclose(whole.measured - whole.predicted, memory.missed)
+    np.testing.assert_allclose(curve.measured - curve.predicted, memory.curve_missed)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 20])
+def test_with_the_latest_watts_a_prediction_knows_none_that_are_newer(steps: int) -> None:
     samples = walk(200, 4)
     watts = samples.watts.copy()
     watts[150:] *= 3
     changed = NodeSamples(samples.at_s, samples.now, samples.before, watts)
-    one, other = (fit_with_latest(each, START, 2).predicted for each in (samples, changed))
-    assert np.array_equal(one[:151], other[:151])
-    assert not np.array_equal(one[152:], other[152:])
+    one, other = (fit_with_latest(each, START, steps).predicted for each in (samples, changed))
+    assert np.array_equal(one[: 150 + steps], other[: 150 + steps])
+    assert not np.array_equal(one[150 + steps :], other[150 + steps :])
 
 
 def test_figures_of_a_score_are_what_they_say() -> None:

@@ -10,7 +10,8 @@ from powerplane.bench.watts.node_baselines import Answer, Baseline
 from powerplane.models.curves import PowerCurve
 from powerplane.models.telemetry.readings import Floats
 from powerplane.models.watts.correction import Correction
-from powerplane.models.watts.node_fit import NodeFit
+from powerplane.models.watts.node_fit import FEWEST_NEW, NEW_SHARE, NodeFit
+from powerplane.models.watts.rules import FitRules
 from powerplane.models.watts.samples import NodeSamples
 from powerplane.models.watts.timing import aligned
 
@@ -111,10 +112,12 @@ class Start:
 
     prior: PowerCurve
     full_scale: tuple[float, ...] | None
+    rules: FitRules | None = None
 
     def fit(self, samples: NodeSamples) -> NodeFit:
         """Return the fit before any sample."""
-        return NodeFit.start(self.prior, counters=samples.now.shape[1], full_scale=self.full_scale)
+        counters = samples.now.shape[1]
+        return NodeFit.start(self.prior, counters=counters, full_scale=self.full_scale, rules=self.rules)
 
 
 def whole_model(samples: NodeSamples, start: Start) -> Answer:
@@ -136,15 +139,23 @@ def monotone_alone(samples: NodeSamples, start: Start) -> Answer:
 
 
 def fit_online(samples: NodeSamples, start: Start) -> tuple[Score, Score]:
-    """Return the scores of the whole model and of the curve alone, each sample predicted before it is learned."""
-    fit = start.fit(samples).follow(samples)
-    memory = fit.memory
-    measured = memory.samples.watts
-    return Score(measured - memory.missed, measured), Score(measured - memory.curve_missed, measured)
+    """Return the scores of the whole model and of the curve alone, each sample predicted before it is learned.
+
+    What the fit remembers of its own errors is no score: of a long recording it keeps a part, the rare loads first.
+    """
+    fit, whole, curve, first = start.fit(samples), np.empty(len(samples)), np.empty(len(samples)), 0
+    while first < len(samples):
+        known = len(fit.memory)
+        end = first + max(1, min(FEWEST_NEW, known), int(NEW_SHARE * known))
+        asked = samples[first:end]
+        whole[first:end] = fit.watts(asked.now, asked.before)
+        curve[first:end] = fit.curve_watts(asked.now[:, 0], asked.before[:, 0])
+        fit, first = fit.follow(asked), end
+    return Score(whole, samples.watts), Score(curve, samples.watts)
 
 
 def fit_with_latest(samples: NodeSamples, start: Start, steps: int) -> Score:
-    """Predict by the counters now and the watts measured some samples ago, online."""
+    """Predict by the counters now and the watts measured some samples ago, online; the fit knows no newer ones."""
     fit, correction = start.fit(samples), Correction.start(1)
     known = [correction]
     predicted = np.empty(len(samples))
@@ -155,8 +166,9 @@ def fit_with_latest(samples: NodeSamples, start: Start, steps: int) -> Score:
         said = known[max(0, i + 1 - steps)].predict(load, float(samples.at_s[i]))
         predicted[i] = said.watts[0]
         known.append(known[-1].followed(load, said, samples.watts[row], float(samples.at_s[i])))
-        if i + 1 - learned >= max(min(FIRST_SAMPLES, learned), FRESH_SHARE * learned):
-            fit, learned = fit.follow(samples[learned : i + 1]), i + 1
+        end = i + 2 - steps
+        if end - learned >= max(1, min(FIRST_SAMPLES, learned), FRESH_SHARE * learned):
+            fit, learned = fit.follow(samples[learned:end]), end
     return Score(predicted, samples.watts)
 
 
