@@ -62,9 +62,9 @@ def test_nodes_that_list_nothing_get_their_share_in_one_round_and_then_it_is_qui
 def test_nothing_grows_until_a_predecessors_last_write_can_no_longer_land():
     stage = Stage(rack(200), fresh=True)
     stage.world.pods["p"] = TruePod(50, node="n0")
-    stage.tick()
+    stage.ticks(5)
     assert stage.listed == {"n0": 50, "n1": None}
-    stage.ticks(9)
+    stage.ticks(5)
     assert stage.listed["n1"] is None
     stage.ticks(3)
     assert stage.listed["n1"]
@@ -162,6 +162,23 @@ def test_a_zeroed_node_lists_again_what_the_scheduler_may_still_bind_by_before_i
     stage.world.pods["late"] = TruePod(before[giving])
     assert stage.world.bind("late", giving, 0.3)
     assert stage.listed[giving] == before[giving]
+
+
+def test_a_node_that_lists_nothing_is_written_once_every_pod_bound_by_an_older_number_shows():
+    world = rack(300)
+    world.nodes["n0"] = TrueNode(world.next(), listed=150)
+    world.pods["seen"] = TruePod(20, node="n0")
+    world.remember()
+    world.now_s += 1.0
+    world.pods["not-yet"] = TruePod(60, node="n0")
+    world.make("n0")
+    world.remember()
+    controller = Controller(SETTINGS, world.now_s)
+    assert not [write for write in controller.decide(world.seen(0.0, 0.1), world.now_s).writes if write.node == "n0"]
+    world.now_s += SETTINGS.settle_s
+    world.remember()
+    writes = controller.decide(world.seen(0.0, 0.1), world.now_s).writes
+    assert [(write.node, write.watts) for write in writes if write.node == "n0"] == [("n0", 80)]
 
 
 def test_a_fresh_controller_makes_up_for_a_pod_bound_by_the_number_of_a_machine_that_is_gone():

@@ -104,8 +104,10 @@ class Controller:
         current = self._plan(seen, ceiling, now_s)
         want = np.maximum(current.target, seen.keep)
         moves = _Moves(self._settings, self._memory, seen, want, now_s)
-        patient = now_s >= self._since_s + self._settings.write_timeout_s + self._settings.settle_s
-        writes = [*moves.raises(ceiling, current.serving, beyond=patient), *moves.lowers(ceiling)]
+        settled_s = self._since_s + self._settings.settle_s
+        patient = now_s >= settled_s + self._settings.write_timeout_s
+        raises = moves.raises(ceiling, current.serving, settled=now_s >= settled_s, beyond=patient)
+        writes = [*raises, *moves.lowers(ceiling)]
         del writes[max(0, self._settings.most_writes - moves.on_their_way) :]
         for write in writes:
             self._memory.send(write)
@@ -177,7 +179,7 @@ class _Moves:
         self.on_their_way = int(sent.sum())
         self._busy = sent | seen.absent
 
-    def raises(self, ceiling: Ints, serving: Mask, *, beyond: bool) -> list[Write]:
+    def raises(self, ceiling: Ints, serving: Mask, *, settled: bool, beyond: bool) -> list[Write]:
         """Raise nodes to what they should list, as far as every row holds with all ceilings.
 
         Parameters
@@ -185,6 +187,8 @@ class _Moves:
         ceiling : int64 array, shape (N,)
         serving : bool array, shape (N,)
             Nodes for which pods wait; they come right after those that list less than their pods request.
+        settled : bool
+            Whether everything shows that was done before this controller began.
         beyond : bool
             Whether ceilings may grow at all.
         """
@@ -192,7 +196,10 @@ class _Moves:
         # A zeroed node lists again what the scheduler may still believe, for the pods that it binds by that.
         zeroed = seen.untrue & (seen.listed == 0)
         want = np.where(zeroed, np.maximum(self._want, np.minimum(ceiling, seen.cap)), self._want)
-        short = np.flatnonzero(~self._busy & ((want > seen.listed) | seen.untrue))
+        # One that registered anew may have pods that do not show yet; none of them fails while it lists nothing.
+        fell = np.array([self._memory.fell(name) for name in seen.names], dtype=np.bool_)
+        early = seen.bare & (fell | np.bool_(not settled))
+        short = np.flatnonzero(~self._busy & ~early & ((want > seen.listed) | seen.untrue))
         urgent = (seen.listed < seen.bound) | seen.untrue
         order = np.lexsort((-want[short], ~serving[short], ~urgent[short]))
         slack = seen.rows.slack(ceiling)

@@ -104,6 +104,10 @@ class Memory:
         node = self.of(name)
         return node.sent is not None or node.refused is not None
 
+    def fell(self, name: str) -> bool:
+        """Say whether a node listed more a moment ago, so that pods may be bound to it that do not show yet."""
+        return bool(self.of(name).held)
+
     def shut(self, node: NodeMemory, now_s: float) -> bool:
         """Say whether a node has been closed for so long that nothing can be bound to it any more."""
         return node.closed_since_s is not None and now_s >= node.closed_since_s + self._settle_s

@@ -68,6 +68,12 @@ class Seen:
     allowed: Mask
 
     @property
+    def bare(self) -> Mask:
+        """Nodes that list nothing, not even 0: no kubelet counts what is not listed."""
+        bare: Mask = (self.listed == 0) & ~self.untrue & ~self.absent
+        return bare
+
+    @property
     def keep(self) -> Ints:
         """Watts that must stay listed: those of bound pods, and of nominated ones so far as they are listed."""
         keep: Ints = np.maximum(self.bound, np.minimum(self.bound + self.nominated, self.listed))
