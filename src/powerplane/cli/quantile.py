@@ -1,12 +1,11 @@
 """``plan --quantile``: budgets that have to hold for a share of the time, by what pods used over the last hours."""
 
-import time
-from collections.abc import Sequence
-from typing import Annotated, Protocol, runtime_checkable
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from powerplane.cli.options import parse_duration
+from powerplane.cli.pod_histories import Historian, open_histories
 from powerplane.cli.progress import Say
 from powerplane.cli.watts_source import TELEMETRY, Opened
 from powerplane.models.demand.confidence import BoundRules
@@ -15,14 +14,8 @@ from powerplane.models.demand.history import take_history
 from powerplane.models.demand.memory import DemandMemory, owners
 from powerplane.models.errors import InputError, UsageError
 from powerplane.models.snapshot import Snapshot
-from powerplane.models.telemetry.metrics import MEANINGS
 from powerplane.models.telemetry.precedence import GPU_SOURCES, POD_USE_SOURCES
-from powerplane.models.telemetry.readings import Meaning, PowerSource, Quantity, SeriesBlock
 
-MOST_VALUES = 5_000_000
-"""Values of pods that are read, at the most: the step between them grows with the number of pods."""
-
-LEAST_STEP_S, USUAL_STEP_S = 60.0, 300.0
 LONGEST_S = 30 * 86_400.0
 USUAL_HISTORY = "24h"
 
@@ -38,15 +31,6 @@ HistoryLength = Annotated[
     str | None,
     Parameter(name="--history", group=TELEMETRY, help=f"How far back --quantile looks; default {USUAL_HISTORY}."),
 ]
-
-
-@runtime_checkable
-class Historian(Protocol):
-    """A source that can be asked for values at equal steps."""
-
-    def history(self, meaning: Meaning, start_s: float, end_s: float, step_s: float) -> SeriesBlock:
-        """Ask for one metric."""
-        ...
 
 
 def check_quantile(level: float | None, history: str | None, opened: Opened | None) -> float:
@@ -93,8 +77,7 @@ def at_quantile(snapshot: Snapshot, opened: Opened, level: float, history_s: flo
     """
     pods = snapshot.pods
     owner_of = dict(zip(zip(pods.namespaces, pods.names, strict=True), owners(snapshot), strict=True))
-    step_s = max(_step_s(history_s), history_s * len(owner_of) / MOST_VALUES)
-    ask = _Recorded(opened, history_s) if opened.moments else _Live(opened.source, history_s, step_s, say)
+    ask = open_histories(opened, history_s, len(owner_of), say)
     memory = DemandMemory(BoundRules(sample_s=ask.step_s))
     cores, watts = ask.blocks("pod cpu cores", POD_USE_SOURCES), ask.blocks("gpu watts", GPU_SOURCES)
     if not take_history(memory, owner_of, cores, watts, ask.step_s):
@@ -103,45 +86,3 @@ def at_quantile(snapshot: Snapshot, opened: Opened, level: float, history_s: flo
             "leave --quantile out, or see what is missing: powerplane doctor",
         )
     return hold_back(snapshot, memory.demand(), level).snapshot
-
-
-class _Live:
-    """A Prometheus, asked at equal steps; the first source that has a quantity is enough."""
-
-    def __init__(self, source: PowerSource, history_s: float, step_s: float, say: Say) -> None:
-        assert isinstance(source, Historian)
-        self._source = source
-        self._end_s = time.time()
-        self._history_s = history_s
-        self._say = say
-        self.step_s = step_s
-
-    def blocks(self, quantity: Quantity, sources: Sequence[str]) -> list[SeriesBlock]:
-        for source in sources:
-            rows = [row for row in MEANINGS if row.source == source and row.quantity == quantity and row.pod]
-            for row in rows:
-                self._say(f"reading the history of {row.metric}")
-                block = self._source.history(row, self._end_s - self._history_s, self._end_s, self.step_s)
-                if block.entities:
-                    return [block]
-        return []
-
-
-class _Recorded:
-    """A recording: all of its samples within the history."""
-
-    def __init__(self, opened: Opened, history_s: float) -> None:
-        last_s = opened.moments[-1]
-        answers = opened.source.read(last_s, history_s)
-        self._blocks = [block for answer in answers for block in answer.blocks if block.meaning.pod]
-        spaced = [b - a for a, b in zip(opened.moments, opened.moments[1:], strict=False) if b > a]
-        self.step_s = min(spaced, default=LEAST_STEP_S)
-
-    def blocks(self, quantity: Quantity, sources: Sequence[str]) -> list[SeriesBlock]:
-        found = [b for b in self._blocks if b.meaning.quantity == quantity and b.meaning.source in sources]
-        return sorted(found, key=lambda block: sources.index(block.meaning.source))
-
-
-def _step_s(history_s: float) -> float:
-    """Five minutes, or less where the history would have too few steps."""
-    return min(USUAL_STEP_S, max(LEAST_STEP_S, history_s / 100))
