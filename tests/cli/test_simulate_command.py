@@ -102,6 +102,20 @@ def test_what_cannot_be_done_is_told_on_stderr(
     assert "next:" in said.err
 
 
+def test_what_serves_runs_under_one_policy(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    several = ["--policy", "none", "--policy", "throttle"]
+    assert run(["simulate", str(scenario), *several, "--serve", "127.0.0.1:0"]) == USAGE
+    assert "--serve runs under one policy" in capsys.readouterr().err
+
+
+def test_no_name_in_a_scenario_steers_the_terminal(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scenario.write_text('name: "x\\e[31m\\a"\n' + TIGHT, encoding="utf-8")
+    assert run(["simulate", str(scenario), "--dry-run"]) == OK
+    told = capsys.readouterr()
+    assert "scenario    x" in told.out
+    assert (told.out + told.err).replace("\n", "").isprintable()
+
+
 def test_help_goes_to_stdout(process: Any) -> None:
     done = process("simulate", "--help")
     assert (done.code, done.err) == (0, "")

@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError
 
 from powerplane.cli.ending import end_at_once
 from powerplane.cli.exit_codes import BROKEN_PIPE, ERROR, INTERRUPTED, OK
+from powerplane.cli.harmless import harmless
 from powerplane.models.errors import PowerPlaneError, UsageError
 
 DEBUG_VARIABLE = "POWERPLANE_DEBUG"
@@ -130,14 +131,9 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _harmless(text: str) -> str:
-    """Replace what would steer a terminal: what servers and files say is quoted in messages."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
 def _tell(problem: str, next_step: str, code: int) -> int:
     try:
-        sys.stderr.write(_harmless(f"powerplane: {problem}\n  next: {next_step}\n"))
+        sys.stderr.write(harmless(f"powerplane: {problem}\n  next: {next_step}\n"))
     except BrokenPipeError:
         _forget(sys.stderr)
     return code

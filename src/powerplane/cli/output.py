@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from powerplane.cli.harmless import harmless
 from powerplane.cli.loading import YAML_SUFFIXES
 from powerplane.cli.options import Format
 from powerplane.cli.tables import PIPE_WIDTH, print_plan_table
@@ -69,9 +70,9 @@ def print_data(data: bytes) -> None:
 
 def print_text(text: str) -> None:
     """Write a line of data to stdout."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(harmless(f"{text}\n"))
 
 
 def warn(text: str) -> None:
     """Write a line that is not data to stderr."""
-    sys.stderr.write(f"powerplane: {text}\n")
+    sys.stderr.write(harmless(f"powerplane: {text}\n"))

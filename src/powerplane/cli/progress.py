@@ -8,6 +8,9 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.status import Status
+from rich.text import Text
+
+from powerplane.cli.harmless import harmless
 
 Say = Callable[[str], None]
 """Says what is being done now."""
@@ -52,7 +55,7 @@ class _Ticker(threading.Thread):
             self._print_lines()
 
     def _line(self) -> str:
-        return f"{self._what} ({time.monotonic() - self._began:.0f} s)"
+        return harmless(f"{self._what} ({time.monotonic() - self._began:.0f} s)")
 
     def _print_lines(self) -> None:
         while True:
@@ -62,9 +65,9 @@ class _Ticker(threading.Thread):
                 return
 
     def _spin(self) -> None:
-        with Console(stderr=True).status(self._line()) as status:
+        with Console(stderr=True).status(Text(self._line())) as status:
             self._turn(status)
 
     def _turn(self, status: Status) -> None:
         while not self._over.wait(0.5):
-            status.update(self._line())
+            status.update(Text(self._line()))

@@ -60,6 +60,8 @@ def simulate(
         raise UsageError(f"--seed is {seed}, which is negative", "give 0 or more")
     if report is not None and not report.parent.is_dir():
         raise UsageError(f"--report is in {str(report.parent)!r}, which is no directory", "give one that exists")
+    if serve is not None and len(set(policy or ())) > 1:
+        raise UsageError(f"--serve runs under one policy, and {len(set(policy or ()))} are given", "leave one of them")
     study = read_scenario(scenario, seed=seed)
     policies = tuple(dict.fromkeys(policy or study.policies))
     if dry_run:

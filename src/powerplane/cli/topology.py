@@ -12,6 +12,7 @@ from powerplane.adapters.telemetry.topology import located
 from powerplane.adapters.telemetry.topology_yaml import topology_yaml
 from powerplane.adapters.topology_file import parse_topology
 from powerplane.cli.exit_codes import OK
+from powerplane.cli.harmless import harmless
 from powerplane.cli.options import Context, Kubeconfig, SnapshotOption, TopologyFile
 from powerplane.cli.output import print_data
 from powerplane.cli.progress import progress
@@ -83,7 +84,7 @@ def topology(
         )
     print_data(topology_yaml(found.topology).encode())
     for line in told(found):
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(harmless(f"{line}\n"))
     return OK
 
 
