@@ -10,7 +10,7 @@ from powerplane.cli.progress import Say
 from powerplane.cli.watts_source import TELEMETRY, Opened
 from powerplane.models.demand.confidence import BoundRules
 from powerplane.models.demand.held_back import hold_back
-from powerplane.models.demand.history import take_history
+from powerplane.models.demand.history import read_history
 from powerplane.models.demand.memory import DemandMemory, owners
 from powerplane.models.errors import InputError, UsageError
 from powerplane.models.snapshot import Snapshot
@@ -80,9 +80,11 @@ def at_quantile(snapshot: Snapshot, opened: Opened, level: float, history_s: flo
     ask = open_histories(opened, history_s, len(owner_of), say)
     memory = DemandMemory(BoundRules(sample_s=ask.step_s))
     cores, watts = ask.blocks("pod cpu cores", POD_USE_SOURCES), ask.blocks("gpu watts", GPU_SOURCES)
-    if not take_history(memory, owner_of, cores, watts, ask.step_s):
+    used = read_history(list(owner_of), cores, watts, ask.step_s)
+    if used is None or not used.teach(memory, owner_of.values()):
         raise InputError(
             f"{opened.where} has no history of what this cluster's pods used",
             "leave --quantile out, or see what is missing: powerplane doctor",
         )
-    return hold_back(snapshot, memory.demand(), level).snapshot
+    say("playing the history again on the placement of now")
+    return hold_back(snapshot, memory.demand(), level, used).snapshot

@@ -5,8 +5,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from powerplane.models.demand.margins import Margins, margins
+from powerplane.models.demand.history import PodHistory
+from powerplane.models.demand.margins import Margins, margins_of
 from powerplane.models.demand.memory import ClusterDemand
+from powerplane.models.demand.replay import Learnt, learn_factors
+from powerplane.models.demand.replay import told as how_learnt
+from powerplane.models.demand.spreads import domain_spreads
 from powerplane.models.draws import node_draws_mw, row_draws_mw
 from powerplane.models.incidence import compile_incidence
 from powerplane.models.quantities import format_watts
@@ -32,7 +36,7 @@ class HeldBack:
     kept_mw: dict[str, int]
 
 
-def hold_back(snapshot: Snapshot, demand: ClusterDemand, level: float) -> HeldBack:
+def hold_back(snapshot: Snapshot, demand: ClusterDemand, level: float, history: PodHistory | None = None) -> HeldBack:
     """Lessen the budgets of domains by what they may draw beyond now.
 
     Parameters
@@ -43,6 +47,8 @@ def hold_back(snapshot: Snapshot, demand: ClusterDemand, level: float) -> HeldBa
         Of its workloads.
     level : float
         Share of the time for which budgets have to hold, from 0.5 up to, not including, 1.
+    history : PodHistory, optional
+        What the snapshot's pods used, by which the model's spread is corrected: see ``replay``.
 
     Notes
     -----
@@ -50,11 +56,15 @@ def hold_back(snapshot: Snapshot, demand: ClusterDemand, level: float) -> HeldBa
     B − max(0, Q − D): a plan that keeps the present draw under it keeps both D and, as far as its moves leave the
     spread as it is, Q under B. The moves' own effect on the spread is seen by the next plan.
     """
-    found = margins(snapshot, demand, level=level)
+    spreads = domain_spreads(snapshot, demand)
+    learnt = learn_factors(snapshot, spreads, history, level) if history is not None else Learnt({}, {}, 0)
+    found = margins_of(spreads, level=level, factors=learnt.factors)
     less = _less_mw(snapshot, found)
     domains = tuple(_lessened(domain, less.get(domain.name, 0)) for domain in snapshot.topology.domains)
     kept = {domain.name: less[domain.name] for domain in snapshot.topology.domains if domain.budget_mw != NO_BUDGET}
     told = _sentences(snapshot, found, kept, level)
+    if history is not None:
+        told = (*told, how_learnt(learnt.windows, learnt.short))
     held = replace(snapshot, topology=PowerTopology(domains), assumptions=(*told, *snapshot.assumptions))
     return HeldBack(held, kept)
 

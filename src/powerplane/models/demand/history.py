@@ -1,6 +1,7 @@
 """Demand from history: what pods used at equal steps of the last hours or days, taken in step by step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +17,65 @@ MISSED_STEPS = 2.5
 """Two samples of a counter further apart than so many steps say nothing about any one of them."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PodHistory:
+    """What P pods used at T equal steps; NaN where nothing is known.
+
+    Parameters
+    ----------
+    start_s, step_s : float
+        Unix seconds of the first step, and between two.
+    cores, accelerator_watts : float64 arrays, shape (P, T)
+    """
+
+    start_s: float
+    step_s: float
+    cores: Floats
+    accelerator_watts: Floats
+
+    def teach(self, memory: DemandMemory, owners: Iterable[str]) -> int:
+        """Let a memory take the history in, oldest step first; return how many steps had a figure.
+
+        Parameters
+        ----------
+        memory : DemandMemory
+            Changed in place.
+        owners : iterable of str
+            Of each pod.
+        """
+        rows = memory.rows(owners)
+        known = np.flatnonzero((~np.isnan(self.cores) | ~np.isnan(self.accelerator_watts)).any(axis=0))
+        for step in known.tolist():
+            at_s = self.start_s + step * self.step_s
+            memory.observe(rows, self.cores[:, step], self.accelerator_watts[:, step], at_s)
+        return len(known)
+
+
+def read_history(
+    names: Sequence[Name], cores: Sequence[SeriesBlock], gpu_watts: Sequence[SeriesBlock], step_s: float
+) -> PodHistory | None:
+    """Put histories of pods on one grid; None where there is none.
+
+    Parameters
+    ----------
+    names : sequence of (namespace, pod)
+        Pods of the cluster; history of other pods is passed over.
+    cores, gpu_watts : sequence of SeriesBlock
+        Rows of "pod cpu cores" and "gpu watts", counters or gauges; of several blocks each pod is taken from the
+        first that has it. A pod's devices add up.
+    step_s : float
+        Time between two values; more than 0.
+    """
+    blocks = [block for block in (*cores, *gpu_watts) if len(block.at_s)]
+    if not names or not blocks:
+        return None
+    start_s = min(float(block.at_s.min()) for block in blocks)
+    end_s = max(float(block.at_s.max()) for block in blocks)
+    steps = round((end_s - start_s) / step_s) + 1
+    grid = _Grid({name: row for row, name in enumerate(names)}, start_s, step_s, steps)
+    return PodHistory(start_s, step_s, grid.of(cores), grid.of(gpu_watts))
+
+
 def take_history(
     memory: DemandMemory,
     owner_of: Mapping[Name, str],
@@ -23,34 +83,9 @@ def take_history(
     gpu_watts: Sequence[SeriesBlock],
     step_s: float,
 ) -> int:
-    """Take histories of pods in, oldest step first; return how many steps had a figure.
-
-    Parameters
-    ----------
-    memory : DemandMemory
-        Changed in place.
-    owner_of : mapping
-        Owner of each pod of the cluster; history of other pods is passed over.
-    cores, gpu_watts : sequence of SeriesBlock
-        Rows of "pod cpu cores" and "gpu watts", counters or gauges; of several blocks each pod is taken from the
-        first that has it. A pod's devices add up.
-    step_s : float
-        Time between two values; more than 0.
-    """
-    names = list(owner_of)
-    blocks = [block for block in (*cores, *gpu_watts) if len(block.at_s)]
-    if not names or not blocks:
-        return 0
-    start_s = min(float(block.at_s.min()) for block in blocks)
-    end_s = max(float(block.at_s.max()) for block in blocks)
-    steps = round((end_s - start_s) / step_s) + 1
-    grid = _Grid({name: row for row, name in enumerate(names)}, start_s, step_s, steps)
-    used, drawn = grid.of(cores), grid.of(gpu_watts)
-    rows = memory.rows(owner_of[name] for name in names)
-    known = np.flatnonzero((~np.isnan(used) | ~np.isnan(drawn)).any(axis=0))
-    for step in known.tolist():
-        memory.observe(rows, used[:, step], drawn[:, step], start_s + step * step_s)
-    return len(known)
+    """Let a memory take histories of pods in, by owner; see ``read_history`` and ``PodHistory.teach``."""
+    history = read_history(list(owner_of), cores, gpu_watts, step_s)
+    return history.teach(memory, owner_of.values()) if history is not None else 0
 
 
 class _Grid:

@@ -63,7 +63,11 @@ def margins(
     curve is taken by its chord over one deviation of the node's use on either side. Nothing is kept back beyond the
     worst case: all nodes at the peak of their curves, all accelerators at the highest seen, widened with little data.
     """
-    spreads = domain_spreads(snapshot, demand, topology)
+    return margins_of(domain_spreads(snapshot, demand, topology), level=level, factors=factors)
+
+
+def margins_of(spreads: DomainSpreads, *, level: float = LEVEL, factors: Mapping[str, float] | None = None) -> Margins:
+    """Return the margins of spreads; parameters as of ``margins``."""
     normal = normal_factor(level, spreads.skewness)
     learnt = factors or {}
     taken = [learnt.get(name, value) for name, value in zip(spreads.domain, normal.tolist(), strict=True)]
