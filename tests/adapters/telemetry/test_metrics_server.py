@@ -57,11 +57,29 @@ def test_nodes_and_pods_use_is_read_at_its_own_time(source: Any) -> None:
     assert pods.value.tolist() == [pytest.approx(0.10025)], "a pod uses what its containers use"
 
 
-@pytest.mark.parametrize("wrong", [node(cpu="much"), node(at="yesterday"), node(at=""), {"metadata": {"name": "n"}}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        node(cpu="much"),
+        node(at="yesterday"),
+        node(at=""),
+        {"metadata": {"name": "n"}},
+        node() | {"timestamp": None},
+        node() | {"usage": None},
+        node(cpu=3),
+        None,
+    ],
+)
 def test_what_cannot_be_read_is_counted_and_costs_nothing_else(source: Any, wrong: dict[str, Any]) -> None:
     reading = source([wrong, node("n2")], [pod("p", "1")])
     assert reading.blocks[0].entities == (Entity("n2"),)
     assert reading.refused == {"malformed": 1}
+
+
+def test_a_pod_whose_containers_are_not_known_yet_costs_no_other(source: Any) -> None:
+    reading = source([node()], [pod("new") | {"containers": None}, pod("p", "1"), pod("lost", "1", namespace="")])
+    assert reading.blocks[1].entities == (Entity(namespace="a", pod="p"),)
+    assert reading.refused == {"malformed": 1, "unlabelled": 1}
 
 
 def test_a_pod_one_of_whose_containers_is_unknown_is_not_measured(source: Any) -> None:

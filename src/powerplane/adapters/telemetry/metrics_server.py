@@ -46,7 +46,7 @@ class _Item(msgspec.Struct, frozen=True, gc=False):
 
 
 class _List(msgspec.Struct, frozen=True):
-    items: list[_Item] | None
+    items: list[msgspec.Raw] | None
 
 
 class _Figure(NamedTuple):
@@ -100,7 +100,7 @@ class MetricsServerSource:
                 errors.append(str(error))
                 self.errors[meaning.metric] = str(error)
                 continue
-            figures = list(_figures(items, refused))
+            figures = list(_figures(items, refused, of_pods=bool(meaning.pod)))
             if figures:
                 blocks.append(_block(meaning, figures))
             else:
@@ -134,21 +134,25 @@ class _NoAnswerError(Exception):
     """No list came; the text says why."""
 
 
-def _figures(items: Iterable[_Item], refused: Counter[str]) -> Iterable[_Figure]:
-    """CPU of each item that tells it: a node's own, or the sum of a pod's containers."""
-    for item in items:
-        usages = [container.usage for container in item.containers] or [item.usage]
+def _figures(items: Iterable[msgspec.Raw], refused: Counter[str], *, of_pods: bool) -> Iterable[_Figure]:
+    """CPU of each item that tells it: a node's own, or the sum of a pod's containers.
+
+    Each is read by itself: the API writes null for a time or containers that it does not know yet.
+    """
+    for raw in items:
         try:
+            item = msgspec.json.decode(raw, type=_Item)
+            usages = [container.usage for container in item.containers] or [item.usage]
             cores = sum((parse_quantity(usage["cpu"]) for usage in usages), Fraction())
             at_s = parse_seconds(item.timestamp)
-        except (KeyError, InputError, ValueError):
+        except (KeyError, InputError, ValueError, msgspec.MsgspecError, RecursionError):
             refused["malformed"] += 1
             continue
         name, namespace = item.metadata.name, item.metadata.namespace
-        if not name:
+        if not name or (of_pods and not namespace):
             refused["unlabelled"] += 1
             continue
-        yield _Figure(Entity(namespace=namespace, pod=name) if namespace else Entity(node=name), at_s, float(cores))
+        yield _Figure(Entity(namespace=namespace, pod=name) if of_pods else Entity(node=name), at_s, float(cores))
 
 
 def _block(meaning: Meaning, figures: list[_Figure]) -> SeriesBlock:
