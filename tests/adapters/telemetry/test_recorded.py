@@ -161,6 +161,16 @@ def test_a_recorded_answer_is_read_by_its_samples_own_times(tmp_path: Path) -> N
     assert source.moments == (100.0, 115.0, 130.5)
 
 
+@pytest.mark.parametrize("ahead", ["99999999999000", "1" + "0" * 300])
+def test_a_sample_of_a_time_to_come_does_not_make_the_others_old(tmp_path: Path, ahead: str) -> None:
+    folder = record(tmp_path, scrape_00s=f"{WATTS}1\n", scrape_15s=f"{WATTS}2 {ahead}\n")
+    assert RecordedSource(folder, began_s=2e9).moments == (2e9, 2e9 + 15)
+    answer = answer_of(({"__name__": "kepler_node_cpu_watts", "node_name": "n"}, [(100.0, "5"), (1e300, "6")]))
+    (tmp_path / "answers").mkdir()
+    (tmp_path / "answers" / "a.json").write_text(answer)
+    assert RecordedSource(tmp_path / "answers").moments == (100.0,)
+
+
 def answer_of(*series: tuple[dict[str, str], list[tuple[float, str]]]) -> str:
     result = [{"metric": labels, "values": values} for labels, values in series]
     return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}})

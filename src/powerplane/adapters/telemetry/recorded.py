@@ -18,10 +18,14 @@ from powerplane.models.errors import InputError
 from powerplane.models.telemetry.labels import Labels
 from powerplane.models.telemetry.metrics import DEAR, OWNERS, SCRAPED
 from powerplane.models.telemetry.readings import Meaning, Quantity, SourceReading
+from powerplane.models.telemetry.samples import MOST_AHEAD_S
 
 PAGES = (".txt", ".prom", ".metrics")
 SECONDS = (re.compile(r"(\d+(?:\.\d+)?)s(?![a-zA-Z0-9])"), re.compile(r"(\d+(?:\.\d+)?)(?!.*\d)"))
 """In a page's name: a number that says that it counts seconds, else the last number."""
+
+OLDEST_UNIX_S, LATEST_S = 1e9, 1e11
+"""No recording is of an earlier or a later time, in Unix seconds."""
 
 EXAMPLE = "recording/scrape_00s.txt, recording/scrape_30s.txt, …, or recording/INSTANCE/scrape_00s.txt"
 
@@ -52,6 +56,7 @@ class RecordedSource:
         for row in self._rows:
             self._by_metric.setdefault(row.meaning.metric, []).append(row)
         self._times: set[float] = set()
+        self._pages: set[float] = set()
         self._refused: list[tuple[float, str, str]] = []
         self.malformed = 0
         """Lines that could not be read, in all pages."""
@@ -59,7 +64,11 @@ class RecordedSource:
             self._load(file, instance, began_s)
         for row in self._rows:
             row.settle()
-        self.moments: tuple[float, ...] = tuple(sorted(self._times))
+        # A sample that claims to be of a time to come must not make all others old. Pages that count from the start
+        # may hold samples in Unix time, against which nothing can be told.
+        last_s = max(self._pages, default=0.0)
+        latest_s = last_s + MOST_AHEAD_S if last_s >= OLDEST_UNIX_S else LATEST_S
+        self.moments: tuple[float, ...] = tuple(sorted(at_s for at_s in self._times if abs(at_s) <= latest_s))
         """When there are samples, in Unix seconds; the last one is the moment to read at the end."""
 
     def read(self, now_s: float, window_s: float) -> tuple[SourceReading, ...]:
@@ -99,6 +108,7 @@ class RecordedSource:
         at_s = _recorded_at(file, began_s)
         page = parse(data.decode("utf-8", errors="replace"), self._by_metric)
         self._times.add(at_s)
+        self._pages.add(at_s)
         self._count(page, at_s)
         for sample in page.samples:
             labels = _scraped(sample.labels, instance)
@@ -159,4 +169,4 @@ def _recorded_at(file: Path, began_s: float) -> float:
     if not found:
         raise InputError(f"the name of {file} does not say when it was recorded", f"name it so: {EXAMPLE}")
     seconds = float(found[1])
-    return seconds if seconds >= 1e9 else began_s + seconds
+    return seconds if seconds >= OLDEST_UNIX_S else began_s + seconds
