@@ -84,8 +84,8 @@ def test_a_plan_at_a_quantile_is_verified_at_it(site, program, tmp_path):
         (["--quantile", "0.95"], "needs a history"),
         (["--quantile", "1.5", "--telemetry", "METERS"], "is not from 0.5 up to 1"),
         (["--history", "1h", "--telemetry", "METERS"], "goes with --quantile"),
-        (["--quantile", "0.9", "--history", "90d", "--telemetry", "METERS"], "--history '90d'"),
-        (["--quantile", "0.9", "--history", "900h", "--telemetry", "METERS"], "more than 30 days"),
+        (["--quantile", "0.9", "--history", "90days", "--telemetry", "METERS"], "--history '90days'"),
+        (["--quantile", "0.9", "--history", "90d", "--telemetry", "METERS"], "more than 30 days"),
     ],
 )
 def test_what_cannot_be_is_refused_with_what_to_type(arguments, told, site, program):

@@ -1,6 +1,5 @@
 """``powerplane forecast``."""
 
-import re
 from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
@@ -104,7 +103,7 @@ def forecast(
 
 def _spans(history: str, ahead: str) -> tuple[float, float]:
     """Seconds to look back and ahead."""
-    history_s, ahead_s = _days(history, "--history"), _days(ahead, "--ahead")
+    history_s, ahead_s = parse_duration(history, "--history"), parse_duration(ahead, "--ahead")
     if history_s > LONGEST_S:
         raise UsageError(f"--history {history} is more than 60 days", "give a shorter one, such as --history 14d")
     if not NEAREST_S <= ahead_s <= FARTHEST_S:
@@ -114,12 +113,6 @@ def _spans(history: str, ahead: str) -> tuple[float, float]:
             f"--history {history} is shorter than --ahead {ahead}", "give a longer history, such as --history 14d"
         )
     return history_s, ahead_s
-
-
-def _days(text: str, option: str) -> float:
-    """Seconds of a duration, days among them."""
-    found = re.fullmatch(r"(\d+(?:\.\d*)?)d", text.strip())
-    return float(found[1]) * DAY_S if found and float(found[1]) > 0 else parse_duration(text, option)
 
 
 def _show(view: ForecastView, output: Format) -> None:

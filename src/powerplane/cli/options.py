@@ -10,7 +10,7 @@ from powerplane.models.errors import UsageError
 
 LIVE = Group("Live cluster", sort_key=2)
 
-SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "": 1.0}
 
 SnapshotOption = Annotated[
     Path | None, Parameter(name="--snapshot", help="Snapshot directory; without it, the live cluster is read.")
@@ -30,14 +30,14 @@ OutputFormat = Annotated[Format, Parameter(name=["--output", "-o"], help="Form o
 
 
 def parse_duration(text: str, option: str) -> float:
-    """Seconds of a duration such as "30s", "2m", "500ms" or bare seconds.
+    """Seconds of a duration such as "30s", "2m", "500ms", "7d" or bare seconds.
 
     Raises
     ------
     UsageError
         When it is not a duration, or not above zero.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h|)", text.strip())
+    found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h|d|)", text.strip())
     seconds = float(found[1]) * SECONDS[found[2]] if found else 0.0
     if not found or not 0 < seconds < float("inf"):
         problem = "is not above zero" if found or text.strip().startswith("-") else "is not a duration"

@@ -9,7 +9,7 @@ from powerplane.cli.watts_source import Opened
 from powerplane.models.telemetry.metrics import MEANINGS
 from powerplane.models.telemetry.readings import Meaning, PowerSource, Quantity, SeriesBlock
 
-MOST_VALUES = 5_000_000
+MOST_VALUES = 10_000_000
 """Values of pods that are read, at the most: the step between them grows with the number of pods."""
 
 LEAST_STEP_S, USUAL_STEP_S = 60.0, 300.0

@@ -17,7 +17,8 @@ from powerplane.models.snapshot import Snapshot
 from powerplane.models.telemetry.precedence import GPU_SOURCES, POD_USE_SOURCES
 
 LONGEST_S = 30 * 86_400.0
-USUAL_HISTORY = "24h"
+USUAL_HISTORY = "7d"
+"""Days differ: one day of history says too little of the next."""
 
 Quantile = Annotated[
     float | None,

@@ -6,8 +6,9 @@ the history had, which the model only estimates. It is the quantile that split c
 Gammerman and Shafer, *Algorithmic learning in a random world*, 2005, chapter 4), over the whole history and over its
 last day, whichever asks for more: after a weekend the week's quantile is too low.
 
-A history that is shorter than a day, or has gaps, cannot tell what the hours that it lacks are like. It may raise the
-model's own factor then, never lower it.
+A history that is shorter than a week, or has gaps, cannot tell what the days that it lacks are like (on a Monday after
+a Sunday, 26 % of windows held by that Sunday alone where 95 % were stated). It may raise the model's own factor then,
+never lower it.
 """
 
 from collections.abc import Mapping
@@ -30,8 +31,8 @@ WINDOW = 2
 """Steps of a window, which counts by its highest."""
 
 DAY_S = 86_400.0
-WHOLE_DAY = 0.95
-"""Share of a day from which on a history counts as one of a day."""
+WHOLE_DAYS = 6.5
+"""A history of fewer days is not one of a week."""
 
 KNOWN = 0.9
 """Share of a domain's pods of which a step must tell for it to count."""
@@ -87,7 +88,7 @@ def learn_factors(snapshot: Snapshot, spreads: DomainSpreads, history: PodHistor
         if not len(seen):
             continue
         scores = (seen - spreads.mean_mw[row] - spreads.extra_mw[row]) / spreads.deviation_mw[row]
-        whole = len(seen) >= max(FEWEST_WINDOWS, WHOLE_DAY * per_day)
+        whole = len(seen) >= max(FEWEST_WINDOWS, WHOLE_DAYS * per_day)
         short += not whole
         found = max(_quantile(scores, level), _quantile(scores[-per_day:], level))
         factors[domain] = found if whole else max(found, float(normal[row]))
@@ -165,7 +166,7 @@ def told(learnt: Mapping[str, int], short: int) -> str:
     fewest = min(learnt.values())
     if short:
         return (
-            f"The history is shorter than a day or has gaps ({fewest:,} windows at the fewest): it may raise the "
+            f"The history is shorter than a week or has gaps ({fewest:,} windows at the fewest): it may raise the "
             "model's own spread, and lowers it nowhere."
         )
     return f"How far beyond the mean was taken from the history played again on this placement, {fewest:,} windows."
