@@ -78,7 +78,7 @@ def plan(
     Reads a snapshot directory or, without --snapshot, the live cluster together with --topology and --power. Nothing
     is changed anywhere. With --prometheus or --telemetry each node draws what was measured, by the best source that
     can be believed; one that nothing measures counts at its worst case, and no pod is put on it or taken off it.
-    With --quantile 0.95 budgets hold for that share of the time, by what pods used over the last day.
+    With --quantile 0.95 budgets hold for that share of the time, by what pods used over the last week.
     Every plan that is shown has been checked: all watts, requests and rules added up again at every point of every
     wave by a part that shares no code with the solver.
     """
