@@ -21,6 +21,8 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
+from powerplane.adapters.bounded_head import BoundedHead
+
 MOST_WATTS = 10_000_000.0
 """More than any building's feed: a node that says so is wrong about its unit."""
 
@@ -176,6 +178,8 @@ class BoundedSession(requests.Session):
     def __init__(self, timeout_s: float, clock: Callable[[], float], most_bytes: int | None = None) -> None:
         super().__init__()
         self.trust_env = False
+        self.mount("http://", BoundedHead())
+        self.mount("https://", BoundedHead())
         self._timeout_s = timeout_s
         self._clock = clock
         self._most_bytes = most_bytes
