@@ -28,6 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
+from powerplane.adapters.serving.tls import SCHEDULER_NAME, TlsFiles  # noqa: E402
 from powerplane.bench.machine import load_line, machine_line  # noqa: E402  # after the path is set
 from powerplane.models.power_tree import NodeFigures, compile_tree  # noqa: E402
 from powerplane.models.topology import SHARED, PowerDomain, PowerTopology  # noqa: E402
@@ -36,7 +37,6 @@ from powerplane.scheduler_extender.facts import Demand, PodFact  # noqa: E402
 from powerplane.scheduler_extender.metrics import ExtenderMetrics  # noqa: E402
 from powerplane.scheduler_extender.server import ServerSettings, serve  # noqa: E402
 from powerplane.scheduler_extender.state import ExtenderState  # noqa: E402
-from powerplane.scheduler_extender.tls import SCHEDULER_NAME, TlsFiles  # noqa: E402
 from powerplane.scheduler_extender.wire import BindArgs, FilterArgs, PreemptArgs  # noqa: E402
 
 SIZES = (500, 5000)

@@ -13,10 +13,10 @@ from tests.scheduler_extender.answering import TableAnswers
 from tests.scheduler_extender.certificates import LOOPBACK, Authority, write_pair
 from tests.scheduler_extender.talking import Running, running
 
+from powerplane.adapters.serving.tls import SCHEDULER_NAME, TlsFiles
 from powerplane.models.scheduler_config import ExtenderEntry, patched
 from powerplane.models.scheduler_config_check import check_configuration
 from powerplane.scheduler_extender.server import ServerSettings
-from powerplane.scheduler_extender.tls import SCHEDULER_NAME, TlsFiles
 
 pytestmark = pytest.mark.rig
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from tests.scheduler_extender.asking import Reply
 
+from powerplane.adapters.serving.server import new_event_loop
 from powerplane.scheduler_extender.answers import Answers
 from powerplane.scheduler_extender.metrics import ExtenderMetrics
-from powerplane.scheduler_extender.server import ExtenderServer, ServerSettings, new_event_loop
+from powerplane.scheduler_extender.server import ExtenderServer, ServerSettings
 
 PATIENCE_S = 10.0
 

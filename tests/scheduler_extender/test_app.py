@@ -8,7 +8,8 @@ import pytest
 from tests.scheduler_extender.answering import TableAnswers
 from tests.scheduler_extender.asking import JSON_HEADERS, ask, ask_once, filter_body, go_json, pod
 
-from powerplane.scheduler_extender.app import ExtenderApp, OperationsApp
+from powerplane.adapters.serving.operations import Operations
+from powerplane.scheduler_extender.app import ExtenderApp
 from powerplane.scheduler_extender.limits import Limits
 from powerplane.scheduler_extender.metrics import ExtenderMetrics
 
@@ -218,7 +219,7 @@ def test_a_body_in_many_pieces_is_one_body(app):
 
 
 def test_the_plain_port_has_health_and_metrics_alone(answers, metrics):
-    app = OperationsApp(answers, metrics)
+    app = Operations(answers.ready, metrics.render)
     assert ask_once(app, "/scheduler/v1/filter", filter_body()).status == 404
     assert ask_once(app, "/healthz", method="GET").body == b"ok\n"
     assert ask_once(app, "/readyz", method="GET").status == 200

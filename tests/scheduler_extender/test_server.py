@@ -13,10 +13,10 @@ from tests.scheduler_extender.answering import TableAnswers
 from tests.scheduler_extender.asking import filter_body
 from tests.scheduler_extender.talking import Client, running
 
+from powerplane.adapters.serving.tls import TlsFiles
 from powerplane.models.errors import InputError, UnreachableError
 from powerplane.scheduler_extender.limits import Limits
 from powerplane.scheduler_extender.server import ServerSettings
-from powerplane.scheduler_extender.tls import TlsFiles
 
 PLAIN = ServerSettings(port=0, operations_port=0)
 QUICK = ServerSettings(port=0, limits=Limits(head_timeout_s=0.2, read_timeout_s=0.2, head_bytes=4096))

@@ -14,10 +14,10 @@ from tests.scheduler_extender.asking import filter_body
 from tests.scheduler_extender.certificates import LOOPBACK, Authority, write_pair
 from tests.scheduler_extender.talking import PATIENCE_S, Client, Running, running
 
+from powerplane.adapters.serving.tls import SCHEDULER_NAME, RotatingTls, TlsFiles, certificate_names
 from powerplane.models.errors import InputError
 from powerplane.scheduler_extender.limits import Limits
 from powerplane.scheduler_extender.server import ServerSettings
-from powerplane.scheduler_extender.tls import SCHEDULER_NAME, RotatingTls, TlsFiles, certificate_names
 
 POLL_S = 0.02
 REFUSED = (ssl.SSLError, ConnectionError)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.scheduler_extender.asking import filter_body, go_json, pod
 
+from powerplane.adapters.strict_json import MalformedError
 from powerplane.scheduler_extender.answers import FilterAnswer
 from powerplane.scheduler_extender.limits import Limits
 from powerplane.scheduler_extender.replies import filter_reply
@@ -19,7 +20,6 @@ from powerplane.scheduler_extender.wire import (
     read_filter,
     read_preempt,
 )
-from powerplane.scheduler_extender.wire_json import MalformedError
 
 POD = b'{"metadata":{"uid":"u"}}'
 NAMES = b'"NodeNames":["a","b"]'

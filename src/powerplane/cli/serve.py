@@ -11,6 +11,7 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from powerplane.adapters.cluster_access import open_cluster
+from powerplane.adapters.serving.tls import SCHEDULER_NAME, TlsFiles
 from powerplane.cli.exit_codes import OK
 from powerplane.cli.measured_feed import OwnQuery, measured_feed
 from powerplane.cli.options import Context, Kubeconfig, parse_duration
@@ -31,7 +32,6 @@ from powerplane.scheduler_extender.metrics import ExtenderMetrics
 from powerplane.scheduler_extender.run import ExtenderRun, RunSettings
 from powerplane.scheduler_extender.server import ServerSettings
 from powerplane.scheduler_extender.server import serve as serve_answers
-from powerplane.scheduler_extender.tls import SCHEDULER_NAME, TlsFiles
 
 LISTEN = Group("Listening", sort_key=3)
 REPLICAS = Group("Replicas", sort_key=4)

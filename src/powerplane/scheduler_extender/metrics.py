@@ -14,7 +14,6 @@ from prometheus_client.registry import Collector
 
 PREFIX = "powerplane_extender_"
 LATENCY_BUCKETS_S = (1e-4, 2e-4, 3e-4, 5e-4, 7.5e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.5, 1.0, 5.0)
-CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,22 +12,11 @@ from typing import Any, Final
 
 import msgspec
 
+from powerplane.adapters.strict_json import UNTYPED, MalformedError, convert, read, refuse_twice, told
 from powerplane.models.objects import Narrow, ObjectMeta, PodSpec
 from powerplane.scheduler_extender.facts import PodCondition
 from powerplane.scheduler_extender.limits import DEFAULT_LIMITS, Limits
-from powerplane.scheduler_extender.wire_json import (
-    MEMBERS,
-    NULL,
-    UNTYPED,
-    MalformedError,
-    Members,
-    convert,
-    folded,
-    read,
-    read_members,
-    refuse_twice,
-    told,
-)
+from powerplane.scheduler_extender.wire_json import MEMBERS, NULL, Members, folded, read_members
 
 SHORTEST_NAME: Final = 3
 """Bytes of a name in a list, quotes and comma included; counting takes time, so short lists are not counted."""

@@ -1,28 +1,18 @@
-"""JSON from outside, read defensively: no key twice, no endless depth, no time that grows faster than the bytes.
+"""The extender's own level of a question, which has Go's names, in any case, and none of them twice."""
 
-A key that stands twice would let two readers see two pods, so it is refused.
-"""
-
-import json
 import re
-from collections.abc import Iterable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
+from powerplane.adapters.strict_json import MalformedError, read
 from powerplane.scheduler_extender.limits import Limits
-
-T = TypeVar("T")
 
 NULL: Final = b"null"
 MOST_MEMBERS: Final = 64
 """Members at the extender's own level; the protocol has nine, and each unknown one costs time."""
 
 _BLANK: Final = re.compile(rb"[ \t\r\n]*")
-
-
-class MalformedError(ValueError):
-    """A body that is not what the protocol says; its text is a short sentence for the sender."""
 
 
 class _Question(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
@@ -42,8 +32,6 @@ class _Question(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True
 _FIELDS: Final = tuple(field.encode_name for field in msgspec.structs.fields(_Question))
 _QUESTION: Final = msgspec.json.Decoder(_Question)
 MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-UNTYPED: Final = msgspec.json.Decoder()
-_ENCODER: Final = msgspec.json.Encoder()
 
 Members = dict[str, bytes]
 """The extender's own level of a request: Go's name to the JSON beneath it; nulls are left out."""
@@ -114,53 +102,3 @@ def folded(members: dict[str, Any], what: str) -> dict[str, Any]:
     if len(lower) < len(members):
         raise MalformedError(f"{what} has a key twice, in different case")
     return lower
-
-
-def refuse_twice(raw: bytes, what: str) -> None:
-    """Refuse JSON in which a key is there twice.
-
-    What encodes to the same bytes again has lost no key. Go writes ``&``, ``<`` and ``>`` as escapes, which the encoder
-    does not, so that such pods, and pretty-printed ones, take the slower way.
-    """
-    if _ENCODER.encode(read(UNTYPED, raw, what)) == raw:
-        return
-    try:
-        json.loads(raw, object_pairs_hook=_once, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise MalformedError(told(error, what)) from error
-
-
-def _once(pairs: Iterable[tuple[str, Any]]) -> None:
-    seen: set[str] = set()
-    for key, _ in pairs:
-        if key in seen:
-            raise MalformedError("a key is there twice")
-        seen.add(key)
-
-
-def _refuse_constant(text: str) -> None:
-    raise MalformedError(f"{text} is no JSON")
-
-
-def read(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, what: str) -> T:
-    """Decode, and tell what is wrong as a `MalformedError`."""
-    try:
-        return decoder.decode(raw)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise MalformedError(told(error, what)) from error
-
-
-def convert(value: Any, form: type[T], what: str) -> T:
-    """Convert, and tell what is wrong as a `MalformedError`."""
-    try:
-        return msgspec.convert(value, form)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise MalformedError(told(error, what)) from error
-
-
-def told(error: Exception, what: str) -> str:
-    """One short line; the sender's own text in it is cut, and has no control characters."""
-    if isinstance(error, RecursionError):
-        return f"{what} is nested too deep"
-    line = "".join(letter if letter.isprintable() else "?" for letter in str(error))
-    return f"{what}: {line[:200]}"

@@ -7,8 +7,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from powerplane.scheduler_extender.limits import Limits
-from powerplane.scheduler_extender.tls import certificate_names
+from powerplane.adapters.serving.limits import RequestLimits
+from powerplane.adapters.serving.tls import certificate_names
 
 _log = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ class GuardedProtocol(HttpToolsProtocol):
     """HTTP/1.1 from a client that may ask, with heads of bounded size, each in bounded time."""
 
     allowed: frozenset[str] | None = None
-    limits = Limits()
+    limits = RequestLimits()
     on_stranger: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -76,11 +76,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
 
-def guarded_protocol(names: tuple[str, ...], limits: Limits, on_stranger: Callable[[], None]) -> type[GuardedProtocol]:
+def guarded_protocol(
+    names: tuple[str, ...], limits: RequestLimits, on_stranger: Callable[[], None]
+) -> type[GuardedProtocol]:
     """Return a protocol class that admits clients by these names; any client where there are none."""
     members = {
         "allowed": frozenset(names) if names else None,
         "limits": limits,
         "on_stranger": staticmethod(on_stranger),
     }
-    return type("ExtenderProtocol", (GuardedProtocol,), members)
+    return type("GuardedProtocol", (GuardedProtocol,), members)

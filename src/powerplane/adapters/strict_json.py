@@ -1,0 +1,69 @@
+"""JSON from outside, read defensively: no key twice, no endless depth, no time that grows faster than the bytes.
+
+A key that stands twice would let two readers see two objects, so it is refused.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+UNTYPED: Final = msgspec.json.Decoder()
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+class MalformedError(ValueError):
+    """A body that is not what the protocol says; its text is a short sentence for the sender."""
+
+
+def refuse_twice(raw: bytes, what: str) -> None:
+    """Refuse JSON in which a key is there twice.
+
+    What encodes to the same bytes again has lost no key. Go writes ``&``, ``<`` and ``>`` as escapes, which the encoder
+    does not, so that such pods, and pretty-printed ones, take the slower way.
+    """
+    if _ENCODER.encode(read(UNTYPED, raw, what)) == raw:
+        return
+    try:
+        json.loads(raw, object_pairs_hook=_once, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(told(error, what)) from error
+
+
+def _once(pairs: Iterable[tuple[str, Any]]) -> None:
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise MalformedError("a key is there twice")
+        seen.add(key)
+
+
+def _refuse_constant(text: str) -> None:
+    raise MalformedError(f"{text} is no JSON")
+
+
+def read(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, what: str) -> T:
+    """Decode, and tell what is wrong as a `MalformedError`."""
+    try:
+        return decoder.decode(raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise MalformedError(told(error, what)) from error
+
+
+def convert(value: Any, form: type[T], what: str) -> T:
+    """Convert, and tell what is wrong as a `MalformedError`."""
+    try:
+        return msgspec.convert(value, form)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise MalformedError(told(error, what)) from error
+
+
+def told(error: Exception, what: str) -> str:
+    """One short line; the sender's own text in it is cut, and has no control characters."""
+    if isinstance(error, RecursionError):
+        return f"{what} is nested too deep"
+    line = "".join(letter if letter.isprintable() else "?" for letter in str(error))
+    return f"{what}: {line[:200]}"
