@@ -128,11 +128,12 @@ def test_a_failing_answer_is_an_error_and_counted_and_logged(app, answers, metri
     assert "secret detail" in caplog.text
 
 
-def test_what_cannot_say_whether_it_is_ready_is_not(app, answers, caplog):
+def test_what_cannot_say_whether_it_is_ready_is_not(answers, metrics, caplog):
     def broken() -> tuple[bool, str]:
         raise RuntimeError("no state")
 
     answers.ready = broken
+    app = ExtenderApp(answers, metrics)
     assert ask_once(app, "/scheduler/v1/filter", filter_body()).status == 503
     assert ask_once(app, "/readyz", method="GET").status == 503
 

@@ -63,7 +63,7 @@ class ExtenderApp:
         self._limits = limits
         self._clock = clock
         self._bodies = BodyReader(limits)
-        self._operations = Operations(lambda: answers.ready(), metrics.render)
+        self._operations = Operations(answers.ready, metrics.render)
         self._names = NameReader()
         base = "/" + prefix.strip("/") if prefix.strip("/") else ""
         self._verbs: dict[str, tuple[str, Callable[[bytes], Awaitable[tuple[str, bytes]]]]] = {
