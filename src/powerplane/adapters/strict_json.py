@@ -19,18 +19,29 @@ class MalformedError(ValueError):
     """A body that is not what the protocol says; its text is a short sentence for the sender."""
 
 
-def refuse_twice(raw: bytes, what: str) -> None:
-    """Refuse JSON in which a key is there twice.
+def read_once(raw: bytes, what: str) -> Any:
+    """Return JSON of any form, in which no key is there twice.
 
-    What encodes to the same bytes again has lost no key. Go writes ``&``, ``<`` and ``>`` as escapes, which the encoder
-    does not, so that such pods, and pretty-printed ones, take the slower way.
+    What encodes to the same bytes again has lost no key. Go writes ``&``, ``<`` and ``>`` as escapes, which the
+    encoder does not, so that such objects, and pretty-printed ones, take the slower way.
+
+    Raises
+    ------
+    MalformedError
+        For what is no JSON, is nested too deep, or has a key twice.
     """
-    if _ENCODER.encode(read(UNTYPED, raw, what)) == raw:
-        return
-    try:
-        json.loads(raw, object_pairs_hook=_once, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise MalformedError(told(error, what)) from error
+    value = read(UNTYPED, raw, what)
+    if _ENCODER.encode(value) != raw:
+        try:
+            json.loads(raw, object_pairs_hook=_once, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            raise MalformedError(told(error, what)) from error
+    return value
+
+
+def refuse_twice(raw: bytes, what: str) -> None:
+    """Refuse JSON in which a key is there twice; see `read_once`."""
+    read_once(raw, what)
 
 
 def _once(pairs: Iterable[tuple[str, Any]]) -> None:

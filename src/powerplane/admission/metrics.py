@@ -1,0 +1,61 @@
+"""What the webhook tells about itself, in Prometheus' form."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+PREFIX = "powerplane_admission_"
+LATENCY_BUCKETS_S = (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.5, 1.0, 5.0)
+
+
+class AdmissionMetrics:
+    """Counts and times of one webhook.
+
+    Parameters
+    ----------
+    registry : CollectorRegistry, optional
+        A new one by default.
+    """
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry = registry or CollectorRegistry()
+        self._durations = Histogram(
+            f"{PREFIX}review_duration_seconds",
+            "From the last byte of a review to its answer.",
+            ("path",),
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self._reviews = Counter(f"{PREFIX}reviews", "Reviews by result.", ("path", "result"), registry=registry)
+        self._watts = Counter(f"{PREFIX}requested_watts", "Watts that new pods were let in with.", registry=registry)
+        self._reloads = Counter(f"{PREFIX}tls_reloads", "Certificates read again.", ("result",), registry=registry)
+        self._stale = Gauge(
+            f"{PREFIX}tls_stale", "1 while the files cannot be used and older ones serve.", registry=registry
+        )
+        self._strangers = Counter(
+            f"{PREFIX}clients_refused", "Connections closed for their certificate's name.", registry=registry
+        )
+
+    def answered(self, path: str, result: str, seconds: float) -> None:
+        """Count one answer and its time."""
+        self._durations.labels(path).observe(seconds)
+        self._reviews.labels(path, result).inc()
+
+    def refused(self, path: str, result: str) -> None:
+        """Count a review that was not looked at: malformed, too large, too slow, too early."""
+        self._reviews.labels(path, result).inc()
+
+    def let_in(self, watts: int) -> None:
+        """Count what a new pod asks for; dry runs do not count."""
+        self._watts.inc(watts)
+
+    def reloaded(self, *, ok: bool) -> None:
+        """Count a change of the certificate's files that was taken, or could not be."""
+        self._reloads.labels("ok" if ok else "refused").inc()
+        self._stale.set(0 if ok else 1)
+
+    def stranger(self) -> None:
+        """Count a connection that was closed because its certificate is another's."""
+        self._strangers.inc()
+
+    def render(self) -> bytes:
+        """Return every figure in Prometheus' text form."""
+        return generate_latest(self.registry)

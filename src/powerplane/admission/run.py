@@ -1,0 +1,147 @@
+"""The webhook at work: watches of namespaces, nodes, domains and policies, and a table made anew when they change."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from powerplane.adapters.cluster_access import ClusterAccess
+from powerplane.adapters.lease import uptime_s
+from powerplane.adapters.watch import Batch, Reflector, Watched, WatchPatience
+from powerplane.admission.predicting import KnownDemand, Predictor, Rates
+from powerplane.admission.table import Table, reaches_of
+from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, POWER_DOMAIN
+from powerplane.models.api.tree import read_tree
+from powerplane.models.errors import InputError
+from powerplane.models.objects import Namespace, Narrow, RawQuantity
+from powerplane.models.quantities import parse_quantity
+from powerplane.models.requests import whole_units
+
+LOG = logging.getLogger(__name__)
+
+MCORES = 1000
+TICK_S = 0.2
+Known = Callable[[], Mapping[str, KnownDemand]]
+
+
+class NodeMeta(Narrow, frozen=True):
+    """A node's name and labels."""
+
+    name: str = ""
+    labels: dict[str, str] | None = None
+
+
+class NodeStatus(Narrow, frozen=True):
+    """What a node offers."""
+
+    allocatable: dict[str, RawQuantity] | None = None
+
+
+class RatedNode(Narrow, frozen=True):
+    """A node, as far as rates go."""
+
+    metadata: NodeMeta
+    status: NodeStatus = NodeStatus()
+
+
+@dataclass(slots=True)
+class Shelf:
+    """Objects of one kind by namespace and name, as the watch last showed them."""
+
+    kept: dict[tuple[str, str], Any]
+    lock: threading.Lock
+    changed: Callable[[], None]
+
+    def sink(self, batch: Batch[Any]) -> None:
+        """Take in a batch, on the watch's thread."""
+        with self.lock:
+            if batch.replace:
+                self.kept.clear()
+            for what, each in batch.changes:
+                key = (getattr(each.metadata, "namespace", ""), each.metadata.name)
+                self.kept.pop(key, None)
+                if what != "DELETED":
+                    self.kept[key] = each
+        self.changed()
+
+
+class AdmissionRun:
+    """Everything behind one webhook's answers.
+
+    Parameters
+    ----------
+    access : ClusterAccess
+    known : callable, optional
+        What workloads' pods draw, by ``namespace/Kind/name``.
+    patience : WatchPatience, optional
+    """
+
+    def __init__(self, access: ClusterAccess, known: Known = dict, patience: WatchPatience | None = None) -> None:
+        self._known = known
+        self._lock = threading.Lock()
+        self._dirty = threading.Event()
+        self._shelves: dict[str, Shelf] = {}
+        self._reflectors: list[Reflector[Any]] = []
+        self._table: Table | None = None
+        watched: list[Watched[Any]] = [
+            Watched("/api/v1/namespaces", "Namespace", Namespace),
+            Watched("/api/v1/nodes", "Node", RatedNode),
+        ]
+        ours = (POWER_DOMAIN, CLUSTER_CAPPING_POLICY, CAPPING_POLICY)
+        watched += [Watched(kind.list_path, kind.name, kind.struct) for kind in ours]
+        for each in watched:
+            shelf = self._shelves[each.kind] = Shelf({}, self._lock, self._dirty.set)
+            self._reflectors.append(Reflector(access, each, shelf.sink, patience, clock=uptime_s))
+
+    def table(self) -> Table | None:
+        """Return the table of the moment; None until every watch has been in step once."""
+        return self._table
+
+    async def run(self) -> None:
+        """Keep the table up to date until cancelled."""
+        for reflector in self._reflectors:
+            reflector.start()
+        try:
+            while True:
+                if self._dirty.is_set() and all(each.status.synced for each in self._reflectors):
+                    self._dirty.clear()
+                    await asyncio.to_thread(self._remake)
+                await asyncio.sleep(TICK_S)
+        finally:
+            self._table = None
+            for reflector in self._reflectors:
+                await asyncio.to_thread(reflector.stop)
+
+    def _remake(self) -> None:
+        try:
+            with self._lock:
+                kept = {kind: dict(shelf.kept) for kind, shelf in self._shelves.items()}
+            namespaces = {each.metadata.name: each.metadata.labels or {} for each in kept["Namespace"].values()}
+            policies = [*kept[CLUSTER_CAPPING_POLICY.name].values(), *kept[CAPPING_POLICY.name].values()]
+            rates = _rates(kept["Node"], kept[POWER_DOMAIN.name])
+            self._table = Table(namespaces, reaches_of(policies), Predictor(rates, self._known()))
+        except Exception:
+            # The table from before serves on; what comes next is tried again.
+            LOG.exception("the table could not be made")
+
+
+def _rates(nodes: Mapping[Any, RatedNode], domains: Mapping[Any, Any]) -> Rates:
+    """What a core draws at the most on any node whose domain states its idle and peak."""
+    named = {node.metadata.name: node for node in nodes.values()}
+    reading = read_tree(domains.values(), [(name, named[name].metadata.labels or {}) for name in sorted(named)])
+    most = 0
+    for name, allowance in reading.allowances.items():
+        node = named.get(name)
+        mcores = _mcores(node) if node is not None else 0
+        if allowance.peak_mw is not None and mcores:
+            most = max(most, -(-max(0, allowance.peak_mw - allowance.idle_mw) * MCORES // mcores))
+    return Rates(per_core_mw=most)
+
+
+def _mcores(node: RatedNode) -> int:
+    try:
+        return whole_units("cpu", parse_quantity((node.status.allocatable or {}).get("cpu", 0)))
+    except InputError:
+        return 0
