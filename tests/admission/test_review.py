@@ -44,7 +44,8 @@ def test_what_is_no_review_is_refused(body):
 def test_what_go_escapes_is_read_as_it_was():
     body = review(pod()).replace(b'"web"', b'"\\u003cweb\\u0026\\u003e"')
     request = read_review(body)
-    assert request.object and request.object["metadata"]["labels"] == {"app": "<web&>"}
+    assert request.object
+    assert request.object["metadata"]["labels"] == {"app": "<web&>"}
 
 
 def test_an_answer_that_changes_nothing_has_no_patch():

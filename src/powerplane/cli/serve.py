@@ -12,10 +12,19 @@ from cyclopts import Group, Parameter
 
 from powerplane.adapters.cluster_access import open_cluster
 from powerplane.adapters.serving.tls import SCHEDULER_NAME, TlsFiles
+from powerplane.admission.metrics import AdmissionMetrics
 from powerplane.cli.exit_codes import OK
 from powerplane.cli.measured_feed import OwnQuery, measured_feed
 from powerplane.cli.options import Context, Kubeconfig, parse_duration
 from powerplane.cli.output import warn
+from powerplane.cli.serve_webhook import (
+    WebhookCert,
+    WebhookHost,
+    WebhookKey,
+    WebhookOptions,
+    WebhookPort,
+    make_webhook,
+)
 from powerplane.cli.watts_source import (
     TELEMETRY,
     CaFile,
@@ -82,10 +91,17 @@ def serve(
     node_label: NodeLabels = None,
     watts: OwnSeries = None,
     watts_label: OwnLabel = "node_name",
+    webhook_port: WebhookPort = None,
+    webhook_host: WebhookHost = "127.0.0.1",
+    webhook_cert: WebhookCert = None,
+    webhook_key: WebhookKey = None,
     bind_pods: Annotated[bool, Parameter(negative=(), help="Answer the verb bind, too; needs the right to.")] = False,
     verbose: Annotated[bool, Parameter(negative=(), help="Log more to stderr.")] = False,
 ) -> int:
     """Answer the scheduler: filter, prioritize, preempt and bind, by the budgets of nodes, racks, rows and feeds.
+
+    With --webhook-port it also answers the API server's admission reviews: new pods are given their predicted watts
+    as a request, where a policy in mode Initial or Enforce is for them.
 
     It reads nodes, pods, PowerDomains, policies and PlacementPlans, and keeps every new pod under their budgets. It
     writes the statuses of our objects, an annotation on one node when refused pods should be tried again, and its
@@ -97,6 +113,7 @@ def serve(
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
     logging.getLogger("urllib3").setLevel(logging.WARNING)
+    webhook_settings = WebhookOptions(webhook_port, webhook_host, webhook_cert, webhook_key).settings()
     measured = WattsFrom(prometheus, None, token_file, ca_file, labels(header), labels(node_label))
 
     def figures() -> Mapping[str, tuple[float, float]]:
@@ -124,7 +141,12 @@ def serve(
         warn("no Lease: a second replica would give the same headroom again")
     if feed is not None:
         feed.start()
-    serve_answers(run.state, listening, ExtenderMetrics(run.reading), [run.run])
+    metrics = ExtenderMetrics(run.reading)
+    if webhook_settings is None:
+        serve_answers(run.state, listening, metrics, [run.run])
+        return OK
+    webhook = make_webhook(access, webhook_settings, AdmissionMetrics(metrics.registry))
+    serve_answers(run.state, listening, metrics, [run.run, webhook.run.run], [webhook.listen])
     return OK
 
 

@@ -1,0 +1,47 @@
+"""The webhook of `powerplane serve`, registered with a rig's API server as deploy/ does, but by its address."""
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tests.rig.extender import Replica
+from tests.rig.processes import free_ports
+from tests.rig.rig import Rig
+
+MANIFEST = Path(__file__).parents[2] / "deploy" / "webhook.yaml"
+CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+
+
+def configuration(rig: Rig, port: int) -> dict[str, Any]:
+    """The shipped configuration, with an address on loopback in the place of the Service."""
+    shipped: dict[str, Any] = next(
+        each for each in yaml.safe_load_all(MANIFEST.read_text()) if each["kind"] == "MutatingWebhookConfiguration"
+    )
+    for hook in shipped["webhooks"]:
+        path = hook["clientConfig"].pop("service")["path"]
+        hook["clientConfig"] = {
+            "url": f"https://127.0.0.1:{port}{path}",
+            "caBundle": base64.b64encode(rig.authority.file.read_bytes()).decode(),
+        }
+    return shipped
+
+
+@contextmanager
+def registered(rig: Rig, port: int) -> Iterator[None]:
+    """The configuration for as long as the block runs."""
+    rig.api.post(CONFIGURATIONS, configuration(rig, port))
+    try:
+        yield
+    finally:
+        rig.api.call("DELETE", f"{CONFIGURATIONS}/powerplane")
+
+
+def webhook_replica(rig: Rig, name: str, *flags: str) -> tuple[Replica, int]:
+    """A replica that has a webhook, not started yet, and the webhook's port."""
+    (port,) = free_ports(1)
+    pair = rig.authority.issue("powerplane-webhook", file=f"webhook-{name}")
+    own = (f"--webhook-port={port}", f"--webhook-cert={pair.certificate}", f"--webhook-key={pair.key}")
+    return Replica(rig, name, *own, *flags), port
