@@ -8,6 +8,7 @@ from powerplane.models.objects import LabelSelector, ObjectMeta
 
 Lever = Literal["capReplicas", "throttle", "limitPower", "migrate", "evict"]
 Mode = Literal["Observe", "Recommend", "Initial", "Enforce"]
+Lock = Literal["Auto", "Partition", "Extender", "Claims", "Gate"]
 Day = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 DAYS: tuple[Day, ...] = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 """In the order of ``datetime.weekday``."""
@@ -139,6 +140,30 @@ class AlgorithmChoice(ApiStruct, frozen=True):
     parameters: dict[str, Any] | None = None
 
 
+class AdmissionChoice(ApiStruct, frozen=True):
+    """How new pods of this policy are let in.
+
+    Attributes
+    ----------
+    lock
+        What holds budgets for them; Auto takes what the cluster offers.
+    unfit
+        Whether a pod that no node could ever hold under its budgets is let in with a warning, or refused.
+    max_gate_seconds
+        How long a gate of ours may hold a pod before it is let go whatever the headroom.
+    fill_requests
+        Whether requests of CPU and memory that a pod leaves out are filled in from its workload's history.
+    scheduler_name
+        Scheduler to give to pods that name none.
+    """
+
+    lock: Lock = "Auto"
+    unfit: Literal["Warn", "Deny"] = "Warn"
+    max_gate_seconds: Annotated[int, bounded(minimum=10, maximum=86_400)] = 600
+    fill_requests: bool = False
+    scheduler_name: Annotated[str, bounded(maxLength=253)] = ""
+
+
 # Not a list of type "set": two writers' sets are merged, and the order, which counts here, would be anybody's.
 LEVERS_DIFFER = Rule("self.all(one, self.exists_one(other, other == one))", "must name each lever once")
 
@@ -166,6 +191,8 @@ class PowerCappingPolicySpec(ApiStruct, frozen=True):
         Observe says what is; Recommend what should be done; Initial acts on new pods; Enforce on running ones, too.
     algorithm
         Who plans for it.
+    admission
+        How its new pods are let in.
     """
 
     selector: LabelSelector | None = None
@@ -177,6 +204,7 @@ class PowerCappingPolicySpec(ApiStruct, frozen=True):
     priority: Annotated[int, bounded(minimum=-1_000_000, maximum=1_000_000)] = 0
     mode: Mode = "Observe"
     algorithm: AlgorithmChoice | None = None
+    admission: AdmissionChoice | None = None
 
     rules = (
         Rule(
