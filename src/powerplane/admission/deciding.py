@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from powerplane.adapters.strict_json import convert
+from powerplane.admission.gating import hold_back
 from powerplane.admission.mutating import give_watts
 from powerplane.admission.review import Request, Verdict
 from powerplane.admission.scope import owner_name, reason_to_leave
@@ -64,7 +65,10 @@ def decide(request: Request, table: Table) -> Decision:
         return Decision(LEFT_ALONE, "unreadable")
     try:
         prediction = table.predictor.predict(f"{namespace}/{owner_name(pod.metadata)}", pod_requests(pod.spec))
-        mutation = give_watts(request.object, pod.spec, prediction)
+        if table.lock_for(namespace, pod.metadata.labels or {}) == "Gate":
+            mutation = hold_back(request.object, pod.spec, prediction, listed=table.listed)
+        else:
+            mutation = give_watts(request.object, pod.spec, prediction)
     except InputError:
         # The API server refuses such a quantity itself, with a better word for it.
         return Decision(LEFT_ALONE, "unreadable")

@@ -54,13 +54,13 @@ def give_watts(pod: Json, spec: PodSpec, prediction: Prediction) -> Mutation:
     run together lack; init containers run before, and hold nothing beside them.
     """
     patch = Patch(pod)
-    lacking = prediction.watts - _watts(_running(spec))
+    lacking = prediction.watts - requested_watts(_running(spec))
     if lacking > 0:
-        own = _watts(PodSpec(containers=spec.containers[:1]))
+        own = requested_watts(PodSpec(containers=spec.containers[:1]))
         text = str(own + lacking)
         patch.put(text, "spec", "containers", 0, "resources", "limits", WATTS_RESOURCE)
         patch.put(text, "spec", "containers", 0, "resources", "requests", WATTS_RESOURCE)
-    return Mutation(patch.operations, max(prediction.watts, _watts(spec)))
+    return Mutation(patch.operations, max(prediction.watts, requested_watts(spec)))
 
 
 def _running(spec: PodSpec) -> PodSpec:
@@ -73,6 +73,7 @@ def _is_sidecar(container: Container) -> bool:
     return container.restart_policy == SIDECAR
 
 
-def _watts(spec: PodSpec) -> int:
+def requested_watts(spec: PodSpec) -> int:
+    """Watts that a pod requests; 0 where it requests none."""
     amounts = pod_requests(spec)
     return whole_units(WATTS_RESOURCE, amounts[WATTS_RESOURCE]) if WATTS_RESOURCE in amounts else 0

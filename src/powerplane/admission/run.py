@@ -17,7 +17,7 @@ from powerplane.models.api.tree import read_tree
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Namespace, Narrow, RawQuantity
 from powerplane.models.quantities import parse_quantity
-from powerplane.models.requests import whole_units
+from powerplane.models.requests import WATTS_RESOURCE, whole_units
 
 LOG = logging.getLogger(__name__)
 
@@ -121,7 +121,9 @@ class AdmissionRun:
             namespaces = {each.metadata.name: each.metadata.labels or {} for each in kept["Namespace"].values()}
             policies = [*kept[CLUSTER_CAPPING_POLICY.name].values(), *kept[CAPPING_POLICY.name].values()]
             rates = _rates(kept["Node"], kept[POWER_DOMAIN.name])
-            self._table = Table(namespaces, reaches_of(policies), Predictor(rates, self._known()))
+            nodes = kept["Node"].values()
+            listed = bool(nodes) and all(WATTS_RESOURCE in (each.status.allocatable or {}) for each in nodes)
+            self._table = Table(namespaces, reaches_of(policies), Predictor(rates, self._known()), listed=listed)
         except Exception:
             # The table from before serves on; what comes next is tried again.
             LOG.exception("the table could not be made")

@@ -4,12 +4,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from powerplane.admission.predicting import Predictor
-from powerplane.models.api.capping_policy import ACTING, CappingPolicyObject, ClusterPowerCappingPolicySpec
+from powerplane.models.api.capping_policy import (
+    ACTING,
+    AdmissionChoice,
+    CappingPolicyObject,
+    ClusterPowerCappingPolicySpec,
+    Lock,
+)
 from powerplane.models.matching import selector_matches
 from powerplane.models.objects import LabelSelector
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 EVERYTHING = LabelSelector()
+DEFAULT_CHOICE = AdmissionChoice()
 
 Labels = Mapping[str, str]
 
@@ -23,11 +30,17 @@ class Reach:
     namespace : str
         "" for every one that ``namespaces`` takes.
     namespaces, pods : LabelSelector
+    choice : AdmissionChoice
+        How they are let in.
+    rank : (bool, int)
+        Whether it is a cluster policy, and its priority: of several policies for a pod the highest counts.
     """
 
     namespace: str
     namespaces: LabelSelector
     pods: LabelSelector
+    choice: AdmissionChoice = DEFAULT_CHOICE
+    rank: tuple[bool, int] = (False, 0)
 
     def takes(self, namespace: str, namespace_labels: Labels, pod_labels: Labels) -> bool:
         """Say whether a pod is among them."""
@@ -45,11 +58,17 @@ class Table:
     namespaces : mapping of name to labels
     reaches : tuple of Reach
     predictor : Predictor
+    offered : str
+        The lock that the cluster offers, for policies that leave it to us.
+    listed : bool
+        Whether nodes list watts.
     """
 
     namespaces: Mapping[str, Labels] = field(default_factory=dict)
     reaches: tuple[Reach, ...] = ()
     predictor: Predictor = field(default_factory=Predictor)
+    offered: Lock = "Auto"
+    listed: bool = False
 
     def labels_of(self, namespace: str) -> Labels:
         """Labels of a namespace; of one that is too new to be known, its name alone."""
@@ -60,6 +79,17 @@ class Table:
         labels = self.labels_of(namespace)
         return any(reach.takes(namespace, labels, pod_labels) for reach in self.reaches)
 
+    def choice_for(self, namespace: str, pod_labels: Labels) -> AdmissionChoice | None:
+        """How a pod is let in; None where no policy in mode Initial or Enforce is for it."""
+        labels = self.labels_of(namespace)
+        takers = [reach for reach in self.reaches if reach.takes(namespace, labels, pod_labels)]
+        return max(takers, key=lambda reach: reach.rank).choice if takers else None
+
+    def lock_for(self, namespace: str, pod_labels: Labels) -> Lock:
+        """What holds budgets for a pod; Auto where that is not known."""
+        choice = self.choice_for(namespace, pod_labels)
+        return self.offered if choice is None or choice.lock == "Auto" else choice.lock
+
 
 def reaches_of(policies: Iterable[CappingPolicyObject]) -> tuple[Reach, ...]:
     """Return what acting policies reach."""
@@ -68,5 +98,6 @@ def reaches_of(policies: Iterable[CappingPolicyObject]) -> tuple[Reach, ...]:
         if policy.spec.mode in ACTING:
             across = policy.spec.namespace_selector if isinstance(policy.spec, ClusterPowerCappingPolicySpec) else None
             own = policy.metadata.namespace
-            found.append(Reach(own, across or EVERYTHING, policy.spec.selector or EVERYTHING))
+            pods, choice = policy.spec.selector or EVERYTHING, policy.spec.admission or DEFAULT_CHOICE
+            found.append(Reach(own, across or EVERYTHING, pods, choice, (not own, policy.spec.priority)))
     return tuple(found)

@@ -1,0 +1,68 @@
+"""The gate on a new pod: it waits, out of the scheduler's sight, until there are watts for it.
+
+A gate can be set at creation only, and afterwards only be taken away (KEP-3521). Other controllers' gates are theirs.
+Where nodes list no watts, a request of them would keep the pod off every node: what it will draw stands in an
+annotation then.
+"""
+
+from typing import Any, Final
+
+from powerplane.admission.mutating import Mutation, give_watts, requested_watts
+from powerplane.admission.patch import Patch
+from powerplane.admission.predicting import Prediction
+from powerplane.models.objects import PodSpec
+
+Json = dict[str, Any]
+
+GATE: Final = "powerplane.dev/power"
+PREDICTED_ANNOTATION: Final = "powerplane.dev/predicted-watts"
+"""Set on new pods by the webhook alone: whole watts."""
+
+CRITICAL_CLASSES = ("system-cluster-critical", "system-node-critical")
+CRITICAL_PRIORITY = 2_000_000_000
+"""From here on priorities are the system's (kubernetes/pkg/apis/scheduling: HighestUserDefinablePriority + 1e9)."""
+
+
+def is_critical(spec: PodSpec) -> bool:
+    """Whether a pod is the system's own, which must never wait for us."""
+    return spec.priority_class_name in CRITICAL_CLASSES or (spec.priority or 0) >= CRITICAL_PRIORITY
+
+
+def hold_back(pod: Json, spec: PodSpec, prediction: Prediction, *, listed: bool) -> Mutation:
+    """Let a pod wait for its watts.
+
+    Parameters
+    ----------
+    pod : dict
+        As in the review; changed in place.
+    spec : PodSpec
+        The same, decoded; it has a container.
+    prediction : Prediction
+    listed : bool
+        Whether nodes list watts, so that they can be requested.
+
+    Raises
+    ------
+    InputError
+        For a quantity that cannot be read.
+    """
+    mutation = give_watts(pod, spec, prediction) if listed else _note_watts(pod, spec, prediction)
+    if is_critical(spec):
+        return mutation
+    patch = Patch(pod)
+    if {"name": GATE} not in (pod["spec"].get("schedulingGates") or []):
+        patch.append({"name": GATE}, "spec", "schedulingGates")
+    return Mutation([*mutation.operations, *patch.operations], mutation.watts)
+
+
+def noted_watts(annotations: dict[str, str] | None) -> int:
+    """Watts by the annotation; 0 where there is none that can be read."""
+    text = (annotations or {}).get(PREDICTED_ANNOTATION, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0
+
+
+def _note_watts(pod: Json, spec: PodSpec, prediction: Prediction) -> Mutation:
+    patch = Patch(pod)
+    watts = max(prediction.watts, requested_watts(spec), noted_watts(pod["metadata"].get("annotations")))
+    patch.put(str(watts), "metadata", "annotations", PREDICTED_ANNOTATION)
+    return Mutation(patch.operations, watts)
