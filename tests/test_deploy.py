@@ -6,6 +6,9 @@ from pathlib import Path
 
 import yaml
 
+from powerplane.admission.gate_facts import GRANTED_ANNOTATION
+from powerplane.admission.gating import GATE, PREDICTED_ANNOTATION
+from powerplane.admission.release_run import LEASE as GATES_LEASE
 from powerplane.models.api.kinds import KINDS
 from powerplane.models.mobility import DO_NOT_DISRUPT
 from powerplane.node_watts.facts import CLOSED_TAINT
@@ -39,12 +42,13 @@ def test_policies_name_the_taint_and_the_annotations_that_the_code_writes_and_re
     assert taints == {CLOSED_TAINT}
     keys = set(re.findall(r"powerplane\.dev/[\w-]+", POLICIES))
     shield = next(key for key in DO_NOT_DISRUPT if key.startswith("powerplane.dev/"))
-    assert keys == {"powerplane.dev/watts", "powerplane.dev/allow-node-name", HEADROOM_ANNOTATION, shield}
+    ours = {HEADROOM_ANNOTATION, GRANTED_ANNOTATION, PREDICTED_ANNOTATION, GATE}
+    assert keys == {"powerplane.dev/watts", "powerplane.dev/allow-node-name", shield} | ours
 
 
 def test_every_lease_of_the_code_is_made_and_granted_to_its_account():
     settings = {field.name: field.default for field in fields(RunSettings)}
-    assert names("Lease") == {LEASE, settings["lease"]}
+    assert names("Lease") == {LEASE, GATES_LEASE, settings["lease"]}
     assert settings["namespace"] == NAMESPACE
     granted = {
         rule["resourceNames"][0]

@@ -14,6 +14,7 @@ from tests.rig.rig import Rig
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SERVING = "system:serviceaccount:powerplane-system:powerplane"
 NODE_WRITER = "system:serviceaccount:powerplane-system:powerplane-node-writer"
+GATE_RELEASER = "system:serviceaccount:powerplane-system:powerplane-gate-releaser"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 POLICIES = f"{ADMISSION}/validatingadmissionpolicies"

@@ -9,6 +9,7 @@ from tests.rig.cluster import WATTS, clear, node, pod
 from tests.rig.objects import apply, install_crds, written
 from tests.rig.rig import Rig
 from tests.rig.security import (
+    GATE_RELEASER,
     NODE_WRITER,
     POLICIES,
     RBAC,
@@ -53,6 +54,8 @@ PROBED = {
     "deployments": ("/apis/apps/v1/namespaces/team/deployments", "d"),
     "own lease": (LEASES, "powerplane"),
     "writer's lease": (LEASES, "powerplane-node-watts"),
+    "releaser's lease": (LEASES, "powerplane-gates"),
+    "quotas": ("/api/v1/namespaces/team/resourcequotas", "q"),
     "another lease": (LEASES, "somebody-elses"),
     "clusterroles": ("/apis/rbac.authorization.k8s.io/v1/clusterroles", "powerplane:read"),
     "admission": (f"{ADMISSION}/validatingadmissionpolicies", "powerplane-plans"),
@@ -90,6 +93,10 @@ MAY: dict[str, set[str]] = {
     NODE_WRITER: SEEN
     | {"patch nodes", "patch nodes/status"}
     | {f"{verb} writer's lease" for verb in ("get", "update", "patch")},
+    GATE_RELEASER: SEEN
+    | {"patch pods"}
+    | {f"{verb} quotas" for verb in READ}
+    | {f"{verb} releaser's lease" for verb in ("get", "update", "patch")},
 }
 """Everything among the probed that an account of ours may do."""
 
@@ -215,7 +222,8 @@ def test_binding_is_a_right_apart(guarded: Rig) -> None:
 
 
 def test_a_lease_of_ours_can_be_taken(guarded: Rig) -> None:
-    for account, name in ((SERVING, "powerplane"), (NODE_WRITER, "powerplane-node-watts")):
+    own = ((SERVING, "powerplane"), (NODE_WRITER, "powerplane-node-watts"), (GATE_RELEASER, "powerplane-gates"))
+    for account, name in own:
         lease = as_user(guarded, account, "GET", f"{LEASES}/{name}")
         body = {**lease.body, "spec": {"holderIdentity": "me", "leaseDurationSeconds": 6}}
         assert as_user(guarded, account, "PUT", f"{LEASES}/{name}", body).ok
@@ -249,15 +257,16 @@ def creates(user: str, namespace: str = "team", **changes: Any) -> Act:
 
 
 def updates(user: str, before: dict[str, Any], patch: Any, kind: str = MERGE, subresource: str = "") -> Act:
-    """A change of a pod that an administrator made."""
+    """A change of a pod that an administrator made; by the administrator where no user is named."""
 
     def act(rig: Rig) -> Answer:
         made = pod("old", namespace="team", watts=100, **before.get("spec", {}))
         made["metadata"] |= before.get("metadata", {})
         rig.api.delete(f"{PODS}/old", {"gracePeriodSeconds": 0})
         rig.api.post(PODS, made)
+        path = f"{PODS}/old{subresource}?dryRun=All"
         try:
-            return as_user(rig, user, "PATCH", f"{PODS}/old{subresource}?dryRun=All", patch, kind)
+            return as_user(rig, user, "PATCH", path, patch, kind) if user else rig.api.call("PATCH", path, patch, kind)
         finally:
             rig.api.delete(f"{PODS}/old", {"gracePeriodSeconds": 0})
 
@@ -279,11 +288,32 @@ def offers(**amounts: str | None) -> dict[str, Any]:
 
 OWNER = {"apiVersion": "v1", "kind": "Pod", "name": "gone", "uid": "0b0e7f1e-0000-4000-8000-000000000000"}
 KEY, SHIELD = "powerplane.dev/told", "powerplane.dev/do-not-disrupt"
-GATE = {"spec": {"schedulingGates": [{"name": "powerplane.dev/watts"}, {"name": "example.com/other"}]}}
+GATE = {"spec": {"schedulingGates": [{"name": "powerplane.dev/power"}, {"name": "example.com/other"}]}}
 LIFTED = [{"op": "remove", "path": "/spec/schedulingGates/0"}]
 OTHER_LIFTED = [{"op": "remove", "path": "/spec/schedulingGates/1"}]
 MOVING = "status-taint.cluster-autoscaler.kubernetes.io/powerplane-moving-watts"
 WOKEN = "powerplane.dev/headroom-grew"
+UNGATED: dict[str, Any] = {}
+G = GATE_RELEASER
+
+
+def lifts(*more: dict[str, Any], before: dict[str, Any] | None = None, user: str = GATE_RELEASER) -> Act:
+    """The gate lifted, and something else with it."""
+    return updates(user, GATE if before is None else before, [*LIFTED, *more], JSON_PATCH)
+
+
+def adds(path: str, value: Any) -> dict[str, Any]:
+    return {"op": "add", "path": path, "value": value}
+
+
+GRANTED = adds("/metadata/annotations", {"powerplane.dev/granted": "headroom"})
+IN_R1 = {"nodeSelectorTerms": [{"matchExpressions": [{"key": "rack", "operator": "In", "values": ["r1"]}]}]}
+PINNED = adds("/spec/affinity", {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": IN_R1}})
+PREFERRED = [{"weight": 1, "preference": IN_R1["nodeSelectorTerms"][0]}]
+LEANING = adds("/spec/affinity", {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": PREFERRED}})
+OTHER_TOO = {"op": "remove", "path": "/spec/schedulingGates/0"}
+DEADLINE = adds("/spec/activeDeadlineSeconds", 9)
+IMAGE = {"op": "replace", "path": "/spec/containers/0/image", "value": "mine"}
 READY_CONDITION = {"conditions": [{"type": "Ready", "status": "False"}]}
 W, S = NODE_WRITER, f"{NODE}/status"
 PLANS = f"{OURS}/placementplans"
@@ -510,6 +540,35 @@ GUARDS: list[tuple[str, str, Act, Act]] = [
         "a scheduling gate under",
         updates(TENANT, GATE, LIFTED, JSON_PATCH),
         updates(RELEASER, GATE, LIFTED, JSON_PATCH),
+    ),
+    (
+        "gates",
+        "a scheduling gate under",
+        updates(TENANT, GATE, LIFTED, JSON_PATCH),
+        updates("", GATE, LIFTED, JSON_PATCH),
+    ),
+    ("gate-releaser", "may change only pods that wait", updates(G, UNGATED, [GRANTED], JSON_PATCH), lifts()),
+    ("gate-releaser", "and no other gate", updates(G, GATE, OTHER_LIFTED, JSON_PATCH), lifts(GRANTED)),
+    ("gate-releaser", "and no other gate", lifts(OTHER_TOO), lifts(GRANTED, PINNED)),
+    ("gate-releaser", "labels, owners", lifts(adds("/metadata/labels", {"a": "b"})), lifts()),
+    ("gate-releaser", "labels, owners", lifts(adds("/metadata/ownerReferences", [OWNER])), lifts()),
+    ("gate-releaser", "labels, owners", lifts(adds("/metadata/finalizers", ["a.b/c"])), lifts()),
+    ("gate-releaser", "annotations", lifts(adds("/metadata/annotations", {"a": "b"})), lifts(GRANTED)),
+    ("gate-releaser", "what a pod runs", lifts(IMAGE), lifts()),
+    ("gate-releaser", "its gate and tighten", lifts(DEADLINE), lifts(PINNED)),
+    ("gate-releaser", "its gate and tighten", lifts(adds("/spec/nodeSelector", {"rack": "r1"})), lifts(PINNED)),
+    ("gate-releaser", "its gate and tighten", lifts(LEANING), lifts(PINNED)),
+    (
+        "pod-keys",
+        "annotations under powerplane.dev/",
+        updates(TENANT, {}, metadata(annotations={"powerplane.dev/predicted-watts": "1"})),
+        creates(TENANT, annotations={"powerplane.dev/predicted-watts": "100"}),
+    ),
+    (
+        "pod-keys",
+        "annotations under powerplane.dev/",
+        creates(TENANT, annotations={"powerplane.dev/granted": "headroom"}),
+        creates(TENANT),
     ),
     ("plans", "and by nobody else", does(LABELLER, "POST", PLANS, PLAN), does(RELEASER, "POST", PLANS, PLAN)),
     (

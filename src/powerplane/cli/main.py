@@ -56,6 +56,7 @@ def build_app(name: str = "powerplane") -> App:
         help="Write or check a kube-scheduler configuration with the extender.",
     )
     app.command(commands + "serve:serve", name="serve", help="Answer the scheduler: the extender.")
+    app.command(commands + "release:release", name="release", help="Let gated pods go, whatever the budgets.")
     node_watts = App(name="node-watts", help="Watts that nodes offer as a resource.", help_format="plaintext")
     node_watts.command(commands + "node_watts:run", name="run", help="Keep what nodes offer under every budget.")
     node_watts.command(commands + "node_watts:off", name="off", help="Take the watts off every node.")

@@ -11,19 +11,23 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from powerplane.adapters.cluster_access import open_cluster
+from powerplane.adapters.serving.server import Background
 from powerplane.adapters.serving.tls import SCHEDULER_NAME, TlsFiles
 from powerplane.admission.metrics import AdmissionMetrics
+from powerplane.admission.release_run import ReleaseSettings
 from powerplane.cli.exit_codes import OK
 from powerplane.cli.measured_feed import OwnQuery, measured_feed
 from powerplane.cli.options import Context, Kubeconfig, parse_duration
 from powerplane.cli.output import warn
 from powerplane.cli.serve_webhook import (
+    ReleaseGates,
     WebhookCert,
     WebhookHost,
     WebhookKey,
     WebhookOptions,
     WebhookPort,
     make_webhook,
+    run_releaser,
 )
 from powerplane.cli.watts_source import (
     TELEMETRY,
@@ -95,6 +99,7 @@ def serve(
     webhook_host: WebhookHost = "127.0.0.1",
     webhook_cert: WebhookCert = None,
     webhook_key: WebhookKey = None,
+    release_gates: ReleaseGates = False,
     bind_pods: Annotated[bool, Parameter(negative=(), help="Answer the verb bind, too; needs the right to.")] = False,
     verbose: Annotated[bool, Parameter(negative=(), help="Log more to stderr.")] = False,
 ) -> int:
@@ -142,11 +147,15 @@ def serve(
     if feed is not None:
         feed.start()
     metrics = ExtenderMetrics(run.reading)
+    background: list[Background] = [run.run]
+    if release_gates:
+        gates = ReleaseSettings(identity=settings.identity, namespace=namespace)
+        background.append(lambda: run_releaser(access, gates, metrics.registry))
     if webhook_settings is None:
-        serve_answers(run.state, listening, metrics, [run.run])
+        serve_answers(run.state, listening, metrics, background)
         return OK
     webhook = make_webhook(access, webhook_settings, AdmissionMetrics(metrics.registry))
-    serve_answers(run.state, listening, metrics, [run.run, webhook.run.run], [webhook.listen])
+    serve_answers(run.state, listening, metrics, [*background, webhook.run.run], [webhook.listen])
     return OK
 
 

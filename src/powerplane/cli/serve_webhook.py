@@ -1,17 +1,20 @@
-"""``powerplane serve --webhook-port``: the admission webhook in the same process, on a port of its own."""
+"""``powerplane serve --webhook-port`` and ``--release-gates``: the webhook and the releaser in the same process."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Group, Parameter
+from prometheus_client import CollectorRegistry
 
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.serving.listener import Listener, ListenerSettings
 from powerplane.adapters.serving.tls import TlsFiles
 from powerplane.admission.app import LIMITS, AdmissionApp
 from powerplane.admission.metrics import AdmissionMetrics
+from powerplane.admission.release_run import ReleaseRun, ReleaseSettings
 from powerplane.admission.run import AdmissionRun
 from powerplane.models.errors import UsageError
 
@@ -27,6 +30,14 @@ WebhookCert = Annotated[
     Parameter(group=WEBHOOK, help="Its certificate, for the Service's name; read again when it changes."),
 ]
 WebhookKey = Annotated[Path | None, Parameter(group=WEBHOOK, help="Its key.")]
+ReleaseGates = Annotated[
+    bool,
+    Parameter(
+        group=WEBHOOK,
+        negative=(),
+        help="Let pods go that wait for watts behind a gate, as headroom comes; needs the right to patch pods.",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +84,13 @@ def make_webhook(access: ClusterAccess, settings: ListenerSettings, metrics: Adm
     """Put a webhook together; nothing is asked or listened on yet."""
     run = AdmissionRun(access)
     return Webhook(lambda: Listener(AdmissionApp(run.table, metrics), settings, metrics), run)
+
+
+async def run_releaser(access: ClusterAccess, settings: ReleaseSettings, registry: CollectorRegistry) -> None:
+    """Let gated pods go, on threads of its own, until cancelled."""
+    releaser = ReleaseRun(access, settings, registry)
+    releaser.start()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.to_thread(releaser.stop)

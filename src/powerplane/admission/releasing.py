@@ -1,0 +1,325 @@
+"""Who is let go now: the releaser's memory and its one decision, a pure function of what was seen and of the clock.
+
+Every pod that was let go is charged until it is bound or gone (``headroom``). The rules are told, with formulas, in
+docs/explanation/gates.md.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from powerplane.admission.gate_books import Moment
+from powerplane.admission.gate_facts import Draw, PodFact
+from powerplane.admission.gate_ground import Ground
+from powerplane.admission.granting import all_roomy, choose, set_aside
+from powerplane.admission.headroom import Asked, Headroom
+from powerplane.admission.queue import FairQueue
+from powerplane.models.power_tree import Ints
+
+Reason = Literal["headroom", "overdue", "no_policy"]
+Outcome = Literal["done", "stale", "refused", "unknown"]
+State = Literal["sending", "done", "stale", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How patient the releaser is.
+
+    Parameters
+    ----------
+    patience_s : float
+        A pod that has waited so long and fits nowhere has watts set aside for it.
+    overdue_hold_s : float
+        How long a pod that was let go without headroom is charged wherever it might go.
+    stale_s : float
+        How long to wait for the watch to show why a write was not taken.
+    retry_s : float
+        Until a write that failed is tried again.
+    """
+
+    patience_s: float = 60.0
+    overdue_hold_s: float = 30.0
+    stale_s: float = 10.0
+    retry_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A pod that is let go.
+
+    Parameters
+    ----------
+    pod : PodFact
+    reason : str
+        "headroom"; "overdue": it has waited as long as its policy lets it; "no_policy": nobody asks it to wait.
+    nodes : tuple of str
+        Where it may come to stand; empty: anywhere that its own rules let it go to.
+    hostnames : tuple of str
+        Labels of these nodes.
+    """
+
+    pod: PodFact
+    reason: Reason
+    nodes: tuple[str, ...] = ()
+    hostnames: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A release that the watch does not show yet."""
+
+    release: Release
+    at_s: float
+    state: State = "sending"
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one look came to.
+
+    Parameters
+    ----------
+    releases : tuple of Release
+        To be written.
+    waiting : int
+        Pods that stay behind the gate.
+    set_aside : int
+        Of these, those that have watts kept back.
+    never : int
+        Of these, those that fit no node even if nobody else were there.
+    oldest_s : float
+        How long the oldest of them has waited.
+    on_their_way : int
+        Pods let go and not bound yet.
+    """
+
+    releases: tuple[Release, ...] = ()
+    waiting: int = 0
+    set_aside: int = 0
+    never: int = 0
+    oldest_s: float = 0.0
+    on_their_way: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All that a decision rests on.
+
+    Parameters
+    ----------
+    moment : Moment
+    ground : Ground
+    most_s : callable
+        How long a pod may be held; None where no policy asks it to wait.
+    weights : mapping of namespace to int
+        Quotas of watts.
+    now_s : float
+        By the time of day, as pods' creation is told.
+    clock_s : float
+        By a clock that only goes on.
+    """
+
+    moment: Moment
+    ground: Ground
+    most_s: Callable[[PodFact], float | None]
+    weights: Mapping[str, int]
+    now_s: float
+    clock_s: float
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What a round adds up to, as it goes."""
+
+    releases: list[Release] = field(default_factory=list)
+    waiting: int = 0
+    set_aside: int = 0
+    never: int = 0
+    oldest_s: float = 0.0
+
+
+class Releaser:
+    """Decides who is let go; knows what it has decided before.
+
+    Parameters
+    ----------
+    terms : Terms
+    """
+
+    def __init__(self, terms: Terms | None = None) -> None:
+        self.terms = terms or Terms()
+        self.grants: dict[str, Grant] = {}
+        self._first_seen_s: dict[str, float] = {}
+        self._overdue_since_s: dict[str, float] = {}
+        self._places: dict[str, str] = {}
+        self._not_before_s: dict[str, float] = {}
+
+    def note(self, release: Release, outcome: Outcome, clock_s: float) -> None:
+        """Take in what became of a write: done, not as it was seen any more (stale), refused, or unknown."""
+        grant = self.grants.get(release.pod.uid)
+        if grant is None or grant.release != release:
+            return
+        if outcome == "refused":
+            del self.grants[release.pod.uid]
+            self._not_before_s[release.pod.uid] = clock_s + self.terms.retry_s
+        else:
+            self.grants[release.pod.uid] = replace(grant, state=outcome, at_s=clock_s)
+
+    def decide(self, seen: Seen) -> Round:
+        """Return who is let go now."""
+        self._remember(seen)
+        headroom = seen.ground.headroom(seen.moment)
+        held = self._charge_granted(seen, headroom)
+        tally = _Tally(releases=self._again(seen))
+        queue = FairQueue(self._queued(seen, headroom, tally), held, seen.weights)
+        self._serve(seen, headroom, queue, tally)
+        for release in tally.releases:
+            self.grants[release.pod.uid] = Grant(release, seen.clock_s)
+        return Round(
+            tuple(tally.releases),
+            tally.waiting,
+            tally.set_aside,
+            tally.never,
+            tally.oldest_s,
+            len(seen.moment.on_their_way),
+        )
+
+    # -- what was decided before
+
+    def _remember(self, seen: Seen) -> None:
+        """Forget who is gone, and grants that did not come about."""
+        waiting = {pod.uid: pod for pod in seen.moment.waiting}
+        leaving = {pod.uid for pod in seen.moment.on_their_way}
+        for uid, grant in list(self.grants.items()):
+            pod = waiting.get(uid)
+            if pod is None or self._failed(grant, pod, seen.clock_s):
+                del self.grants[uid]
+        for memory in (self._first_seen_s, self._places, self._not_before_s):
+            for uid in [uid for uid in memory if uid not in waiting]:
+                del memory[uid]
+        for uid in [uid for uid in self._overdue_since_s if uid not in leaving]:
+            del self._overdue_since_s[uid]
+        for uid in waiting:
+            self._first_seen_s.setdefault(uid, seen.clock_s)
+
+    def _failed(self, grant: Grant, pod: PodFact, clock_s: float) -> bool:
+        """Whether a grant is over though its pod still waits: somebody else changed the pod first."""
+        if grant.state not in ("stale", "unknown"):
+            return False
+        if pod.version != grant.release.pod.version:
+            return True
+        return grant.state == "stale" and clock_s - grant.at_s > self.terms.stale_s
+
+    def _again(self, seen: Seen) -> list[Release]:
+        """Writes that nobody knows the end of: the same once more, which changes nothing if it was done."""
+        return [
+            grant.release
+            for grant in self.grants.values()
+            if grant.state == "unknown" and seen.clock_s - grant.at_s >= self.terms.retry_s
+        ]
+
+    def _charge_granted(self, seen: Seen, headroom: Headroom) -> dict[str, int]:
+        """Charge whoever was let go and is not bound; return what each namespace holds."""
+        held = dict(seen.moment.namespace_mw)
+        for pod in seen.moment.on_their_way:
+            if self._counts(pod, seen.clock_s):
+                asked = seen.ground.reach(pod)
+                headroom.charge(np.flatnonzero(asked.allowed), asked)
+            _add(held, pod.namespace, _least_mw(pod.draw))
+        for grant in self.grants.values():
+            release = grant.release
+            if release.reason == "headroom":
+                headroom.charge(self._columns(seen, release), seen.ground.asked(release.pod))
+                _add(held, release.pod.namespace, _least_mw(release.pod.draw))
+        return held
+
+    def _counts(self, pod: PodFact, clock_s: float) -> bool:
+        if pod.granted == "headroom":
+            return True
+        since_s = self._overdue_since_s.setdefault(pod.uid, clock_s)
+        return pod.granted == "overdue" and clock_s - since_s <= self.terms.overdue_hold_s
+
+    def _columns(self, seen: Seen, release: Release) -> Ints:
+        if not release.nodes:
+            return np.flatnonzero(seen.ground.reach(release.pod).allowed)
+        index = seen.ground.tree.index
+        return np.array([index[name] for name in release.nodes if name in index], dtype=np.int64)
+
+    # -- who is next
+
+    def _queued(self, seen: Seen, headroom: Headroom, tally: _Tally) -> Iterator[PodFact]:
+        """Pods that may be granted something; those that nothing may hold any longer are let go on the way."""
+        for pod in sorted(seen.moment.waiting, key=lambda each: (each.created_s, each.uid)):
+            if pod.uid in self.grants or self._not_before_s.get(pod.uid, 0.0) > seen.clock_s:
+                continue
+            most_s = seen.most_s(pod)
+            if most_s is None:
+                tally.releases.append(Release(pod, "no_policy"))
+            elif self.waited_s(pod, seen) >= most_s:
+                tally.releases.append(self._granted(seen, headroom, pod) or Release(pod, "overdue"))
+            elif pod.other_gates or not seen.ground.holds:
+                self._keep(pod, seen, tally)
+            else:
+                yield pod
+
+    def waited_s(self, pod: PodFact, seen: Seen) -> float:
+        """How long a pod has waited, by the server's clock or by ours: whichever says more."""
+        return max(seen.now_s - pod.created_s, seen.clock_s - self._first_seen_s.get(pod.uid, seen.clock_s))
+
+    def _serve(self, seen: Seen, headroom: Headroom, queue: FairQueue[PodFact], tally: _Tally) -> None:
+        """Go through the queue once. Headroom only shrinks on the way: what fitted nowhere is not asked again."""
+        full: set[tuple[bytes, Draw, tuple[int, ...]]] = set()
+        for pod in queue:
+            kind = (pod.wish.key if pod.wish else b"", pod.draw, pod.requests)
+            release = None if kind in full else self._granted(seen, headroom, pod)
+            if release is not None:
+                tally.releases.append(release)
+                queue.granted(pod.namespace, _least_mw(pod.draw))
+                continue
+            full.add(kind)
+            self._keep(pod, seen, tally)
+            if self.waited_s(pod, seen) >= self.terms.patience_s:
+                self._set_aside(seen, headroom, pod, tally)
+
+    def _granted(self, seen: Seen, headroom: Headroom, pod: PodFact) -> Release | None:
+        """Find a place, and charge it."""
+        if not seen.ground.holds:
+            return None
+        asked = seen.ground.asked(pod)
+        if all_roomy(headroom, asked):
+            headroom.charge(np.flatnonzero(seen.ground.reach(pod).allowed), asked)
+            return Release(pod, "headroom")
+        nodes = choose(headroom, seen.ground.nameable(asked))
+        if not len(nodes):
+            return None
+        headroom.charge(nodes, asked)
+        ground = seen.ground
+        columns = sorted(nodes.tolist())
+        names = tuple(ground.tree.nodes[column].name for column in columns)
+        return Release(pod, "headroom", names, tuple(ground.hostnames[column] for column in columns))
+
+    def _set_aside(self, seen: Seen, headroom: Headroom, pod: PodFact, tally: _Tally) -> None:
+        asked: Asked = seen.ground.nameable(seen.ground.asked(pod))
+        before = seen.ground.tree.index.get(self._places.get(pod.uid, ""), -1)
+        node = set_aside(headroom, asked, before)
+        if node < 0:
+            tally.never += 1
+            return
+        self._places[pod.uid] = seen.ground.tree.nodes[node].name
+        headroom.charge(np.array([node], dtype=np.int64), asked)
+        tally.set_aside += 1
+
+    def _keep(self, pod: PodFact, seen: Seen, tally: _Tally) -> None:
+        tally.waiting += 1
+        tally.oldest_s = max(tally.oldest_s, self.waited_s(pod, seen))
+
+
+def _least_mw(draw: Draw) -> int:
+    """What a namespace is charged with for a pod: what it states."""
+    return draw.stated_mw or 0
+
+
+def _add(held: dict[str, int], namespace: str, mw: int) -> None:
+    held[namespace] = held.get(namespace, 0) + mw
