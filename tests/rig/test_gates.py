@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from tests.rig import processes
 from tests.rig.cluster import WATTS, bound, make_nodes, make_pods, node, pod
 from tests.rig.extender import Replica, change_domain, install_objects, make_domains
 from tests.rig.floor import Floor
 from tests.rig.objects import apply, written
 from tests.rig.processes import wait_for
 from tests.rig.rig import Rig
+from tests.rig.security import GATE_RELEASER, applied, wait_for_guards
 from tests.rig.webhook import registered, webhook_replica
 from tests.rig.witness import Witness
 
@@ -231,3 +233,28 @@ def test_the_webhook_gates_what_should_wait_and_the_releaser_lets_it_go_where_no
             assert wait_for(lambda: len(bound(rig)) == 4, 30, 0.2)
     finally:
         replica.stop()
+
+
+def test_the_releaser_works_under_its_own_account_and_the_shipped_policies(rig: Rig) -> None:
+    groups = ("system:serviceaccounts", "system:serviceaccounts:powerplane-system")
+    floor = Floor(racks=2, per_rack=2, rack_w=500)
+    install_objects(rig)
+    with applied(rig, "rbac.yaml", "admission-policies.yaml"):
+        lay(rig, floor)
+        wait_for_guards(rig, lambda: True)
+        log = rig.folder / "releaser.log"
+        kubeconfig = rig.kubeconfig_for(GATE_RELEASER, *groups)
+        command = [sys.executable, "-m", "powerplane", "release", "--run", f"--kubeconfig={kubeconfig}"]
+        pid = processes.spawn(command, log, outlive=False, PYTHONUNBUFFERED="1")
+        try:
+            with Witness(rig, floor.budgets()) as witness:
+                make_pods(rig, [gated(f"p{i}", 200) for i in range(10)])
+                assert wait_for(lambda: len(bound(rig)) == 4, 30, 0.2), log.read_text()
+                time.sleep(2)
+                assert witness.breaches == []
+                assert len(bound(rig)) == 4
+        finally:
+            processes.stop(pid)
+        told = log.read_text().lower()
+        assert "forbidden" not in told
+        assert "denied" not in told

@@ -50,7 +50,7 @@ def list_gated(access: ClusterAccess) -> list[Gated]:
     return found
 
 
-def release_all(access: ClusterAccess) -> int:
+def free_all(access: ClusterAccess) -> int:
     """Take our gate off every pod; others' gates stay.
 
     Returns

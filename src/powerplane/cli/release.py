@@ -1,17 +1,26 @@
 """``powerplane release``."""
 
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
+from prometheus_client import CollectorRegistry, start_http_server
 
-from powerplane.adapters.cluster_access import open_cluster
-from powerplane.admission.release_all import list_gated
-from powerplane.admission.release_all import release_all as free_all
+from powerplane.adapters.cluster_access import ClusterAccess, open_cluster
+from powerplane.admission.release_all import free_all, list_gated
+from powerplane.admission.release_run import ReleaseRun, ReleaseSettings
 from powerplane.cli.exit_codes import OK
 from powerplane.cli.options import Context, Kubeconfig
 from powerplane.cli.output import print_text, warn
 from powerplane.cli.progress import progress
 from powerplane.models.errors import UsageError
+
+RUN = Group("With --run", sort_key=3)
 
 
 def release(
@@ -19,18 +28,33 @@ def release(
     release_all: Annotated[
         bool, Parameter(name="--all", negative=(), help="Every pod behind our gate, whatever the budgets.")
     ] = False,
-    yes: Annotated[bool, Parameter(negative=(), help="Do it; without this the pods are only named.")] = False,
+    yes: Annotated[
+        bool, Parameter(negative=(), help="With --all: do it; without this the pods are only named.")
+    ] = False,
+    run: Annotated[bool, Parameter(negative=(), help="As headroom comes, until it is ended.")] = False,
+    namespace: Annotated[str, Parameter(group=RUN, help="Of the Lease.")] = "powerplane-system",
+    identity: Annotated[str | None, Parameter(group=RUN, help="This replica's name; default the host's.")] = None,
+    operations_port: Annotated[int | None, Parameter(group=RUN, help="Port of /metrics, on 127.0.0.1.")] = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> int:
-    """Let pods go that wait behind the gate powerplane.dev/power: the way out when PowerPlane is gone for good.
+    """Let pods go that wait behind the gate powerplane.dev/power.
 
-    It needs the API server and nothing of PowerPlane's. Budgets are not looked at. First stop the webhook (`kubectl
-    delete mutatingwebhookconfiguration powerplane`), or new pods are held again. Without --yes nothing is changed.
+    With --run as headroom comes, in order; under the account powerplane-gate-releaser it needs nothing else of
+    PowerPlane's, and `powerplane serve --release-gates` does the same. SIGTERM or Ctrl-C ends it.
+
+    With --all everybody at once, whatever the budgets: the way out when PowerPlane is gone for good. It needs the API
+    server only. First stop the webhook (`kubectl delete mutatingwebhookconfiguration powerplane`), or new pods are
+    held again. Without --yes nothing is changed.
     """
-    if not release_all:
-        raise UsageError("nothing says which pods to let go", "give --all")
+    if release_all == run:
+        raise UsageError("nothing says which pods to let go", "give one of --all and --run")
+    if yes and run:
+        raise UsageError("--yes goes with --all", "leave it out")
     access = open_cluster(kubeconfig, context)
+    if run:
+        settings = ReleaseSettings(identity or os.environ.get("POD_NAME") or socket.gethostname(), namespace)
+        return _run(access, settings, operations_port)
     if yes:
         with progress("letting pods go"):
             count = free_all(access)
@@ -40,4 +64,20 @@ def release(
     for pod in waiting:
         print_text(f"{pod.namespace}/{pod.name}")
     warn(f"{len(waiting)} pods would be let go, whatever the budgets: add --yes to do it")
+    return OK
+
+
+def _run(access: ClusterAccess, settings: ReleaseSettings, operations_port: int | None) -> int:
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("urllib3").setLevel(logging.WARNING)
+    registry = CollectorRegistry()
+    releaser = ReleaseRun(access, settings, registry)
+    if operations_port is not None:
+        start_http_server(operations_port, "127.0.0.1", registry)
+    over = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: over.set())
+    releaser.start()
+    over.wait()
+    releaser.stop()
     return OK
