@@ -32,15 +32,16 @@ def release_of(made, *hostnames):
 def test_only_our_gate_is_lifted_and_the_reason_is_noted():
     made = waiting()
     after = apply_patch(made, release_patch(release_of(made)))
+    assert pod_fact(msgspec.convert(after, SeenPod)).on_its_way
     assert after["spec"] == {"containers": [{"name": "c"}], "schedulingGates": [{"name": "other"}]}
-    assert after["metadata"]["annotations"] == {"powerplane.dev/granted": "headroom"}
+    assert after["metadata"]["annotations"] == {"powerplane.dev/granted": "anywhere"}
 
 
 def test_annotations_of_others_stay():
     made = waiting()
     made["metadata"]["annotations"] = {"a": "b"}
     after = apply_patch(made, release_patch(release_of(made)))
-    assert after["metadata"]["annotations"] == {"a": "b", "powerplane.dev/granted": "headroom"}
+    assert after["metadata"]["annotations"] == {"a": "b", "powerplane.dev/granted": "anywhere"}
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,32 @@ def test_a_storm_of_gated_pods_breaks_no_budget_and_leaves_little_power(rig: Rig
         assert witness.breaches == []
 
 
+def test_of_a_thousand_waiting_pods_the_next_is_bound_within_a_second(rig: Rig, figure: Any) -> None:
+    floor = Floor(racks=25, per_rack=20, rows=5, node_w=430, rack_w=2000, row_w=9000, idle_w=50)
+    lay(rig, floor)
+    make_pods(rig, [gated(f"p{i:04}", 100) for i in range(1250)])
+    with Witness(rig, floor.budgets()) as witness, releaser(rig) as (replica,):
+        settle(witness)
+        held = len(witness.bound)
+        assert 1250 - held >= 1000
+        took = []
+        for _ in range(20):
+            before = set(witness.bound)
+            began = time.monotonic()
+            gone = witness.names[min(before)]
+            rig.api.delete(f"{POD}/{gone}", {"gracePeriodSeconds": 0})
+            assert wait_for(lambda before=before: set(witness.bound) - before, 20, 0.005)  # type: ignore[misc]
+            took.append(time.monotonic() - began)
+        took.sort()
+        assert witness.breaches == []
+        assert took[-2] < 1.0
+        told = figures(replica)
+        figure(
+            f"{held} bound, {1250 - held} waiting; room to bound {1000 * took[10]:.0f} ms (median), "
+            f"{1000 * took[-1]:.0f} ms (worst of 20); a look {1000 * told['powerplane_gates_round_seconds']:.0f} ms"
+        )
+
+
 def test_releasers_that_are_killed_in_the_middle_break_no_budget_and_lose_nobody(rig: Rig) -> None:
     lay(rig)
     with Witness(rig, FLOOR.budgets()) as witness, releaser(rig, "one", "two") as replicas:

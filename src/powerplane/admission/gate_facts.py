@@ -13,7 +13,13 @@ from powerplane.models.requests import WATTS_RESOURCE, Amounts, pod_requests, wh
 from powerplane.models.timestamps import parse_seconds
 
 GRANTED_ANNOTATION: Final = "powerplane.dev/granted"
-"""On a pod that was let go: "headroom" where watts are kept for it until it is bound, else why it went without."""
+"""On a pod that was let go: ``SENT`` or ``ANYWHERE`` while watts are kept for it, else why it went without."""
+
+SENT: Final = "headroom"
+"""It was sent to nodes that have the watts, and can go to no other."""
+
+ANYWHERE: Final = "anywhere"
+"""It may go wherever its own rules let it: every node has plenty."""
 
 FINISHED = ("Succeeded", "Failed")
 ROOM = ("cpu", "memory", "pods")

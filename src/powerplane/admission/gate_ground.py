@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 
 from powerplane.admission.gate_books import Moment
-from powerplane.admission.gate_facts import ROOM, NodeFact, PodFact, Wish
+from powerplane.admission.gate_facts import ROOM, SENT, NodeFact, PodFact, Wish
 from powerplane.admission.headroom import MCORES, Asked, Headroom, Mask, draw_mw
 from powerplane.models.api.capping_policy import ClusterPowerCappingPolicyObject
 from powerplane.models.api.domain_reading import NodeAllowance
@@ -55,11 +55,15 @@ class Ground:
         return Asked(draw_mw(self.tree, pod.draw), room, self._allowed(pod.wish))
 
     def reach(self, pod: PodFact) -> Asked:
-        """What a pod that was let go takes, and where it may come to stand: a taint may go again meanwhile."""
+        """What a pod takes, and where it may ever come to stand: a taint may go again, and nodes may come.
+
+        One that was sent to nodes by name stays with these; for another that no node suits yet, any may come to.
+        """
         affinity = pod.wish.affinity.node_affinity if pod.wish and pod.wish.affinity else None
-        selector = pod.wish.node_selector if pod.wish else ()
-        room = np.array(pod.requests, dtype=np.int64)
-        return Asked(draw_mw(self.tree, pod.draw), room, self._index.chosen(selector, affinity))
+        mask = self._index.chosen(pod.wish.node_selector if pod.wish else (), affinity)
+        if pod.granted != SENT and not mask.any():
+            mask = self._there
+        return Asked(draw_mw(self.tree, pod.draw), np.array(pod.requests, dtype=np.int64), mask)
 
     def nameable(self, asked: Asked) -> Asked:
         """The same among the nodes that a pod can be sent to by name."""

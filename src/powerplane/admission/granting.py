@@ -15,10 +15,9 @@ SPREAD: Final = 8
 
 
 def all_roomy(headroom: Headroom, asked: Asked) -> bool:
-    """Whether it does not matter to any budget where a pod goes."""
-    return bool(asked.allowed.any()) and bool(
-        (headroom.room_mw[asked.allowed] >= ROOMY * np.maximum(asked.mw[asked.allowed], 1)).all()
-    )
+    """Whether it does not matter to any budget where a pod goes, or the pod draws nothing."""
+    mw, room = asked.mw[asked.allowed], headroom.room_mw[asked.allowed]
+    return bool(((mw == 0) | (room >= ROOMY * mw)).all())
 
 
 def choose(headroom: Headroom, asked: Asked) -> Ints:

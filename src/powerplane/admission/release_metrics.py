@@ -24,6 +24,7 @@ class ReleaseMetrics:
             "set_aside_pods": "Waiting pods that watts are kept back for.",
             "never_pods": "Waiting pods that fit no node even if nobody else were there.",
             "on_their_way_pods": "Pods let go and not bound yet.",
+            "on_their_way_oldest_seconds": "How long the first of these has been let go.",
             "round_seconds": "How long the last look took.",
         }
         self._gauges = {name: Gauge(f"{PREFIX}{name}", told, registry=registry) for name, told in gauges.items()}
@@ -49,6 +50,7 @@ class ReleaseMetrics:
             "set_aside_pods": round_.set_aside,
             "never_pods": round_.never,
             "on_their_way_pods": round_.on_their_way,
+            "on_their_way_oldest_seconds": round_.on_their_way_s,
             "round_seconds": took_s,
         }
         for name, value in shown.items():

@@ -48,9 +48,11 @@ def release_patch(release: Release) -> list[Json]:
     ]
     if pod.annotated:
         path = pointer("metadata", "annotations", GRANTED_ANNOTATION)
-        operations.append({"op": "add", "path": path, "value": release.reason})
+        operations.append({"op": "add", "path": path, "value": release.granted})
     else:
-        operations.append({"op": "add", "path": "/metadata/annotations", "value": {GRANTED_ANNOTATION: release.reason}})
+        operations.append(
+            {"op": "add", "path": "/metadata/annotations", "value": {GRANTED_ANNOTATION: release.granted}}
+        )
     return operations + _pin(pod, release.hostnames) if release.hostnames else operations
 
 

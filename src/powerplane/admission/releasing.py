@@ -6,17 +6,20 @@ docs/explanation/gates.md.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from powerplane.admission.gate_books import Moment
-from powerplane.admission.gate_facts import Draw, PodFact
+from powerplane.admission.gate_facts import ANYWHERE, SENT, Draw, PodFact
 from powerplane.admission.gate_ground import Ground
 from powerplane.admission.granting import all_roomy, choose, set_aside
 from powerplane.admission.headroom import Asked, Headroom
 from powerplane.admission.queue import FairQueue
 from powerplane.models.power_tree import Ints
+
+KEPT: Final = (SENT, ANYWHERE)
+"""Notes of pods for which watts are kept until they are bound."""
 
 Reason = Literal["headroom", "overdue", "no_policy"]
 Outcome = Literal["done", "stale", "refused", "unknown"]
@@ -65,6 +68,11 @@ class Release:
     nodes: tuple[str, ...] = ()
     hostnames: tuple[str, ...] = ()
 
+    @property
+    def granted(self) -> str:
+        """What is noted on the pod."""
+        return ANYWHERE if self.reason == "headroom" and not self.nodes else self.reason
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -93,6 +101,8 @@ class Round:
         How long the oldest of them has waited.
     on_their_way : int
         Pods let go and not bound yet.
+    on_their_way_s : float
+        How long the first of them has been so.
     """
 
     releases: tuple[Release, ...] = ()
@@ -101,6 +111,7 @@ class Round:
     never: int = 0
     oldest_s: float = 0.0
     on_their_way: int = 0
+    on_their_way_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +163,7 @@ class Releaser:
         self.terms = terms or Terms()
         self.grants: dict[str, Grant] = {}
         self._first_seen_s: dict[str, float] = {}
-        self._overdue_since_s: dict[str, float] = {}
+        self._on_way_since_s: dict[str, float] = {}
         self._places: dict[str, str] = {}
         self._not_before_s: dict[str, float] = {}
 
@@ -184,6 +195,7 @@ class Releaser:
             tally.never,
             tally.oldest_s,
             len(seen.moment.on_their_way),
+            max((seen.clock_s - since_s for since_s in self._on_way_since_s.values()), default=0.0),
         )
 
     # -- what was decided before
@@ -196,13 +208,15 @@ class Releaser:
             pod = waiting.get(uid)
             if pod is None or self._failed(grant, pod, seen.clock_s):
                 del self.grants[uid]
-        for memory in (self._first_seen_s, self._places, self._not_before_s):
-            for uid in [uid for uid in memory if uid not in waiting]:
-                del memory[uid]
-        for uid in [uid for uid in self._overdue_since_s if uid not in leaving]:
-            del self._overdue_since_s[uid]
-        for uid in waiting:
-            self._first_seen_s.setdefault(uid, seen.clock_s)
+        memories: list[dict[str, Any]] = [self._first_seen_s, self._places, self._not_before_s]
+        for each in memories:
+            for uid in [uid for uid in each if uid not in waiting]:
+                del each[uid]
+        for uid in [uid for uid in self._on_way_since_s if uid not in leaving]:
+            del self._on_way_since_s[uid]
+        for memory, uids in ((self._first_seen_s, waiting.keys()), (self._on_way_since_s, leaving)):
+            for uid in uids:
+                memory.setdefault(uid, seen.clock_s)
 
     def _failed(self, grant: Grant, pod: PodFact, clock_s: float) -> bool:
         """Whether a grant is over though its pod still waits: somebody else changed the pod first."""
@@ -236,10 +250,8 @@ class Releaser:
         return held
 
     def _counts(self, pod: PodFact, clock_s: float) -> bool:
-        if pod.granted == "headroom":
-            return True
-        since_s = self._overdue_since_s.setdefault(pod.uid, clock_s)
-        return pod.granted == "overdue" and clock_s - since_s <= self.terms.overdue_hold_s
+        since_s = self._on_way_since_s[pod.uid]
+        return pod.granted in KEPT or (pod.granted == "overdue" and clock_s - since_s <= self.terms.overdue_hold_s)
 
     def _columns(self, seen: Seen, release: Release) -> Ints:
         if not release.nodes:
@@ -287,10 +299,11 @@ class Releaser:
         """Find a place, and charge it."""
         if not seen.ground.holds:
             return None
-        asked = seen.ground.asked(pod)
-        if all_roomy(headroom, asked):
-            headroom.charge(np.flatnonzero(seen.ground.reach(pod).allowed), asked)
+        anywhere = seen.ground.reach(pod)
+        if all_roomy(headroom, anywhere):
+            headroom.charge(np.flatnonzero(anywhere.allowed), anywhere)
             return Release(pod, "headroom")
+        asked = seen.ground.asked(pod)
         nodes = choose(headroom, seen.ground.nameable(asked))
         if not len(nodes):
             return None
