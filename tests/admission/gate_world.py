@@ -121,6 +121,10 @@ class World:
             if (rack is None or own == rack) and (names is None or node in names)
         )
 
+    def watts(self, name: str) -> int:
+        """What a pod asks for."""
+        return int(self.pods[name]["spec"]["containers"][0]["resources"]["requests"][WATTS])
+
     # -- what the releaser does
 
     def look(self, *, terms: Terms | None = None) -> Round:
@@ -218,7 +222,7 @@ class World:
             node = pod["spec"].get("nodeName")
             places = (node,) if node else self.reach(name) or unwritten.get(name, ())
             if set(places) & set(members):
-                total += int(pod["spec"]["containers"][0]["resources"]["requests"][WATTS])
+                total += self.watts(name)
         return total
 
     def _next(self) -> str:

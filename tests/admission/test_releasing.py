@@ -1,13 +1,14 @@
 """Who is let go: budgets under every interleaving, the order, set-aside watts, and that nobody waits for ever."""
 
 from dataclasses import replace
+from random import Random
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.admission.gate_world import NODES, RACKS, World
 
-from powerplane.admission.releasing import Terms
+from powerplane.admission.releasing import Releaser, Terms
 
 SIZES_W = (0, 40, 90, 150, 260, 420, 480)
 
@@ -304,6 +305,51 @@ def test_nobody_waits_longer_than_the_policy_says_however_full_it_is():
     world.clock_s += 100
     world.settle()
     assert all(world.reach(name) for name in world.pods)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 12), st.integers(1, 10))
+@settings(max_examples=20, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+def test_a_stream_of_small_pods_never_starves_a_large_one(seed, before, after):
+    """Of the only rack that can take it, those that came later get what is left beyond its watts, and no more."""
+    chance, world = Random(seed), World(rack_w={"r1": 500, "r2": 450, "r3": 450})
+
+    def stream(number):
+        world.create(f"small{number}", chance.choice((20, 40, 90, 150)))
+        for release in world.settle():
+            world.bind(release.pod.name, chance.choice(world.reach(release.pod.name)))
+
+    def in_r1():
+        return {name for name, pod in world.pods.items() if pod["spec"].get("nodeName") in RACKS["r1"]}
+
+    world.create("first", 90, nodeSelector={"rack": "r1"})
+    world.settle()
+    world.bind("first", "a1")
+    world.create("large", 480)
+    for number in range(before):
+        stream(number)
+    world.clock_s += 61
+    old = in_r1()
+    for number in range(before, before + after):
+        stream(number)
+        assert sum(world.watts(name) for name in in_r1() - old) <= 20
+        if len(old) > 1:
+            del world.pods[old.pop()]
+    for name in old:
+        del world.pods[name]
+    assert "large" in names(world.settle())
+
+
+def test_watts_are_set_aside_for_the_first_of_the_order_only():
+    world = World(rack_w={"r1": 1, "r2": 1, "r3": 450})
+    world.releaser = Releaser(Terms(most_set_aside=2))
+    world.create("there", 100)
+    world.settle()
+    world.bind("there", "c1")
+    for number in range(5):
+        world.create(f"large{number}", 400)
+    world.clock_s += 100
+    round_ = world.look()
+    assert (round_.set_aside, round_.waiting) == (2, 5)
 
 
 def test_without_arrivals_everybody_who_fits_an_empty_floor_is_let_go_as_pods_end():

@@ -172,13 +172,15 @@ class ReleaseRun:
         while not self._stopping.is_set():
             self._wake.wait(self._settings.tick_s)
             self._wake.clear()
+            began_s = self._clock()
             try:
                 self._tick()
             except Exception:
                 # Whatever it is, the next look starts from what the watches say.
                 self._metrics.failed()
                 LOG.exception("a look at the gates failed")
-            self._stopping.wait(self._settings.soonest_s)
+            # No more than half of the time: others of this process have answers to give.
+            self._stopping.wait(max(self._settings.soonest_s, self._clock() - began_s))
 
     def _tick(self) -> None:
         leading = self._elector.leading()

@@ -40,12 +40,15 @@ class Terms:
         How long to wait for the watch to show why a write was not taken.
     retry_s : float
         Until a write that failed is tried again.
+    most_set_aside : int
+        Pods, the first in the order, that watts are set aside for: each costs time at every look.
     """
 
     patience_s: float = 60.0
     overdue_hold_s: float = 30.0
     stale_s: float = 10.0
     retry_s: float = 1.0
+    most_set_aside: int = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +295,7 @@ class Releaser:
                 continue
             full.add(kind)
             self._keep(pod, seen, tally)
-            if self.waited_s(pod, seen) >= self.terms.patience_s:
+            if self.waited_s(pod, seen) >= self.terms.patience_s and tally.set_aside < self.terms.most_set_aside:
                 self._set_aside(seen, headroom, pod, tally)
 
     def _granted(self, seen: Seen, headroom: Headroom, pod: PodFact) -> Release | None:
