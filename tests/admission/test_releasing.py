@@ -173,6 +173,20 @@ def test_an_answer_that_was_lost_is_asked_for_again_and_counts_meanwhile():
     assert world.settle() == []
 
 
+def test_a_lost_request_is_not_sent_again_where_the_budget_was_lowered_meanwhile():
+    world = World(rack_w={"r2": 1, "r3": 1})
+    world.create("one", 400)
+    (release,) = world.look().releases
+    world.releaser.note(release, "unknown", world.clock_s)
+    world.rack_w["r1"] = 300
+    world.clock_s += 2
+    assert world.look().releases == ()
+    world.clock_s += 20
+    assert world.settle() == []
+    world.rack_w["r1"] = 500
+    assert names(world.settle()) == ["one"]
+
+
 def test_a_pod_that_somebody_wrote_to_first_is_let_go_by_its_newer_version():
     world = World()
     world.create("p", 100)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from powerplane.admission.mutating import Mutation, give_watts, requested_watts
 from powerplane.admission.patch import Patch
 from powerplane.admission.predicting import Prediction
+from powerplane.models.errors import InputError
 from powerplane.models.objects import PodSpec
 
 Json = dict[str, Any]
@@ -44,13 +45,16 @@ def hold_back(pod: Json, spec: PodSpec, prediction: Prediction, *, listed: bool)
     Raises
     ------
     InputError
-        For a quantity that cannot be read.
+        For a quantity, or a list of gates, that cannot be read: the API server refuses the pod itself.
     """
     mutation = give_watts(pod, spec, prediction) if listed else _note_watts(pod, spec, prediction)
     if is_critical(spec):
         return mutation
     patch = Patch(pod)
-    if {"name": GATE} not in (pod["spec"].get("schedulingGates") or []):
+    gates = pod["spec"].get("schedulingGates") or []
+    if not isinstance(gates, list):
+        raise InputError("schedulingGates is no list", "write a list of names")
+    if {"name": GATE} not in gates:
         patch.append({"name": GATE}, "spec", "schedulingGates")
     return Mutation([*mutation.operations, *patch.operations], mutation.watts)
 

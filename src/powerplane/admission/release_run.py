@@ -203,8 +203,14 @@ class ReleaseRun:
             seen = Seen(moment, ground, rules, self._rules.weights(), self._now(), self._clock())
             round_ = releaser.decide(seen)
         self._metrics.decided(round_, self._clock() - started_s)
+        self._forget({pod.uid for pod in (*moment.waiting, *moment.on_their_way)})
         for release in round_.releases:
             self._pool.submit(self._send, releaser, release)
+
+    def _forget(self, known: set[str]) -> None:
+        """Drop the times of pods that are neither waiting nor on their way: they went without being bound."""
+        for uid in [uid for uid in list(self._written_s) if uid not in known]:
+            self._written_s.pop(uid, None)
 
     def _try(self, releaser: Releaser, release: Release) -> tuple[Outcome, str]:
         """Write, if the releaser that decided it is still the one, and leads at this instant."""

@@ -37,7 +37,7 @@ class Terms:
     overdue_hold_s : float
         How long a pod that was let go without headroom is charged wherever it might go.
     stale_s : float
-        How long to wait for the watch to show why a write was not taken.
+        How long to wait for the watch to show why a write was not taken, or what became of one without an answer.
     retry_s : float
         Until a write that failed is tried again.
     most_set_aside : int
@@ -186,7 +186,7 @@ class Releaser:
         self._remember(seen)
         headroom = seen.ground.headroom(seen.moment)
         held = self._charge_granted(seen, headroom)
-        tally = _Tally(releases=self._again(seen))
+        tally = _Tally(releases=self._again(seen, headroom))
         queue = FairQueue(self._queued(seen, headroom, tally), held, seen.weights)
         self._serve(seen, headroom, queue, tally)
         for release in tally.releases:
@@ -225,17 +225,24 @@ class Releaser:
         """Whether a grant is over though its pod still waits: somebody else changed the pod first."""
         if grant.state not in ("stale", "unknown"):
             return False
-        if pod.version != grant.release.pod.version:
-            return True
-        return grant.state == "stale" and clock_s - grant.at_s > self.terms.stale_s
+        return pod.version != grant.release.pod.version or clock_s - grant.at_s > self.terms.stale_s
 
-    def _again(self, seen: Seen) -> list[Release]:
-        """Writes that nobody knows the end of: the same once more, which changes nothing if it was done."""
+    def _again(self, seen: Seen, headroom: Headroom) -> list[Release]:
+        """Writes that nobody knows the end of: the same once more, which changes nothing if it was done.
+
+        Not where a budget was lowered meanwhile: there it is asked anew, once it is sure that it was not done.
+        """
         return [
             grant.release
             for grant in self.grants.values()
-            if grant.state == "unknown" and seen.clock_s - grant.at_s >= self.terms.retry_s
+            if grant.state == "unknown"
+            and seen.clock_s - grant.at_s >= self.terms.retry_s
+            and (grant.release.reason != "headroom" or self._still_fits(seen, headroom, grant.release))
         ]
+
+    def _still_fits(self, seen: Seen, headroom: Headroom, release: Release) -> bool:
+        """Whether nothing is overdrawn where a pod was sent; it is charged there already."""
+        return bool((headroom.room_mw[self._columns(seen, release)] >= 0).all())
 
     def _charge_granted(self, seen: Seen, headroom: Headroom) -> dict[str, int]:
         """Charge whoever was let go and is not bound; return what each namespace holds."""
