@@ -11,8 +11,9 @@ from powerplane.admission.gate_books import GateBooks
 from powerplane.admission.gate_facts import SeenPod
 from powerplane.admission.gate_rules import GateRules, Quota
 from powerplane.admission.gating import GATE
+from powerplane.admission.release_facts import Release, Round, Seen, Terms
 from powerplane.admission.release_writes import release_patch
-from powerplane.admission.releasing import Release, Releaser, Round, Seen, Terms
+from powerplane.admission.releasing import Releaser
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.objects import Node
 

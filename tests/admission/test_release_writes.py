@@ -7,8 +7,8 @@ from tests.admission.gate_world import ConflictError, apply_patch
 from powerplane.adapters.cluster_writes import Written
 from powerplane.admission.gate_facts import SeenPod, pod_fact
 from powerplane.admission.gating import GATE
+from powerplane.admission.release_facts import Release
 from powerplane.admission.release_writes import carry_out, release_patch
-from powerplane.admission.releasing import Release
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 ONLY = {"key": "kubernetes.io/hostname", "operator": "In", "values": ["a", "b"]}

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.admission.gate_world import NODES, RACKS, World
 
-from powerplane.admission.releasing import Releaser, Terms
+from powerplane.admission.release_facts import Terms
+from powerplane.admission.releasing import Releaser
 
 SIZES_W = (0, 40, 90, 150, 260, 420, 480)
 

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from powerplane.admission.releasing import Outcome, Release, Round
+from powerplane.admission.release_facts import Outcome, Release, Round
 
 PREFIX = "powerplane_gates_"
 BOUND_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)

@@ -18,9 +18,10 @@ from powerplane.adapters.watch import Reflector, Watched, WatchPatience
 from powerplane.admission.gate_books import GateBooks
 from powerplane.admission.gate_facts import PodFact, SeenPod
 from powerplane.admission.gate_rules import GateRules, Quota
+from powerplane.admission.release_facts import Outcome, Release, Seen, Terms
 from powerplane.admission.release_metrics import ReleaseMetrics
 from powerplane.admission.release_writes import carry_out
-from powerplane.admission.releasing import Outcome, Release, Releaser, Seen, Terms
+from powerplane.admission.releasing import Releaser
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, POWER_DOMAIN
 from powerplane.models.objects import Namespace, Node
 

@@ -10,7 +10,7 @@ from powerplane.adapters.cluster_writes import Written, pod_path
 from powerplane.admission.gate_facts import GRANTED_ANNOTATION, HOSTNAME, PodFact
 from powerplane.admission.gating import GATE
 from powerplane.admission.patch import pointer
-from powerplane.admission.releasing import Outcome, Release
+from powerplane.admission.release_facts import Outcome, Release
 from powerplane.models.objects import NodeSelectorTerm
 
 Json = dict[str, Any]
