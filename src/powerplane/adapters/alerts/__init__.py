@@ -1,0 +1,1 @@
+"""Where alerts go, and the outbox that gets them there."""

@@ -1,0 +1,1 @@
+"""Alerts for policies that only look on: what is one, when it fires, when it resolves, and what it says."""
