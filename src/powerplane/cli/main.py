@@ -61,6 +61,10 @@ def build_app(name: str = "powerplane") -> App:
     node_watts.command(commands + "node_watts:run", name="run", help="Keep what nodes offer under every budget.")
     node_watts.command(commands + "node_watts:off", name="off", help="Take the watts off every node.")
     app.command(node_watts)
+    alert = App(name="alert", help="Tell of budgets that nobody may hold.", help_format="plaintext")
+    alert.command(commands + "alert:run", name="run", help="Watch passive policies, and tell when one is passed.")
+    alert.command(commands + "alert_try:try_out", name="test", help="Send one test alert to each receiver.")
+    app.command(alert)
     app.command(commands + "simulate:simulate", name="simulate", help="Run a scenario under policies side by side.")
     app.command(commands + "demo_command:demo", name="demo", help="Watch a simulated cluster being held; needs none.")
     explain.command(

@@ -157,15 +157,14 @@ class Delivery:
     def _renew(self) -> float:
         """Tell a sink that forgets what fires; return how long to wait."""
         terms, sink = self._terms, self._sink
-        if not hasattr(sink, "renew"):
+        if not isinstance(sink, Renewing):
             self._failures = 0
             return terms.renew_s
-        renewing: Renewing = sink
         now_s = self._clock()
         if self._renewed_s is not None and (left_s := self._renewed_s + terms.renew_s - now_s) > 0:
             return left_s
         self._renewed_s = now_s
-        sent = renewing.renew(firing) if (firing := self._outbox.firing()) else Sent("ok")
+        sent = sink.renew(firing) if (firing := self._outbox.firing()) else Sent("ok")
         self.counts["renewed" if sent.outcome == "ok" else "renew_failed"] += 1
         if sent.outcome != "ok":
             self._complain("did not take what fires", sent.told)

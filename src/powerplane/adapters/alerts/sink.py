@@ -1,6 +1,6 @@
 """Where an alert may go: the seam between what delivers and what is delivered to."""
 
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from powerplane.models.alerts.alert import Notice
 from powerplane.models.alerts.grouping import Bundle
@@ -39,6 +39,7 @@ class Sink(Protocol):
         ...
 
 
+@runtime_checkable
 class Renewing(Protocol):
     """A receiver that forgets what it is not told again."""
 
