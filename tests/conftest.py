@@ -28,6 +28,11 @@ def find_prometheus() -> str | None:
     return shutil.which("prometheus")
 
 
+def find_alertmanager() -> str | None:
+    """Path of Prometheus' Alertmanager, by Debian's name or its own; None where there is none."""
+    return shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
+
+
 def find_data() -> Path | None:
     """Directory of the recorded data sets, None where there is none."""
     named = os.environ.get(DATA_VARIABLE)
@@ -43,6 +48,11 @@ REAL_PARTS: dict[str, tuple[Callable[[], object], str, bool]] = {
     "chromium": (find_chromium, "a Chromium browser on PATH (Debian: apt-get install chromium)", True),
     "rig": (find_rig, "a real control plane: Linux, and Go to build it with (tests/rig/tools)", True),
     "prometheus": (find_prometheus, "Prometheus on PATH (Debian: apt-get install prometheus)", True),
+    "alertmanager": (
+        find_alertmanager,
+        "Alertmanager on PATH (Debian: apt-get install prometheus-alertmanager)",
+        True,
+    ),
     "data": (find_data, f"the recorded data sets ({DATA_VARIABLE}=DIR; not shipped with the project)", False),
 }
 """Marker: how the part is found, what to tell, and whether CI must have it."""
@@ -79,6 +89,15 @@ def prometheus() -> str:
     """Path of Prometheus' server; skips, by name, where it is missing."""
     real_part("prometheus")
     found = find_prometheus()
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def alertmanager() -> str:
+    """Path of Prometheus' Alertmanager; skips, by name, where it is missing."""
+    real_part("alertmanager")
+    found = find_alertmanager()
     assert found is not None
     return found
 

@@ -42,7 +42,7 @@ def bundled(notices: Iterable[Notice]) -> tuple[Bundle, ...]:
 
 
 def _bundles(group: list[Notice]) -> Iterator[Bundle]:
-    ordered = sorted(group, key=lambda each: (-each.finding.over_mw, each.finding.key, each.sequence))
+    ordered = sorted(group, key=lambda each: (-each.finding.over_mw, each.finding.key, each.id))
     for start in range(0, len(ordered), MOST_IN_BUNDLE):
         part = tuple(ordered[start : start + MOST_IN_BUNDLE])
         first = part[0]
