@@ -220,8 +220,8 @@ class Outbox:
             for text in file:
                 try:
                     self._state.take(decode(text))
-                except msgspec.DecodeError:
-                    # The last line, of a crash; or somebody's hand.
+                except (msgspec.MsgspecError, ValueError, RecursionError):
+                    # The last line, of a crash (a byte that is no text is a ValueError); or somebody's hand.
                     self.lost["unreadable"] += 1
         strangers = [key for key in self._state.pending if key[0] not in self._sinks]
         self.lost["unknown_sink"] += len(strangers)
