@@ -2,11 +2,13 @@
 
 import logging
 import os
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from tests.rig.pki import Authority
 
 from powerplane.adapters.alerts.posting import MOST_BODY_BYTES, Poster, Target, checked_url
 from powerplane.adapters.alerts.secret import Secret, only_one, read_secrets, redact
@@ -87,6 +89,24 @@ def test_a_post_reaches_the_address_that_was_judged_under_the_name_of_the_url(se
     assert poster(local).post(b"{}").outcome == "ok"
     path, headers, body = local.asked[0]
     assert (path, headers["Host"], body) == (f"/{CANARY}", f"receiver.example:{local.port}", b"{}")
+
+
+@pytest.mark.parametrize(("host", "outcome"), [("localhost", "ok"), ("receiver.example", "failed")])
+def test_a_certificate_is_for_the_name_in_the_url_and_not_for_the_address(serve, tmp_path, host, outcome):
+    authority = Authority(tmp_path)
+    pair = authority.issue("receiver")
+    local = serve(say(200))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    names = []
+    context.sni_callback = lambda _sock, name, _context: names.append(name)
+    local.server.socket = context.wrap_socket(local.server.socket, server_side=True)
+    target = Target(Secret(f"https://{host}:{local.port}/x"), frozenset((host,)), str(authority.file), timeout_s=2.0)
+    sent = Poster(target, resolver=lambda *_: ["127.0.0.1"]).post(b"{}")
+    assert sent.outcome == outcome
+    assert names == [host]
+    if outcome != "ok":
+        assert sent.told == "its certificate is not to be trusted for that name"
 
 
 def test_a_name_is_resolved_once_for_each_attempt_and_the_next_answer_is_judged_again(serve):

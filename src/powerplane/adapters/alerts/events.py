@@ -82,7 +82,7 @@ def event_of(notice: Notice, instance: str, uids: Uids) -> dict[str, Any]:
         "kind": "Event",
         "metadata": {
             "namespace": regarding.get("namespace", NAMESPACE),
-            "name": f"{finding.key.subject[:LONGEST_STEM]}.{notice.episode}{'.over' if over else ''}",
+            "name": f"{finding.key.subject[:LONGEST_STEM].rstrip('-.')}.{notice.episode}{'.over' if over else ''}",
         },
         "eventTime": moment,
         "reportingController": CONTROLLER,

@@ -76,7 +76,8 @@ def read_keys(secrets: Sequence[Secret]) -> tuple[bytes, ...]:
         Which never tells the keys.
     """
     if not 0 < len(secrets) <= MOST_KEYS:
-        raise InputError(f"the webhook has {len(secrets)} keys", "give one, or two during a rotation, one a line")
+        told = f"{len(secrets)} keys" if secrets else "no key to sign with"
+        raise InputError(f"--webhook has {told}", "give one by --webhook-key-file, or two in a rotation, one a line")
     return tuple(_key(secret.reveal()) for secret in secrets)
 
 
