@@ -96,7 +96,8 @@ def test_every_command_and_option_shown_exists(page: Path) -> None:
             assert line.split()[1] in targets, line
         if line.startswith("powerplane ") and line != "powerplane COMMAND":
             words = line.split()
-            name = " ".join(words[1:3]) if words[1] == "explain" else words[1]
+            pair = " ".join(words[1:3])
+            name = pair if pair in sections else words[1]
             assert name in sections, line
             for option in re.findall(r"(?<=\s)--?[a-z][a-z-]*", line):
                 assert re.search(rf"[`\s,]{option}[`\s,]", sections[name]), f"{option} in {line}"
