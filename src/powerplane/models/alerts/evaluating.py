@@ -25,12 +25,16 @@ from powerplane.models.api.policies import domains_of, effective_rack_budgets, k
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.api.schedule import caps_at, rack_constraints_at
 from powerplane.models.errors import InputError
-from powerplane.models.matching import selector_matches
+from powerplane.models.matching import canonical, selector_matches
+from powerplane.models.objects import LabelSelector
 from powerplane.models.quantities import parse_milliwatts
 from powerplane.models.snapshot import NO_BUDGET
 
 CLEAR_SHARE = 0.02
 """Share of a limit by which a draw must be below it to count as clearly under: more than meters' noise."""
+
+_Kind = tuple[str, frozenset[tuple[str, str]]]
+"""A pod's namespace and labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +116,11 @@ def find(view: View, now: datetime) -> dict[AlertKey, Finding]:
     for limit in _limits(view, own, now):
         for finding in _of_domain(limit, view.rows, on_node):
             found[finding.key] = finding
+    kinds = _kinds(view.pods)
     for policy in view.policies:
-        finding_ = _of_pods(policy, view, now)
-        if finding_ is not None:
-            found[finding_.key] = finding_
+        of_pods = _of_pods(policy, kinds, view.namespaces, now)
+        if of_pods is not None:
+            found[of_pods.key] = of_pods
     return found
 
 
@@ -173,7 +178,12 @@ def _finding(
     return structs.replace(finding, remedy=remedy_for(finding.over_mw, limit.levers, pods))
 
 
-def _of_pods(policy: CappingPolicyObject, view: View, now: datetime) -> Finding | None:
+def _of_pods(
+    policy: CappingPolicyObject,
+    kinds: Mapping[_Kind, list[SeenPod]],
+    namespaces: Mapping[str, Mapping[str, str]],
+    now: datetime,
+) -> Finding | None:
     """Of a passive policy that caps its pods by watts; shares of peaks and averages need what the books do not hold."""
     spec = policy.spec
     if spec.mode in ACTING:
@@ -182,7 +192,7 @@ def _of_pods(policy: CappingPolicyObject, view: View, now: datetime) -> Finding 
     if not limits:
         return None
     limit = min(limits)
-    pods = [pod for pod in view.pods if _is_for(policy, pod, view.namespaces)]
+    pods = _chosen(policy, kinds, namespaces)
     draw = sum(pod.mw for pod in pods)
     key = AlertKey("PodsOverCap", policy.metadata.name, policy_name(policy))
     finding = Finding(key, standing_of(draw, draw, limit), "warning", draw, limit, spec.mode)
@@ -191,16 +201,31 @@ def _of_pods(policy: CappingPolicyObject, view: View, now: datetime) -> Finding 
     return structs.replace(finding, remedy=remedy_for(finding.over_mw, spec.levers, (pod.share() for pod in pods)))
 
 
-def _is_for(policy: CappingPolicyObject, pod: SeenPod, namespaces: Mapping[str, Mapping[str, str]]) -> bool:
+def _kinds(pods: Iterable[SeenPod]) -> dict[_Kind, list[SeenPod]]:
+    """Pods that no selector tells apart: there are far fewer kinds than pods."""
+    found: dict[_Kind, list[SeenPod]] = {}
+    for pod in pods:
+        found.setdefault((pod.namespace, frozenset(pod.labels.items())), []).append(pod)
+    return found
+
+
+def _chosen(
+    policy: CappingPolicyObject, kinds: Mapping[_Kind, list[SeenPod]], namespaces: Mapping[str, Mapping[str, str]]
+) -> list[SeenPod]:
+    """The pods that a policy is for."""
     spec = policy.spec
-    if not isinstance(spec, ClusterPowerCappingPolicySpec):
-        if pod.namespace != policy.metadata.namespace:
-            return False
-    elif spec.namespace_selector is not None and not selector_matches(
-        spec.namespace_selector, namespaces.get(pod.namespace, {})
-    ):
-        return False
-    return spec.selector is None or selector_matches(spec.selector, pod.labels)
+    wanted = canonical(spec.selector or LabelSelector())
+    if isinstance(spec, ClusterPowerCappingPolicySpec):
+        across = canonical(spec.namespace_selector or LabelSelector())
+        within = {name for name, labels in namespaces.items() if selector_matches(across, labels)}
+    else:
+        within = {policy.metadata.namespace}
+    of_kinds = (
+        pods
+        for (namespace, labels), pods in kinds.items()
+        if namespace in within and selector_matches(wanted, dict(labels))
+    )
+    return [pod for pods in of_kinds for pod in pods]
 
 
 def policy_name(policy: CappingPolicyObject) -> str:
