@@ -8,7 +8,8 @@ from typing import Any
 from powerplane.adapters.watch import Batch
 from powerplane.admission.gating import noted_watts
 from powerplane.models.alerts.draws import NodeDraw, Rows, rows_of
-from powerplane.models.alerts.evaluating import SeenPod, View
+from powerplane.models.alerts.evaluating import View
+from powerplane.models.alerts.pods import SeenPod
 from powerplane.models.api.domain_reading import NodeAllowance
 from powerplane.models.api.tree import Specs, TreeReading, read_tree
 from powerplane.models.drift import Sample

@@ -21,6 +21,7 @@ from powerplane.models.alerts.alert import Notice
 from powerplane.models.alerts.evaluating import find
 from powerplane.models.alerts.grouping import bundled
 from powerplane.models.alerts.tracking import Terms, resume, step
+from powerplane.models.alerts.would_do import WouldDo
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, POWER_DOMAIN
 from powerplane.models.drift import Sample
 from powerplane.models.objects import Namespace, Node
@@ -145,7 +146,7 @@ class AlertRun:
         now_s = self._now()
         view = self._books.view(self._samples(), began_s, self._settings.sample_stale_s)
         found = find(view, datetime.fromtimestamp(now_s, UTC))
-        stepped = step(self._tracks, found, now_s, self._settings.terms)
+        stepped = step(self._tracks, found, now_s, self._settings.terms, WouldDo(view))
         self._outbox.commit(stepped.tracks, bundled(stepped.notices), now_s)
         self._tracks = stepped.tracks
         for notice in stepped.notices:

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from powerplane.models.alerts.alert import AlertKey
 from powerplane.models.alerts.draws import NodeDraw, rows_of
-from powerplane.models.alerts.evaluating import CLEAR_SHARE, SeenPod, View, find, standing_of
+from powerplane.models.alerts.evaluating import CLEAR_SHARE, View, find, standing_of
+from powerplane.models.alerts.pods import SeenPod
+from powerplane.models.alerts.would_do import WouldDo
 from powerplane.models.api.capping_policy import ClusterPowerCappingPolicyObject, PowerCappingPolicyObject
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.api.tree import read_tree
@@ -83,8 +85,28 @@ def test_an_acting_policy_lowers_the_limit_of_a_passive_one():
 
 def test_what_would_have_been_done_is_by_the_policys_first_lever():
     pods = [pod("low", 60_000), pod("high", 80_000, priority=9), pod("elsewhere", 500_000, node="n9")]
-    found = find(view([RACK], measured(500, 450), [policy(levers=["evict", "throttle"])], pods), NOW)[OF_POLICY]
-    assert (found.remedy.lever, found.remedy.pods, found.remedy.enough) == ("evict", ("ns/low",), True)
+    seen = view([RACK], measured(500, 450), [policy(levers=["evict", "throttle"])], pods)
+    remedy = WouldDo(seen)(find(seen, NOW)[OF_POLICY]).remedy
+    assert (remedy.lever, remedy.pods, remedy.enough) == ("evict", ("ns/low",), True)
+
+
+def test_of_a_lost_feed_the_whole_watts_of_the_pods_behind_it_count():
+    feeds = [domain(f"feed-{x}", "1kW", kind="feed") for x in "ab"]
+    rack = domain("rack-1", parents=["feed-a", "feed-b"], feedLoad="Shared", nodeNames=list(NODES))
+    key = AlertKey("DomainOverIfFeedLost", "feed-a", "/watch")
+    watch = policy(domains=["feed-a"], watts="1kW", levers=["evict"])
+    seen = view([*feeds, rack], measured(600, 600), [watch], [pod("a", 210_000), pod("b", 100_000)])
+    assert WouldDo(seen)(find(seen, NOW)[key]).remedy.pods == ("ns/a",)
+
+
+def test_without_a_policy_nothing_would_be_done():
+    seen = view([RACK], measured(600, 450), (), [pod("a", 60_000)])
+    assert WouldDo(seen)(find(seen, NOW)[OF_DOMAIN]).remedy.lever == ""
+
+
+def test_a_node_that_is_not_measured_may_bring_over_what_is_almost_over():
+    draws = {"n1": NodeDraw(895_000, 895_000, measured=True), "n2": NodeDraw(0, 300_000, measured=False)}
+    assert find(view([RACK], draws, [policy()]), NOW)[AlertKey("DrawUnknown", "rack-1", "/watch")].standing == "over"
 
 
 def test_a_node_that_is_not_measured_is_never_nothing_and_never_a_reason_to_fire_or_resolve():
@@ -130,7 +152,8 @@ def test_a_cap_on_pods_counts_the_pods_that_the_policy_is_for():
         pod("c", 900_000, app="b"),
         pod("d", 900_000, namespace="other", app="a"),
     ]
-    found = find(view([RACK], measured(1, 1), [own], pods), NOW)[AlertKey("PodsOverCap", "team", "ns/team")]
+    seen = view([RACK], measured(1, 1), [own], pods)
+    found = WouldDo(seen)(find(seen, NOW)[AlertKey("PodsOverCap", "team", "ns/team")])
     assert (found.standing, found.over_mw, found.remedy.pods) == ("over", 20_000, ("ns/a",))
 
 

@@ -13,56 +13,21 @@ from msgspec import structs
 
 from powerplane.models.alerts.alert import AlertKey, Finding, Kind, Severity, Standing
 from powerplane.models.alerts.draws import DrawRow, Rows
-from powerplane.models.alerts.remedy import Share, remedy_for
+from powerplane.models.alerts.pods import PodKind, SeenPod, chosen, kinds_of, policy_name
 from powerplane.models.api.capping_policy import (
     ACTING,
     CappingPolicyObject,
     ClusterPowerCappingPolicyObject,
-    ClusterPowerCappingPolicySpec,
-    Lever,
 )
-from powerplane.models.api.policies import domains_of, effective_rack_budgets, key_of
+from powerplane.models.api.policies import domains_of, effective_rack_budgets
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.api.schedule import caps_at, rack_constraints_at
 from powerplane.models.errors import InputError
-from powerplane.models.matching import canonical, selector_matches
-from powerplane.models.objects import LabelSelector
 from powerplane.models.quantities import parse_milliwatts
 from powerplane.models.snapshot import NO_BUDGET
 
 CLEAR_SHARE = 0.02
 """Share of a limit by which a draw must be below it to count as clearly under: more than meters' noise."""
-
-_Kind = tuple[str, frozenset[tuple[str, str]]]
-"""A pod's namespace and labels."""
-
-
-@dataclass(frozen=True, slots=True)
-class SeenPod:
-    """A bound pod.
-
-    Parameters
-    ----------
-    namespace, name, node : str
-    labels : mapping of str to str
-    priority : int
-    mw : int
-        What it draws by the books.
-    fixed : bool
-        See ``Share``.
-    """
-
-    namespace: str
-    name: str
-    node: str
-    labels: Mapping[str, str]
-    priority: int
-    mw: int
-    fixed: bool = False
-
-    def share(self, part: float = 1.0) -> Share:
-        """The pod to a limit on which a part of its draw falls."""
-        return Share(f"{self.namespace}/{self.name}", self.priority, int(self.mw * part), self.fixed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +54,13 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """What a domain may draw, by whom, and what could be done."""
+    """What a domain may draw, and by whom."""
 
     domain: str
     mw: int
     own_mw: int
     policy: str = ""
     mode: str = ""
-    levers: tuple[Lever, ...] = ()
 
 
 def find(view: View, now: datetime) -> dict[AlertKey, Finding]:
@@ -110,13 +74,10 @@ def find(view: View, now: datetime) -> dict[AlertKey, Finding]:
     """
     found: dict[AlertKey, Finding] = {}
     own = view.rows.budgets_mw
-    on_node: dict[str, list[SeenPod]] = {}
-    for pod in view.pods:
-        on_node.setdefault(pod.node, []).append(pod)
     for limit in _limits(view, own, now):
-        for finding in _of_domain(limit, view.rows, on_node):
+        for finding in _of_domain(limit, view.rows):
             found[finding.key] = finding
-    kinds = _kinds(view.pods)
+    kinds = kinds_of(view.pods)
     for policy in view.policies:
         of_pods = _of_pods(policy, kinds, view.namespaces, now)
         if of_pods is not None:
@@ -139,7 +100,7 @@ def _limits(view: View, own: Mapping[str, int], now: datetime) -> Iterator[_Limi
         would = effective_rack_budgets(view.domains, [acting], now, in_force)
         for name in sorted(names & own.keys()):
             if would[name] < NO_BUDGET:
-                yield _Limit(name, would[name], own[name], policy_name(policy), policy.spec.mode, policy.spec.levers)
+                yield _Limit(name, would[name], own[name], policy_name(policy), policy.spec.mode)
     for name in sorted(own.keys() - named):
         if own[name] < NO_BUDGET:
             yield _Limit(name, own[name], own[name])
@@ -150,11 +111,12 @@ def _known(domains: Iterable[PowerDomainObject], own: Mapping[str, int]) -> dict
     return {domain.metadata.name: own.get(domain.metadata.name, NO_BUDGET) for domain in domains}
 
 
-def _of_domain(limit: _Limit, rows: Rows, on_node: Mapping[str, list[SeenPod]]) -> Iterator[Finding]:
+def _of_domain(limit: _Limit, rows: Rows) -> Iterator[Finding]:
     alive = rows.alive(limit.domain)
     standing = standing_of(alive.least_mw, alive.most_mw, limit.mw)
-    yield _finding("DomainOverBudget", limit, alive, standing, on_node)
-    blind = alive.blind if standing == "between" and alive.least_mw <= _clear(limit.mw) else 0
+    yield _finding("DomainOverBudget", limit, alive, standing)
+    decides = standing == "between" and (alive.most_mw is None or alive.most_mw > limit.mw)
+    blind = alive.blind if decides else 0
     detail = f"{blind} of {len(alive.nodes)} nodes are not measured" if blind else ""
     key = AlertKey("DrawUnknown", limit.domain, limit.policy)
     told: Standing = "over" if blind else "under"
@@ -163,24 +125,18 @@ def _of_domain(limit: _Limit, rows: Rows, on_node: Mapping[str, list[SeenPod]]) 
     if lost is not None:
         # While it is over with all feeds alive, the loss of one is no news, and no reason to resolve either.
         told = "between" if standing == "over" else standing_of(lost.least_mw, lost.most_mw, limit.mw)
-        yield _finding("DomainOverIfFeedLost", limit, lost, told, on_node)
+        yield _finding("DomainOverIfFeedLost", limit, lost, told)
 
 
-def _finding(
-    kind: Kind, limit: _Limit, row: DrawRow, standing: Standing, on_node: Mapping[str, list[SeenPod]]
-) -> Finding:
+def _finding(kind: Kind, limit: _Limit, row: DrawRow, standing: Standing) -> Finding:
     severity: Severity = "critical" if not row.lost and row.least_mw > limit.own_mw else "warning"
     key = AlertKey(kind, limit.domain, limit.policy)
-    finding = Finding(key, standing, severity, row.least_mw, limit.mw, limit.mode, row.level, row.lost)
-    if standing != "over":
-        return finding
-    pods = (pod.share(part) for node, part in row.nodes.items() for pod in on_node.get(node, ()))
-    return structs.replace(finding, remedy=remedy_for(finding.over_mw, limit.levers, pods))
+    return Finding(key, standing, severity, row.least_mw, limit.mw, limit.mode, row.level, row.lost)
 
 
 def _of_pods(
     policy: CappingPolicyObject,
-    kinds: Mapping[_Kind, list[SeenPod]],
+    kinds: Mapping[PodKind, list[SeenPod]],
     namespaces: Mapping[str, Mapping[str, str]],
     now: datetime,
 ) -> Finding | None:
@@ -192,45 +148,9 @@ def _of_pods(
     if not limits:
         return None
     limit = min(limits)
-    pods = _chosen(policy, kinds, namespaces)
-    draw = sum(pod.mw for pod in pods)
+    draw = sum(pod.mw for pod in chosen(policy, kinds, namespaces))
     key = AlertKey("PodsOverCap", policy.metadata.name, policy_name(policy))
-    finding = Finding(key, standing_of(draw, draw, limit), "warning", draw, limit, spec.mode)
-    if finding.standing != "over":
-        return finding
-    return structs.replace(finding, remedy=remedy_for(finding.over_mw, spec.levers, (pod.share() for pod in pods)))
-
-
-def _kinds(pods: Iterable[SeenPod]) -> dict[_Kind, list[SeenPod]]:
-    """Pods that no selector tells apart: there are far fewer kinds than pods."""
-    found: dict[_Kind, list[SeenPod]] = {}
-    for pod in pods:
-        found.setdefault((pod.namespace, frozenset(pod.labels.items())), []).append(pod)
-    return found
-
-
-def _chosen(
-    policy: CappingPolicyObject, kinds: Mapping[_Kind, list[SeenPod]], namespaces: Mapping[str, Mapping[str, str]]
-) -> list[SeenPod]:
-    """The pods that a policy is for."""
-    spec = policy.spec
-    wanted = canonical(spec.selector or LabelSelector())
-    if isinstance(spec, ClusterPowerCappingPolicySpec):
-        across = canonical(spec.namespace_selector or LabelSelector())
-        within = {name for name, labels in namespaces.items() if selector_matches(across, labels)}
-    else:
-        within = {policy.metadata.namespace}
-    of_kinds = (
-        pods
-        for (namespace, labels), pods in kinds.items()
-        if namespace in within and selector_matches(wanted, dict(labels))
-    )
-    return [pod for pods in of_kinds for pod in pods]
-
-
-def policy_name(policy: CappingPolicyObject) -> str:
-    """Return ``namespace/name``, the first empty for a cluster policy."""
-    return "/".join(key_of(policy))
+    return Finding(key, standing_of(draw, draw, limit), "warning", draw, limit, spec.mode)
 
 
 def standing_of(least_mw: int, most_mw: int | None, limit_mw: int) -> Standing:

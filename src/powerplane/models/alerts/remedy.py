@@ -5,8 +5,8 @@ An estimate by the books, made for a message; no plan is solved, and whether oth
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from heapq import heapify, heappop
+from typing import Final, NamedTuple
 
 from powerplane.models.alerts.alert import Remedy
 from powerplane.models.api.capping_policy import Lever
@@ -17,8 +17,7 @@ WHOLE_NODES: Final[frozenset[Lever]] = frozenset(("limitPower", "throttle"))
 """Levers that slow what runs, by as much as is needed: they take no pod away."""
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """A pod to a limit.
 
     Parameters
@@ -56,13 +55,16 @@ def remedy_for(over_mw: int, levers: Sequence[Lever], pods: Iterable[Share]) -> 
 
 def _chosen(over_mw: int, pods: list[Share]) -> tuple[list[Share], int]:
     taken, freed = [], 0
-    for pod in sorted(pods, key=lambda pod: (pod.priority, -pod.mw, pod.name)):
-        if freed >= over_mw:
-            break
+    # A feed has tens of thousands of pods, of which a few are taken: they are not all put in order.
+    waiting = [(pod.priority, -pod.mw, pod.name, pod) for pod in pods]
+    heapify(waiting)
+    while waiting and freed < over_mw:
+        pod = heappop(waiting)[-1]
         taken.append(pod)
         freed += pod.mw
+    spare: set[str] = set()
     for pod in sorted(taken, key=lambda pod: (-pod.priority, pod.mw, pod.name)):
         if freed - pod.mw >= over_mw:
-            taken.remove(pod)
+            spare.add(pod.name)
             freed -= pod.mw
-    return taken, freed
+    return [pod for pod in taken if pod.name not in spare], freed

@@ -6,7 +6,7 @@ not been *clearly* below it for ``fire_after_s``. It resolves when the draw has 
 within the sum of the two times. What is not known decides nothing: an alert neither fires nor resolves by it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from msgspec import structs
@@ -100,7 +100,13 @@ def resume(episodes: Mapping[AlertKey, Episode]) -> Tracks:
     return {key: Tracked(episode=episode) for key, episode in episodes.items()}
 
 
-def step(tracks: Tracks, findings: Mapping[AlertKey, Finding], now_s: float, terms: Terms) -> Step:
+def step(
+    tracks: Tracks,
+    findings: Mapping[AlertKey, Finding],
+    now_s: float,
+    terms: Terms,
+    would_do: Callable[[Finding], Finding] = lambda finding: finding,
+) -> Step:
     """Take in a moment.
 
     Parameters
@@ -111,6 +117,8 @@ def step(tracks: Tracks, findings: Mapping[AlertKey, Finding], now_s: float, ter
     now_s : float
         Unix seconds; a clock that is put back lengthens the times, and does nothing else.
     terms : Terms
+    would_do : callable
+        Adds to a finding that is told what would have been done.
     """
     after: dict[AlertKey, Tracked] = {}
     notices: list[Notice] = []
@@ -120,6 +128,8 @@ def step(tracks: Tracks, findings: Mapping[AlertKey, Finding], now_s: float, ter
             tracked, told = _quiet(tracked, finding, now_s, terms)
         else:
             tracked, told = _firing(tracked, tracked.episode, finding, now_s, terms)
+        if told and tracked.episode is not None:
+            tracked, told = _dressed(tracked, tracked.episode, told, would_do)
         notices += told
         if tracked.episode is not None or tracked.over_s is not None:
             after[key] = tracked
@@ -166,6 +176,12 @@ def _tell(tracked: Tracked, episode: Episode, what: What, now_s: float, ended: E
     told = structs.replace(episode, told_s=now_s, sequence=sequence)
     notice = Notice(episode.id, sequence, what, now_s, episode.began_s, episode.finding, ended)
     return replace(tracked, episode=told), [notice]
+
+
+def _dressed(tracked: Tracked, episode: Episode, told: list[Notice], would_do: Callable[[Finding], Finding]) -> Outcome:
+    finding = would_do(episode.finding)
+    episode = structs.replace(episode, finding=finding)
+    return replace(tracked, episode=episode), [structs.replace(notice, finding=finding) for notice in told]
 
 
 def _with(episode: Episode, finding: Finding) -> Episode:
