@@ -14,12 +14,14 @@ from tests.models.alerts.findings import finding, notice
 
 from powerplane.adapters.alerts.alertmanager import Alertmanager
 from powerplane.adapters.alerts.events import LONGEST_NOTE, event_of
+from powerplane.adapters.alerts.posting import MOST_BODY_BYTES
 from powerplane.adapters.alerts.secret import Secret
 from powerplane.adapters.alerts.sink import Sent
-from powerplane.adapters.alerts.slack import LONGEST_TEXT, message_of
+from powerplane.adapters.alerts.slack import LONGEST_TEXT, Slack, message_of
 from powerplane.adapters.alerts.webhook import Webhook, body_of, read_keys, sign
 from powerplane.models.alerts.alert import AlertKey, Notice, Remedy
 from powerplane.models.alerts.grouping import MOST_IN_BUNDLE, bundled
+from powerplane.models.alerts.remedy import MOST_NAMED
 from powerplane.models.errors import InputError
 
 NOW_S = 1_790_000_000.0
@@ -94,6 +96,19 @@ def test_what_would_have_been_done_is_told():
     (one,) = json.loads(kept.posts[0][0])
     assert one["annotations"]["summary"] == "rack rack-0 draws 1.2 kW, 200 W over 1 kW of cluster policy watch"
     assert one["annotations"]["description"] == "In mode Enforce 2 pods would be moved (ns/a, ns/b): 210 W less."
+
+
+def test_the_longest_message_that_there_can_be_is_short_enough_to_be_sent():
+    longest = "n" * 253
+    remedy = Remedy("capReplicas", 10**13, (f"{'n' * 63}/{longest}",) * MOST_NAMED, 10**6)
+    key = AlertKey("DomainOverIfFeedLost", longest, f"{'n' * 63}/{longest}")
+    made = finding("over", "critical", key, 10**10, 10**9, detail=longest, remedy=remedy)
+    worst = bundled(Notice("f" * 32, i, "worsened", NOW_S, NOW_S, made) for i in range(MOST_IN_BUNDLE))[0]
+    kept = Kept()
+    for sink in (Alertmanager(kept), Webhook(kept, [NEW]), Slack(kept)):
+        assert sink.send(worst).outcome == "ok"
+    assert len(kept.posts) == 3
+    assert max(len(body) for body, _ in kept.posts) < MOST_BODY_BYTES
 
 
 # Webhook ---------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from powerplane.models.alerts.grouping import Bundle
 from powerplane.models.alerts.words import deed, headline
 
 PATH = "/api/v2/alerts"
-MOST_IN_POST = 200
+MOST_IN_POST = 100
 
 
 class Alertmanager:

@@ -21,7 +21,7 @@ from powerplane.adapters.prometheus import BoundedSession, http_words
 from powerplane.models.errors import UsageError
 
 MOST_ANSWER_BYTES = 1 << 16
-MOST_BODY_BYTES = 1 << 18
+MOST_BODY_BYTES = 1 << 20
 PORTS = {"http": 80, "https": 443}
 MAY_PASS = frozenset((408, 425, 429))
 LONGEST_TOLD = 200

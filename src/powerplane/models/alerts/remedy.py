@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from powerplane.models.alerts.alert import Remedy
 from powerplane.models.api.capping_policy import Lever
 
-MOST_NAMED = 10
+MOST_NAMED = 5
 
 WHOLE_NODES: Final[frozenset[Lever]] = frozenset(("limitPower", "throttle"))
 """Levers that slow what runs, by as much as is needed: they take no pod away."""
