@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from powerplane.adapters.snapshot_directory import ClusterFiles, no_cycles, read_cluster_files
@@ -16,7 +17,7 @@ from powerplane.cli.watts_source import Opened, WattsFrom, no_answer, open_sourc
 from powerplane.models.errors import InputError, UsageError
 from powerplane.models.plan import NodeDraw
 from powerplane.models.snapshot import Snapshot
-from powerplane.models.telemetry.measured import measured_snapshot
+from powerplane.models.telemetry.measured import both_snapshots
 from powerplane.models.telemetry.node_readings import NodeReadings
 from powerplane.models.telemetry.rules import DEFAULT_RULES
 
@@ -74,6 +75,38 @@ def load_state(
     """
     if measured is None:
         return load_snapshot(directory, kubeconfig=kubeconfig, context=context, files=files, say=say), None
+    found = load_measured(directory, measured, kubeconfig=kubeconfig, context=context, files=files, say=say)
+    return found.snapshot, found.round.nodes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeasuredState:
+    """A cluster and one look at its meters.
+
+    Parameters
+    ----------
+    stated : Snapshot
+        Its pods' use as measured, its curves as stated.
+    snapshot : Snapshot
+        The same with each node drawing what it counts as.
+    round : Round
+    """
+
+    stated: Snapshot
+    snapshot: Snapshot
+    round: Round
+
+
+def load_measured(
+    directory: Path | None,
+    measured: Opened,
+    *,
+    kubeconfig: Path | None,
+    context: str | None,
+    files: Files,
+    say: Say,
+) -> MeasuredState:
+    """Read the cluster on measured watts; as ``load_state``."""
     if directory is not None:
         refuse_both(directory, kubeconfig, context, files)
     with _directory(directory, kubeconfig, context, files, say) as place:
@@ -82,10 +115,8 @@ def load_state(
             cluster = read_cluster_files(place)
             found = _look(cluster, measured, say)
             readings = found.nodes, found.pods
-            snapshot = measured_snapshot(
-                cluster.objects, cluster.topology, cluster.power, readings, usage=cluster.usage
-            )
-    return snapshot, found.nodes
+            both = both_snapshots(cluster.objects, cluster.topology, cluster.power, readings, usage=cluster.usage)
+    return MeasuredState(*both, found)
 
 
 def node_draws(readings: NodeReadings) -> tuple[NodeDraw, ...]:

@@ -11,7 +11,7 @@ from powerplane.models.demand.memory import DemandMemory, owners
 from powerplane.models.demand.node_history import NodeHistory
 from powerplane.models.demand.owner_bounds import bounds_watts
 from powerplane.models.telemetry.node_readings import NodeReadings
-from powerplane.models.watts.over_time import watts_over_time
+from powerplane.models.watts.over_time import together, watts_over_time
 from powerplane.models.watts.workloads import workload_watts
 
 NAMES = ("n0", "n1", "n2")
@@ -116,30 +116,59 @@ def history(steps, web, db, watts):
     return nodes, pods
 
 
+def over(site_snapshot, nodes, pods):
+    now = workload_watts(site_snapshot, readings([200, 300, 100]))
+    return watts_over_time(site_snapshot, nodes, pods), now.row_of_pod
+
+
 def test_over_time_the_parts_are_those_of_a_moment():
-    snapshot = site([4, 2, 6, 0, 0])
-    now = workload_watts(snapshot, readings([200, 300, 100]))
-    nodes, pods = history(60, 2.0, 6.0, [200, 300, 100])
-    found = watts_over_time(snapshot, nodes, pods, now.row_of_pod, 2)
-    assert found.watts.shape == (2, len(found.at_s))
-    assert found.watts[1] == pytest.approx(150)
-    assert found.watts[0] == pytest.approx(150)
+    found, row_of_pod = over(site([4, 2, 6, 0, 0]), *history(60, 2.0, 6.0, [200, 300, 100]))
+    rate, watts = together(found, None, row_of_pod, 2)
+    assert watts[0] == pytest.approx(150)
+    assert watts[1] == pytest.approx(150)
+    assert np.isnan(rate).all()
     assert (np.diff(found.at_s) == 300).all()
 
 
+def test_a_rate_is_set_against_the_watts_of_the_very_pods_that_tell_it():
+    nodes, pods = history(60, 2.0, 6.0, [200, 300, 100])
+    found, row_of_pod = over(site([4, 2, 6, 0, 0]), nodes, pods)
+    done = np.full(pods.cores.shape, np.nan)
+    done[0], done[2] = 300.0, 75.0
+    rate, watts = together(found, PodHistory(pods.start_s, 60.0, done, np.full(done.shape, np.nan)), row_of_pod, 2)
+    # Of web only the pod on n0 tells its rate: 100 W of its 150 W.
+    assert rate[0] == pytest.approx(300)
+    assert watts[0] == pytest.approx(100)
+    assert (rate[1] / watts[1]) == pytest.approx(0.5)
+
+
 def test_over_time_what_is_not_known_is_no_figure():
-    snapshot = site([4, 2, 6, 0, 0])
-    now = workload_watts(snapshot, readings([200, 300, 100]))
     nodes, pods = history(60, 2.0, 6.0, [200, 300, 100])
     nodes.filled[1, 4:] = True
-    found = watts_over_time(snapshot, nodes, pods, now.row_of_pod, 2)
-    # Two of three of web's pods are still known, which is not enough.
-    assert np.isfinite(found.watts[:, 2]).all()
-    assert np.isnan(found.watts[:, 6:]).all()
+    found, row_of_pod = over(site([4, 2, 6, 0, 0]), nodes, pods)
+    _, watts = together(found, None, row_of_pod, 2)
+    assert np.isfinite(watts[:, 2]).all()
+    # db is on n1 alone; of web the pod on n0 is still known.
+    assert np.isnan(watts[1, 6:]).all()
+    assert watts[0, 6:] == pytest.approx(100)
 
 
 def test_histories_that_do_not_meet_have_no_steps():
-    snapshot = site([1] * 5)
     nodes, pods = history(60, 1.0, 1.0, [200, 300, 100])
     late = PodHistory(9e8, 60.0, pods.cores, pods.accelerator_watts)
-    assert watts_over_time(snapshot, nodes, late, np.array([0, 0, 1, 0, -1]), 2).watts.shape == (2, 0)
+    found, row_of_pod = over(site([1] * 5), nodes, late)
+    rate, watts = together(found, late, row_of_pod, 2)
+    assert rate.shape == watts.shape == (2, 0)
+
+
+def test_what_ran_beside_a_pod_and_has_gone_had_its_part_of_the_watts():
+    nodes, pods = history(60, 2.0, 2.0, [150, 200, 100])
+    snapshot = site([4, 2, 2, 0, 0])
+    busy = np.tile(np.array([[8.0], [4.0], [0.0]]), nodes.watts.shape[1])
+    now = workload_watts(snapshot, readings([200, 200, 100]))
+    _, alone = together(watts_over_time(snapshot, nodes, pods), None, now.row_of_pod, 2)
+    _, beside = together(watts_over_time(snapshot, nodes, pods, busy), None, now.row_of_pod, 2)
+    # Half of n0's cores in use were of a pod that is not there any more.
+    assert alone[0] == pytest.approx(100)
+    assert beside[0] == pytest.approx(75)
+    assert (beside[1] == alone[1]).all()

@@ -22,8 +22,8 @@ class WorkloadWatts:
     ----------
     owners : tuple of str
         ``namespace/Kind/name``, in order of names; those with a pod on a node.
-    pods, unmeasured_pods : int64 arrays, shape (W,)
-        All of them, and those on nodes that nobody measures.
+    pods, unmeasured_pods, assumed_pods : int64 arrays, shape (W,)
+        All of them, those on nodes that nobody measures, and those whose use is assumed, since nothing tells it.
     cores : float64 array, shape (W,)
     dynamic_mw : int64 array, shape (W,)
         Of the pods on measured nodes.
@@ -37,6 +37,7 @@ class WorkloadWatts:
     owners: tuple[str, ...]
     pods: Integers
     unmeasured_pods: Integers
+    assumed_pods: Integers
     cores: Floats
     dynamic_mw: Integers
     idle_mw: Integers
@@ -75,6 +76,7 @@ def workload_watts(snapshot: Snapshot, readings: NodeReadings) -> WorkloadWatts:
         owners=tuple(str(name) for name in names),
         pods=np.bincount(row, minlength=count).astype(np.int64),
         unmeasured_pods=np.bincount(row_of_pod[placed & ~known], minlength=count).astype(np.int64),
+        assumed_pods=np.bincount(row[~snapshot.pods.measured[placed]], minlength=count).astype(np.int64),
         cores=sums_by_row(row, snapshot.pods.use_ucores[placed] / MICRO, count),
         dynamic_mw=dynamic,
         idle_mw=np.where(measured, found.idle_mw, 0),
