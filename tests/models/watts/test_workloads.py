@@ -164,7 +164,7 @@ def test_histories_that_do_not_meet_have_no_steps():
 def test_what_ran_beside_a_pod_and_has_gone_had_its_part_of_the_watts():
     nodes, pods = history(60, 2.0, 2.0, [150, 200, 100])
     snapshot = site([4, 2, 2, 0, 0])
-    busy = np.tile(np.array([[8.0], [4.0], [0.0]]), nodes.watts.shape[1])
+    busy = np.tile(np.array([[4.0], [4.0], [0.0]]), nodes.watts.shape[1])
     now = workload_watts(snapshot, readings([200, 200, 100]))
     _, alone = together(watts_over_time(snapshot, nodes, pods), None, now.row_of_pod, 2)
     _, beside = together(watts_over_time(snapshot, nodes, pods, busy), None, now.row_of_pod, 2)
