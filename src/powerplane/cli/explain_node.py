@@ -1,13 +1,11 @@
 """``powerplane explain node``."""
 
-from dataclasses import replace
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from powerplane.cli.exit_codes import OK
 from powerplane.cli.explaining.node import explain_node
-from powerplane.cli.loading import load_snapshot
 from powerplane.cli.measuring import load_state, measured_from
 from powerplane.cli.options import SnapshotDir
 from powerplane.cli.output import print_text
@@ -43,12 +41,13 @@ def node(
     """
     watts = WattsFrom(prometheus, telemetry, token_file, ca_file, labels(header), labels(node_label))
     with progress("reading the snapshot") as say:
-        base = load_snapshot(snapshot)
         measured = measured_from(watts)
         nothing = (None, None, None)
-        state, readings = load_state(snapshot, measured, kubeconfig=None, context=None, files=nothing, say=say)
-        # The pods' use as measured, on the curves as stated: a measured state's own curves hide what is unattributed.
-        lines = explain_node(replace(base, pods=state.pods), readings, name)
+        state, looked = load_state(snapshot, measured, kubeconfig=None, context=None, files=nothing, say=say)
+        if looked is None:
+            lines = explain_node(state, None, name)
+        else:
+            lines = explain_node(looked.parted, looked.round.nodes, name)
     for line in lines:
         print_text(line)
     return OK

@@ -89,7 +89,7 @@ def plan(
         asked = (prometheus, telemetry, token_file, ca_file, labels(header), labels(node_label))
         measured = measured_from(WattsFrom(*asked, redfish, metrics_server, kubeconfig, context))
         history_s = check_quantile(quantile, history, measured)
-        state, readings = load_state(snapshot, measured, kubeconfig=kubeconfig, context=context, files=files, say=say)
+        state, looked = load_state(snapshot, measured, kubeconfig=kubeconfig, context=context, files=files, say=say)
         if quantile is not None and measured is not None:
             state = at_quantile(state, measured, quantile, history_s, say)
         # Half a second of solver libraries, which input that is refused does not have to wait for.
@@ -103,7 +103,7 @@ def plan(
             say=say,
             clock=lambda: time.monotonic() - began,
         )
-        found = msgspec.structs.replace(found, nodes=node_draws(readings)) if readings else found
+        found = msgspec.structs.replace(found, nodes=node_draws(looked)) if looked else found
         if out:
             write_file(out, encode_for(out, found))
         if report:

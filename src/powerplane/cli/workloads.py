@@ -92,7 +92,7 @@ def workloads(
         assert opened is not None
         files = (topology, power, usage)
         state = load_measured(snapshot, opened, kubeconfig=kubeconfig, context=context, files=files, say=say)
-        watts = workload_watts(state.stated, state.round.nodes)
+        watts = workload_watts(state.parted, state.round.nodes)
         past = Past(opened, state, watts, history_s, say)
         view = _view(past, asked, demand=demand, namespace=namespace)
     if output == "table":

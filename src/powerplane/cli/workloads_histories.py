@@ -161,7 +161,7 @@ class Past:
 
     @property
     def _stated(self) -> Snapshot:
-        return self.state.stated
+        return self.state.parted
 
     def _names(self) -> list[tuple[str, str]]:
         pods = self._stated.pods
