@@ -117,7 +117,7 @@ def test_readings_that_cannot_be_true_are_passed_over() -> None:
     samples, rpm, celsius = day(Machine(fan_watts=80.0))
     watts = samples.watts.copy()
     watts[::50], watts[7] = np.nan, 1e9
-    rpm[::40] = np.nan
+    rpm[::40], rpm[3], celsius[5] = np.nan, 65_535.0, 255.0
     bad = NodeSamples(samples.at_s, samples.now, samples.before, watts)
     found = fitted((bad, rpm, celsius))
     assert "fans" in found.kept

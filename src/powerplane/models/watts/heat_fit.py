@@ -36,6 +36,10 @@ WORTH = 0.02
 OWN_SHARE = 0.02
 """Share of an input's variance that the load must leave unexplained, for its watts to be told from the load's."""
 
+MOST_RPM = 50_000.0
+COLDEST, HOTTEST = -40.0, 150.0
+"""No fan of a server turns faster, and no package that works is colder or hotter, °C."""
+
 STILL = 1e-4
 """Variance, over the mean's square, below which an input stands still."""
 
@@ -78,12 +82,14 @@ class HeatHistory:
         parts : sequence of (samples, rpm, celsius)
             Of each node, M samples in order of time and float64 arrays of shape (M,).
         """
-        shares = [rpm / _largest(rpm) for _, rpm, _ in parts]
+        speeds = [np.where((rpm >= 0) & (rpm <= MOST_RPM), rpm, np.nan) for _, rpm, _ in parts]
+        shares = [rpm / _largest(rpm) for rpm in speeds]
         node = np.repeat(np.arange(len(parts), dtype=np.float64), [len(samples) for samples, _, _ in parts])
         at_s = np.concatenate([samples.at_s for samples, _, _ in parts])
         order = np.argsort(at_s, kind="stable")
         samples = NodeSamples.joined([samples for samples, _, _ in parts])
         celsius = np.concatenate([celsius for _, _, celsius in parts])
+        celsius = np.where((celsius > COLDEST) & (celsius < HOTTEST), celsius, np.nan)
         believed = np.isfinite(samples.watts) & (samples.watts >= LEAST_WATTS) & (samples.watts <= MOST_WATTS)
         believed &= np.isfinite(samples.now).all(axis=1) & (samples.now >= 0).all(axis=1)
         order = order[believed]
