@@ -10,16 +10,7 @@ from powerplane.cli.measuring import load_state, measured_from
 from powerplane.cli.options import SnapshotDir
 from powerplane.cli.output import print_text
 from powerplane.cli.progress import progress
-from powerplane.cli.watts_source import (
-    CaFile,
-    Headers,
-    NodeLabels,
-    PrometheusUrl,
-    TelemetryDir,
-    TokenFile,
-    WattsFrom,
-    labels,
-)
+from powerplane.cli.watts_options import NO_HISTORY_SOURCE, HistorySource
 
 
 def node(
@@ -27,19 +18,14 @@ def node(
     /,
     *,
     snapshot: SnapshotDir,
-    prometheus: PrometheusUrl = None,
-    telemetry: TelemetryDir = None,
-    token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    header: Headers = None,
-    node_label: NodeLabels = None,
+    source: HistorySource = NO_HISTORY_SOURCE,
 ) -> int:
     """Say what a node draws, by whom that was measured, and whose watts these are.
 
     Idle, the dynamic watts of its pods and what no pod is known to draw add up to what was measured, to the
     milliwatt. A pod's share is not what moving it would free: that is said beside it, by the node's curve.
     """
-    watts = WattsFrom(prometheus, telemetry, token_file, ca_file, labels(header), labels(node_label))
+    watts = source.watts_from()
     with progress("reading the snapshot") as say:
         measured = measured_from(watts)
         nothing = (None, None, None)
