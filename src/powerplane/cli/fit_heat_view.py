@@ -64,7 +64,7 @@ def heat_lines(name: str, row: HeatRow) -> list[str]:
             f"{words.seconds(row.lag_s)}{told}"
         )
     for term, tried in row.tried.items():
-        verdict = "kept" if term == row.kept else "not kept"
+        verdict = "kept" if term == row.kept else "those kept do better" if row.kept else "not kept"
         lines.append(
             f"{name}: with {term} the curve errs by {100 * tried.error_with_it:.1f} % instead of "
             f"{100 * tried.curve_error:.1f} % on later samples, and less in {tried.better_blocks} of "
