@@ -60,8 +60,8 @@ def heat_lines(name: str, row: HeatRow) -> list[str]:
         leakage = row.leakage_share_per_kelvin
         told = "" if leakage is None else f", and draws {100 * leakage:.2f} % more a kelvin"
         lines.append(
-            f"{name}: warms by {100 * row.kelvin_per_watt:.1f} °C for 100 W with a lag of "
-            f"{words.seconds(row.lag_s)}{told}"
+            f"{name}: warms by {100 * row.kelvin_per_watt:.1f} °C for 100 W "
+            f"{f'with a lag of {words.seconds(row.lag_s)}' if row.lag_s else 'within a step'}{told}"
         )
     for term, tried in row.tried.items():
         verdict = "kept" if term == row.kept else "those kept do better" if row.kept else "not kept"

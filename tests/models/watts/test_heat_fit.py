@@ -122,3 +122,33 @@ def test_readings_that_cannot_be_true_are_passed_over() -> None:
     found = fitted((bad, rpm, celsius))
     assert "fans" in found.kept
     assert found.samples < COUNT
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_temperature_that_follows_the_fans_own_air_is_not_kept_beside_them(seed: int) -> None:
+    machine = day(Machine(fan_watts=80.0), seed=seed)
+    found = fitted(machine)
+    assert found.kept == "fans"
+    # At the highest speed seen.
+    assert found.fan_watts == pytest.approx(80.0 * (machine[1].max() / 12_000) ** 3, rel=0.2)
+
+
+def test_one_wild_speed_does_not_make_all_others_small() -> None:
+    samples, rpm, _ = day(Machine(fan_watts=80.0))
+    wild = np.where(np.arange(COUNT) == COUNT // 2, 49_999.0, rpm)
+    assert fitted((samples, wild, NAN)).held["fans"].terms == pytest.approx(
+        fitted((samples, rpm, NAN)).held["fans"].terms, rel=0.05
+    )
+
+
+def test_fans_that_stand_still_tell_nothing() -> None:
+    samples, _, _ = day(Machine())
+    found = fitted((samples, np.zeros(COUNT), NAN))
+    assert (found.tied, found.held) == (("fans",), {})
+
+
+def test_a_temperature_that_follows_within_a_step_has_no_lag() -> None:
+    samples, _, _ = day(Machine())
+    found = fitted((samples, NAN, np.round(22 + 0.1 * samples.watts, 2)))
+    assert found.heat is not None
+    assert found.heat.lag_s == 0.0

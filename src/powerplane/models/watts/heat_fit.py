@@ -40,6 +40,9 @@ MOST_RPM = 50_000.0
 COLDEST, HOTTEST = -40.0, 150.0
 """No fan of a server turns faster, and no package that works is colder or hotter, °C."""
 
+SPIKE = 3.0
+"""Times the 99th percentile of a node's fan speeds, from which on one is no speed."""
+
 STILL = 1e-4
 """Variance, over the mean's square, below which an input stands still."""
 
@@ -60,7 +63,7 @@ class HeatHistory:
     ----------
     samples : NodeSamples
         M, in order of time; all that can be true.
-    node : int64 array, shape (M,)
+    node : float64 array, shape (M,)
         Which node each is of.
     fan_share : float64 array, shape (M,)
         Fan speed over the highest seen on that node; NaN where not measured.
@@ -83,7 +86,7 @@ class HeatHistory:
             Of each node, M samples in order of time and float64 arrays of shape (M,).
         """
         speeds = [np.where((rpm >= 0) & (rpm <= MOST_RPM), rpm, np.nan) for _, rpm, _ in parts]
-        shares = [rpm / _largest(rpm) for rpm in speeds]
+        shares = [rpm / _largest(rpm) for rpm in map(_without_spikes, speeds)]
         node = np.repeat(np.arange(len(parts), dtype=np.float64), [len(samples) for samples, _, _ in parts])
         at_s = np.concatenate([samples.at_s for samples, _, _ in parts])
         order = np.argsort(at_s, kind="stable")
@@ -197,8 +200,7 @@ def fit_heat(history: HeatHistory, prior: PowerCurve, rules: FitRules | None = N
     free = tuple(name for name in names if name not in tied)
     tries = [(name,) for name in free] + ([free] if len(free) > 1 else [])
     held = {" and ".join(each): _held(history, curves, each) for each in tries}
-    worth = [name for name, each in held.items() if each.worth]
-    kept = min(worth, key=lambda name: held[name].terms, default="")
+    kept = _kept(held)
     betas = dict.fromkeys(names, 0.0)
     if free:
         chosen = tuple(kept.split(" and ")) if kept else free
@@ -214,6 +216,17 @@ def fit_heat(history: HeatHistory, prior: PowerCurve, rules: FitRules | None = N
         _heat(history, betas.get("temperature", 0.0)) if "temperature" in names else None,
         tied,
     )
+
+
+def _kept(held: dict[str, Held]) -> str:
+    """Name the terms that are worth it; two of them only where the second one earns its place beside the first."""
+    singly = {name: each.terms for name, each in held.items() if " and " not in name}
+    worth = [name for name, each in held.items() if each.worth]
+    worth.sort(key=lambda name: (name not in singly, held[name].terms))
+    if not worth:
+        return ""
+    first, last = worth[0], worth[-1]
+    return last if last not in singly and held[last].terms < (1.0 - WORTH) * held[first].terms else first
 
 
 def _curves(
@@ -276,7 +289,7 @@ def _input(history: HeatHistory, name: str, curve: Floats) -> Floats:
 def _tied(curve: Floats, values: Floats) -> bool:
     """Whether an input follows the load alone, or stands still."""
     whole = float(values.var())
-    if whole < STILL * float(values.mean()) ** 2:
+    if whole <= STILL * float(values.mean()) ** 2:
         return True
     return float((values - _parabola(curve, values)(curve)).var()) < OWN_SHARE * whole
 
@@ -297,11 +310,12 @@ def _heat(history: HeatHistory, leakage: float) -> Heat | None:
     if whole <= 0 or not step_s > 0:
         return None
     best: tuple[float, Heat] | None = None
-    for lag_s in np.geomspace(step_s / 2, max(LONGEST_LAG_S, step_s), LAGS).tolist():
+    # Of a lag shorter than a step nothing can be told: it is stated as none.
+    for lag_s in (0.0, *np.geomspace(step_s / 2, max(LONGEST_LAG_S, step_s), LAGS).tolist()):
         lagged = _lagged(at_s, watts, lag_s)
         found, (left, *_), rank, _ = np.polyfit(lagged, celsius, 1, full=True)[:4] if np.ptp(lagged) > 0 else _NOTHING
         if rank > 1 and found[0] > 0 and (best is None or left < best[0]):
-            best = float(left), Heat(float(found[1]), float(found[0]), lag_s, leakage)
+            best = float(left), Heat(float(found[1]), float(found[0]), 0.0 if lag_s < step_s else lag_s, leakage)
     return best[1] if best and best[0] < (1.0 - EXPLAINED) * whole else None
 
 
@@ -310,12 +324,21 @@ _NOTHING = (np.zeros(2), (np.inf,), 0, None)
 
 def _lagged(at_s: Floats, watts: Floats, lag_s: float) -> Floats:
     """Watts behind a first-order lag, as a temperature follows them."""
+    if lag_s <= 0:
+        return watts
     found = np.empty(len(watts))
     value = found[0] = float(watts[0])
     for place, (gap_s, drawn) in enumerate(zip(np.diff(at_s).tolist(), watts[1:].tolist(), strict=True), 1):
         value = drawn + (value - drawn) * exp(-max(gap_s, 0.0) / lag_s)
         found[place] = value
     return found
+
+
+def _without_spikes(rpm: Floats) -> Floats:
+    """Leave out single readings far above all others, which would make all others small."""
+    finite = rpm[np.isfinite(rpm)]
+    most = SPIKE * float(np.quantile(finite, 0.99)) if len(finite) else np.inf
+    return np.where(rpm <= most, rpm, np.nan) if most > 0 else rpm
 
 
 def _largest(values: Floats) -> float:
