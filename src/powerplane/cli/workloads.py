@@ -1,6 +1,7 @@
 """``powerplane workloads``."""
 
 import time
+from dataclasses import replace
 from typing import Annotated
 
 import msgspec
@@ -20,18 +21,8 @@ from powerplane.cli.options import (
 )
 from powerplane.cli.output import print_data, stdout_console
 from powerplane.cli.progress import progress
-from powerplane.cli.watts_source import (
-    CaFile,
-    Headers,
-    MetricsServer,
-    NodeLabels,
-    PrometheusUrl,
-    RedfishFile,
-    TelemetryDir,
-    TokenFile,
-    WattsFrom,
-    labels,
-)
+from powerplane.cli.watts_options import NO_SOURCE, Source
+from powerplane.cli.watts_source import MetricsServer
 from powerplane.cli.workloads_histories import Asked, Form, Past, read_metric
 from powerplane.cli.workloads_table import print_workloads_table
 from powerplane.cli.workloads_view import WorkloadsView, totals_view, unmeasured_nodes, workload_views
@@ -45,13 +36,7 @@ LONGEST_S = 30 * 86_400.0
 
 def workloads(
     *,
-    prometheus: PrometheusUrl = None,
-    telemetry: TelemetryDir = None,
-    token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    header: Headers = None,
-    node_label: NodeLabels = None,
-    redfish: RedfishFile = None,
+    source: Source = NO_SOURCE,
     metrics_server: MetricsServer = False,
     snapshot: SnapshotOption = None,
     kubeconfig: Kubeconfig = None,
@@ -79,9 +64,8 @@ def workloads(
     the milliwatt; accelerators count to their pods whole. Demand is that of all pods of a workload at their target
     together, with bounds that widen with little history. Nothing is changed anywhere.
     """
-    asked_how = (token_file, ca_file, labels(header), labels(node_label), redfish, metrics_server, kubeconfig, context)
-    watts_from = WattsFrom(prometheus, telemetry, *asked_how)
-    if prometheus is None and telemetry is None and redfish is None:
+    watts_from = replace(source.watts_from(), metrics_server=metrics_server, kubeconfig=kubeconfig, context=context)
+    if watts_from.prometheus is None and watts_from.telemetry is None and watts_from.redfish is None:
         raise UsageError("workloads' watts have to be measured", "give --prometheus URL, or --telemetry DIR")
     history_s = parse_duration(history, "--history")
     if history_s > LONGEST_S:
