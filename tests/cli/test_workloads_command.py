@@ -39,7 +39,7 @@ def recorded(directory, cluster: Cluster, silent=()):
                 since = made / 2 - (TOKENS_PER_S / 2 * STEP_S * RESET if i >= RESET else 0)
                 lines.append(f'{TOKENS}{{{whose},model_name="a"}} {made / 2}')
                 lines += [f'{TOKENS}{{{whose},model_name="b"}} {since}'] * (i != RESET + 1)
-                lines.append(f"{SERVED}{{{whose}}} {i}")
+                lines += [f"{SERVED}{{{whose}}} {i}", f'elsewhere_total{{namespace="shop",pod="not-{pod}"}} {i}']
             (directory / node / f"{BEGAN_S + STEP_S * i}.txt").write_text("\n".join(lines) + "\n")
     return directory
 
@@ -111,8 +111,15 @@ def test_too_short_a_history_and_a_metric_that_is_not_there_are_told_with_what_t
     short = ask(program, site, "--throughput", TOKENS, "--history", "15m", "--no-demand")
     assert "intervals" in short["workloads"][0]["throughput"]["reason"]
     assert short["workloads"][0]["throughput"]["nextStep"]
+    moment = ask(program, site, "--throughput", TOKENS, "--history", "1m")
+    assert moment["workloads"][0]["throughput"]["reason"].startswith("the history is shorter than 5 minutes")
+    assert moment["workloads"][0]["demand"] is None
+    assert any("too short to tell" in note for note in moment["notes"])
     absent = ask(program, site, "--throughput", "no_such_total", "--no-demand")
     assert absent["workloads"][0]["throughput"]["reason"] == "the metric has no samples"
+    others = ask(program, site, "--throughput", "elsewhere_total", "--no-demand")
+    assert others["workloads"][0]["throughput"]["reason"] == "its series name no pod of this cluster"
+    assert "exported_pod" in others["workloads"][0]["throughput"]["nextStep"]
 
 
 def test_what_counts_up_under_the_name_of_a_gauge_is_asked_about(site, program):

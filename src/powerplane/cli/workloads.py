@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Annotated
 
 import msgspec
+import numpy as np
 from cyclopts import Group, Parameter
 
 from powerplane.cli.exit_codes import OK
@@ -93,6 +94,8 @@ def _view(past: Past, asked: Asked | None, *, demand: bool, namespace: str | Non
     bounds = past.demand() if demand and past.known else None
     if demand and bounds is None:
         notes.append(f"{past.opened.where} has no history of what pods used, so what they will want is not told.")
+    elif bounds is not None and not np.isfinite(bounds[:, 1]).any():
+        notes.append("The history is too short to tell what workloads will want; ask for a longer one, or wait.")
     done = past.throughput(asked) if asked is not None and past.known else None
     if asked is not None and not done:
         notes.append(f"{past.opened.where} has no history of what pods used, so no work can be set against watts.")

@@ -16,7 +16,7 @@ from powerplane.cli.progress import Say
 from powerplane.cli.watts_source import Opened
 from powerplane.cli.workloads_view import Throughput
 from powerplane.models.demand.confidence import BoundRules
-from powerplane.models.demand.efficiency import Efficiency, Unknown, efficiency
+from powerplane.models.demand.efficiency import Unknown, efficiency
 from powerplane.models.demand.history import PodHistory, read_history
 from powerplane.models.demand.memory import DemandMemory, owners
 from powerplane.models.demand.owner_bounds import bounds_watts
@@ -34,6 +34,7 @@ COUNTERS = ("_total", "_sum", "_count")
 NAMESPACES, PODS = ("exported_namespace", "namespace", "kubernetes_namespace"), ("exported_pod", "pod", "pod_name")
 """Labels that name a pod: what was scraped keeps its own under ``exported_``."""
 
+SHORT = f"the history is shorter than {BLOCK_S / 60:g} minutes, or its samples are farther apart"
 FEWEST_STEPS, RISING = 10, 0.5
 """Steps from which on a gauge that never falls is told from a counter; and at what share of them a counter rises."""
 
@@ -120,6 +121,7 @@ class Past:
     history_s: float
     say: Say
     _pods: PodHistory | None = None
+    _named: bool = False
 
     @property
     def known(self) -> bool:
@@ -152,11 +154,13 @@ class Past:
         where = (self.opened, self.state.round.facts, self.history_s, 2 * BLOCK_S, self.say)
         over = watts_over_time(self._stated, read_nodes(*where).nodes, used, read_cores(*where))
         rate, watts = together(over, rates, self.watts.row_of_pod, len(self.watts.owners))
+        if rates is not None and not np.isfinite(rate).any():
+            return dict.fromkeys(self.watts.owners, self._no_rate(asked))
         told = {
             owner: efficiency(asked.text, over.at_s, rate[row], watts[row])
             for row, owner in enumerate(self.watts.owners)
         }
-        having = {owner: found for owner, found in told.items() if _has_metric(found)}
+        having = {owner: told[owner] for row, owner in enumerate(self.watts.owners) if np.isfinite(rate[row]).any()}
         return having or told
 
     @property
@@ -175,7 +179,18 @@ class Past:
                 f"{asked.text} rises all the time, as a counter does, and its name does not say what it is",
                 "say so: --throughput-is counter (or gauge)",
             )
-        return read_history(self._names(), [block], [], used.step_s) if block is not None else None
+        if block is None or not block.entities:
+            return None
+        here = set(self._names())
+        self._named = any((entity.namespace, entity.pod) in here for entity in block.entities)
+        return read_history(self._names(), [block], [], used.step_s)
+
+    def _no_rate(self, asked: Asked) -> Unknown:
+        """Say why a metric that has series tells no rate of any pod."""
+        if self._named:
+            return Unknown(asked.text, SHORT, "ask for a longer history, such as --history 24h, or wait")
+        labels = f"labels {' or '.join(NAMESPACES)}, and {' or '.join(PODS)}"
+        return Unknown(asked.text, "its series name no pod of this cluster", f"they need the {labels}")
 
     def _block(self, meaning: Meaning, used: PodHistory) -> SeriesBlock | None:
         if self.opened.moments:
@@ -187,10 +202,6 @@ class Past:
         # By the server's own clock: ours may be ahead of its samples.
         now_s = self.state.round.answers[0].evaluated_s
         return source.history(meaning, now_s - self.history_s, now_s, used.step_s)
-
-
-def _has_metric(found: Efficiency | Unknown) -> bool:
-    return isinstance(found, Efficiency) or found.reason != "the metric has no samples"
 
 
 def _counts_up(block: SeriesBlock) -> bool:

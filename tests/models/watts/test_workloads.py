@@ -28,7 +28,7 @@ def site(uses, cards=0.0):
     return tiny_snapshot([TinyNode(name, cpu=8) for name in NAMES], pods)
 
 
-def readings(watts, states=("measured", "measured", "measured")):
+def readings(watts, states=("measured", "measured", "measured"), cards=np.nan):
     return NodeReadings(
         at_s=0.0,
         nodes=NAMES,
@@ -38,7 +38,7 @@ def readings(watts, states=("measured", "measured", "measured")):
         age_s=np.zeros(3),
         cpu_watts=np.full(3, np.nan),
         dram_watts=np.full(3, np.nan),
-        gpu_watts=np.full(3, np.nan),
+        gpu_watts=np.full(3, cards),
         why=("",) * 3,
     )
 
@@ -65,6 +65,14 @@ def test_dynamic_watts_go_by_cores_in_use_and_idle_to_nobody():
     assert found.dynamic_mw.tolist() == [150_000, 150_000]
     assert found.idle_mw.tolist() == [100_000] * 3
     assert found.cores.tolist() == [6, 6]
+
+
+def test_cards_that_no_pod_holds_are_unattributed():
+    found = workload_watts(site([4, 0, 6, 0, 0]), readings([220, 250, 100], cards=20.0))
+    assert found.dynamic_mw.tolist() == [100_000, 150_000]
+    assert found.unattributed_mw.tolist() == [20_000, 0, 0]
+    held = workload_watts(site([4, 0, 0, 0, 0], cards=20.0), readings([200, 150, 100], cards=20.0))
+    assert held.dynamic_mw.tolist() == [100_000, 20_000]
 
 
 def test_pods_on_nodes_that_nobody_measures_are_counted_apart():

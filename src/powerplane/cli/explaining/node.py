@@ -40,7 +40,7 @@ def explain_node(snapshot: Snapshot, readings: NodeReadings | None, name: str) -
     told = "by its curve and its pods' use; nothing was measured"
     if readings is not None:
         measured_mw, told = _measured(measured_mw, readings, name, row)
-    found = attribute_snapshot(snapshot, measured_mw)
+    found = attribute_snapshot(snapshot, measured_mw, readings)
     here = np.flatnonzero(snapshot.pods.node == row)
     lines = [
         f"node {name} draws {_watts(measured_mw[row])}, {told}",

@@ -63,7 +63,7 @@ def workload_watts(snapshot: Snapshot, readings: NodeReadings) -> WorkloadWatts:
     """
     watts = measured_mw(snapshot, readings)
     measured = watts >= 0
-    found = attribute_snapshot(snapshot, np.maximum(watts, 0))
+    found = attribute_snapshot(snapshot, np.maximum(watts, 0), readings)
     placed = snapshot.pods.node >= 0
     names, row = np.unique(np.array(owners(snapshot), dtype=np.str_)[placed], return_inverse=True)
     row_of_pod = np.full(len(placed), -1, dtype=np.int64)
