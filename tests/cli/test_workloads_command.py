@@ -156,9 +156,17 @@ def test_nodes_that_nobody_measures_are_named_and_in_no_figure(site, program, tm
 def test_the_table_shows_the_sum_and_what_a_watt_does(site, program):
     _, snapshot, meters = site
     given = ("--snapshot", snapshot, "--telemetry", meters, "--throughput", TOKENS, "--history", "3h")
-    done = program("workloads", *given)
+    done = program("workloads", *given, env={"COLUMNS": "100"})
     assert done.code == 0
-    for word in ("shop/StatefulSet/web", "measured", "idle", "unattributed", "will want", "a second and watt"):
+    for word in (
+        "shop/StatefulSet/web",
+        "measured",
+        "idle",
+        "unattributed",
+        "will want",
+        "work per watt",
+        f"{TOKENS} a second",
+    ):
         assert word in done.out
     as_yaml = program("workloads", *given, "-o", "yaml")
     assert yaml.safe_load(as_yaml.out)["workloads"][0]["pods"] > 0

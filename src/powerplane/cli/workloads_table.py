@@ -32,7 +32,7 @@ def workloads_table(view: WorkloadsView) -> Table:
         table.add_column("will want, W", justify="right", no_wrap=True)
     metric = next((each.throughput.metric for each in view.workloads if each.throughput), "")
     if metric:
-        table.add_column(f"{words.printable(metric)} a second and watt", overflow="fold")
+        table.add_column("work per watt", overflow="fold")
     for each in view.workloads[:MOST_ROWS]:
         table.add_row(*_cells(each, view, has_metric=bool(metric)))
     if (more := len(view.workloads) - MOST_ROWS) > 0:
@@ -94,6 +94,10 @@ def remarks(view: WorkloadsView) -> Iterator[Text]:
         nodes = words.count(len(view.unmeasured), "node")
         yield Text(
             f"In no figure: {nodes} without a usable sample: {names}{rest}; powerplane doctor says why.", "yellow"
+        )
+    if metric := next((each.throughput.metric for each in view.workloads if each.throughput), ""):
+        yield Text(
+            f"Work per watt: {words.printable(metric)} a second, over the watts of the pods that tell it.", "dim"
         )
     steps = {each.throughput.next_step for each in view.workloads if each.throughput and each.throughput.next_step}
     for step in sorted(steps):
