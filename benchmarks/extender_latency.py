@@ -7,6 +7,7 @@ server's processor time by question, the figure that neighbours disturb least.
 """
 
 import argparse
+import asyncio
 import contextlib
 import datetime
 import importlib
@@ -25,19 +26,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT)]
+from powerplane.adapters.serving.tls import SCHEDULER_NAME, TlsFiles
+from powerplane.bench.machine import load_line, machine_line
+from powerplane.models.power_tree import NodeFigures, compile_tree
+from powerplane.models.topology import SHARED, PowerDomain, PowerTopology
+from powerplane.scheduler_extender.answers import Answers, FilterAnswer, PreemptAnswer
+from powerplane.scheduler_extender.facts import Demand, PodFact
+from powerplane.scheduler_extender.metrics import ExtenderMetrics
+from powerplane.scheduler_extender.server import ServerSettings, serve
+from powerplane.scheduler_extender.state import ExtenderState
+from powerplane.scheduler_extender.wire import BindArgs, FilterArgs, PreemptArgs
 
-from powerplane.adapters.serving.tls import SCHEDULER_NAME, TlsFiles  # noqa: E402
-from powerplane.bench.machine import load_line, machine_line  # noqa: E402  # after the path is set
-from powerplane.models.power_tree import NodeFigures, compile_tree  # noqa: E402
-from powerplane.models.topology import SHARED, PowerDomain, PowerTopology  # noqa: E402
-from powerplane.scheduler_extender.answers import Answers, FilterAnswer, PreemptAnswer  # noqa: E402
-from powerplane.scheduler_extender.facts import Demand, PodFact  # noqa: E402
-from powerplane.scheduler_extender.metrics import ExtenderMetrics  # noqa: E402
-from powerplane.scheduler_extender.server import ServerSettings, serve  # noqa: E402
-from powerplane.scheduler_extender.state import ExtenderState  # noqa: E402
-from powerplane.scheduler_extender.wire import BindArgs, FilterArgs, PreemptArgs  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT)]  # for the tests' certificates
 
 SIZES = (500, 5000)
 CONNECTIONS = (1, 8, 50)
@@ -95,7 +96,7 @@ class Nothing:
         """Pass all."""
         return FilterAnswer()
 
-    def prioritize(self, args: FilterArgs) -> bytes:  # noqa: ARG002
+    def prioritize(self, args: FilterArgs) -> bytes:  # noqa: ARG002  # the seam's names
         """Score all alike."""
         return self._scores
 
@@ -103,7 +104,7 @@ class Nothing:
         """Allow all."""
         return PreemptAnswer(args.victims)
 
-    async def bind(self, args: BindArgs) -> str:  # noqa: ARG002
+    async def bind(self, args: BindArgs) -> str:  # noqa: ARG002  # the seam's names
         """Bind nothing."""
         return "this binds nothing"
 
@@ -298,9 +299,8 @@ def run_server(folder: Path, factory: str, nodes: int) -> None:
     files = TlsFiles(folder / "tls.crt", folder / "tls.key", folder / "clients.crt")
 
     async def tell() -> None:
-        import asyncio  # noqa: PLC0415
-
-        print(port, flush=True)  # noqa: T201
+        sys.stdout.write(f"{port}\n")
+        sys.stdout.flush()
         await asyncio.sleep(86_400)
 
     serve(make(factory)(nodes), ServerSettings(port=port, tls=files), ExtenderMetrics(), [tell])
@@ -316,7 +316,7 @@ def make(factory: str) -> Callable[[int], Answers]:
 
 def certificates(folder: Path) -> ssl.SSLContext:
     """Write the server's files; returns the scheduler's context."""
-    from tests.scheduler_extender.certificates import LOOPBACK, Authority, write_pair  # noqa: PLC0415
+    from tests.scheduler_extender.certificates import LOOPBACK, Authority, write_pair  # noqa: PLC0415  # by the path above
 
     servers, clients = Authority("servers"), Authority("clients")
     write_pair(folder, servers.issue("extender", LOOPBACK))

@@ -132,10 +132,9 @@ def _post(rig: Rig, objects: Iterator[tuple[str, dict[str, Any]]]) -> None:
 
 def measure(kubeconfig: Path, page_size: int) -> dict[str, Any]:
     """Start both reflectors, and wait until they have all."""
-    # Here, so that filling does without them.
-    from powerplane.adapters.cluster_access import open_cluster  # noqa: PLC0415
-    from powerplane.adapters.watch import Batch, Reflector, Watched, WatchPatience  # noqa: PLC0415
-    from powerplane.scheduler_extender.facts import SeenNode, SeenPod, node_fact, pod_fact  # noqa: PLC0415
+    from powerplane.adapters.cluster_access import open_cluster  # noqa: PLC0415  # filling does without
+    from powerplane.adapters.watch import Batch, Reflector, Watched, WatchPatience  # noqa: PLC0415  # filling does without
+    from powerplane.scheduler_extender.facts import SeenNode, SeenPod, node_fact, pod_fact  # noqa: PLC0415  # filling does without
 
     access = open_cluster(kubeconfig)
     before_mb = _resident_mb()

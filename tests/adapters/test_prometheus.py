@@ -234,7 +234,7 @@ def test_a_real_prometheus_that_scrapes_an_exporter_answers_with_watts_and_true_
     )
     source = NodeWatts(f"http://127.0.0.1:{port}", QUERY, timeout_s=3)
     try:
-        young = lambda: (found := source.read().nodes.get("n1")) is not None and found.age_s < 0.7  # noqa: E731
+        young = lambda: (found := source.read().nodes.get("n1")) is not None and found.age_s < 0.7  # noqa: E731  # named for what is waited for
         assert wait_for(young, 30)
         reading = source.read()
         assert set(reading.nodes) == {"n1"}

@@ -72,3 +72,29 @@ def test_an_unknown_node_is_refused_with_those_that_there_are(snapshot: Path, pr
     assert done.code == 1
     assert "there is no node 'n9'" in done.err
     assert "n1, n2" in done.err
+
+
+def test_fans_and_air_are_told_where_they_are_measured_and_add_nothing(
+    snapshot: Path, recorded: Path, program: Program
+) -> None:
+    before = program("explain", "node", "n1", "--snapshot", snapshot, "--telemetry", recorded).out
+    for page in sorted((recorded / "n1").iterdir()):
+        with page.open("a") as file:
+            file.write('ipmi_fan_speed_rpm{id="1",name="FAN1"} 6000\nipmi_fan_speed_rpm{id="2",name="FAN2"} 8000\n')
+            file.write('ipmi_temperature_celsius{id="3",name="Inlet Temp"} 27\n')
+    done = program("explain", "node", "n1", "--snapshot", snapshot, "--telemetry", recorded)
+    assert "heat          air at the inlet 27 °C, fans at 7,000 rpm" in done.out
+    # The published law: 71.5 W of 550.7 W, by the power of 1.387.
+    assert "fans of servers that draw as much take about 14 W: of idle and unattributed, not added" in done.out
+    assert parts(done.out) == parts(before)
+    without = [line for line in done.out.splitlines() if "fans at" not in line and "fans of servers" not in line]
+    assert without == before.splitlines()
+    assert "rpm" not in before
+
+
+def test_fans_of_a_node_without_a_wall_meter_say_no_watts(snapshot: Path, recorded: Path, program: Program) -> None:
+    (recorded / "n4").mkdir()
+    (recorded / "n4" / "1700000015.txt").write_text('ipmi_fan_speed_rpm{id="1",name="FAN1"} 6000\n')
+    done = program("explain", "node", "n4", "--snapshot", snapshot, "--telemetry", recorded)
+    assert "fans at 6,000 rpm" in done.out
+    assert "fans of servers" not in done.out

@@ -1,8 +1,6 @@
 """``powerplane fit --prometheus``: a day that a real Prometheus has of two node types, into a curve for each."""
 
 import json
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +10,9 @@ import numpy as np
 import pytest
 import yaml
 from tests.cli.conftest import node, run_program, small_cluster
+from tests.conftest import find_prometheus
 from tests.models.watts.synthetic import true_watts
-from tests.simulator.prometheus_process import Prometheus
+from tests.simulator.prometheus_process import Prometheus, backfilled
 
 pytestmark = [pytest.mark.prometheus, pytest.mark.slow]
 
@@ -67,16 +66,9 @@ def history(end_s: float) -> str:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """Return a Prometheus that has the history."""
-    program, tool = shutil.which("prometheus"), shutil.which("promtool")
-    if not program or not tool:
-        pytest.skip("missing real part: prometheus: Prometheus and promtool on PATH")
     folder = tmp_path_factory.mktemp("prometheus")
-    (folder / "history.om").write_text(history(time.time() // STEP_S * STEP_S - 60))
-    made = [tool, "tsdb", "create-blocks-from", "openmetrics", str(folder / "history.om"), str(folder / "data")]
-    subprocess.run(made, check=True, capture_output=True, timeout=120)
-    running = Prometheus(program, folder, "global: {}\n")
-    yield running
-    running.close()
+    with backfilled(find_prometheus(), folder, history(time.time() // STEP_S * STEP_S - 60)) as running:
+        yield running
 
 
 @pytest.fixture

@@ -85,6 +85,21 @@ def test_a_node_whose_meter_cannot_be_believed_counts_at_its_peak_and_is_left_al
     assert any("worst case" in each and "n4" in each for each in plan["assumptions"])
 
 
+def test_each_measured_nodes_watts_come_with_the_parts_that_add_up_to_them(
+    warm_cluster: Cluster, program: Any, tmp_path: Path
+) -> None:
+    meters = recorded(tmp_path / "meters", METERS | {"n4": [None] * 4})
+    _, plan = plan_json(program, "--snapshot", warm_cluster.write(), "--telemetry", meters)
+    *measured, worst = plan["nodes"]
+    for node in measured:
+        parts = [node[f"{part}Watts"] for part in ("idle", "dynamic", "unattributed")]
+        assert sum(round(1000 * part) for part in parts) == round(1000 * node["watts"])
+        assert node["idleWatts"] == 100
+    # Five pods of 10 W by the curve; CPU's share may go to twice that, so that nothing is left over.
+    assert measured[0]["dynamicWatts"] == pytest.approx(71, abs=0.5)
+    assert (worst["name"], worst["idleWatts"], worst["dynamicWatts"], worst["unattributedWatts"]) == ("n4", *[None] * 3)
+
+
 def test_the_table_says_by_whom_each_node_was_measured_how_old_that_is_and_what_was_wrong(
     warm_cluster: Cluster, program: Any, tmp_path: Path
 ) -> None:

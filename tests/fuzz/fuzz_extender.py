@@ -20,8 +20,8 @@ with atheris.instrument_imports(include=["powerplane.scheduler_extender", "json"
     from powerplane.scheduler_extender.app import ExtenderApp
     from powerplane.scheduler_extender.limits import Limits
     from powerplane.scheduler_extender.metrics import ExtenderMetrics
-from tests.fuzz.judging import SEEDS, judge, real_answers  # noqa: E402
-from tests.scheduler_extender.asking import ask  # noqa: E402
+from tests.fuzz.judging import SEEDS, judge, real_answers  # noqa: E402  # after the path is set
+from tests.scheduler_extender.asking import ask  # noqa: E402  # after the path is set
 
 PATHS = tuple(f"/scheduler/v1/{verb}" for verb in ("filter", "prioritize", "preempt", "bind"))
 LIMITS = Limits(body_bytes=1 << 20, odd_body_bytes=1 << 16, pod_bytes=1 << 16, read_timeout_s=1, bind_timeout_s=1)

@@ -112,7 +112,7 @@ def clear(rig: Rig) -> None:
             rig.api.call("DELETE", path, AT_ONCE)
     for namespace in set(namespaces) - set(KEPT_NAMESPACES):
         rig.api.call("DELETE", f"/api/v1/namespaces/{namespace}")
-    gone = lambda: set(KEPT_NAMESPACES) >= {each["metadata"]["name"] for each in rig.api.items("/api/v1/namespaces")}  # noqa: E731
+    gone = lambda: set(KEPT_NAMESPACES) >= {each["metadata"]["name"] for each in rig.api.items("/api/v1/namespaces")}  # noqa: E731  # named for what is waited for
     assert wait_for(gone, EMPTY_S, 0.3), "namespaces do not go"
 
 

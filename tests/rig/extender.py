@@ -22,6 +22,7 @@ PREFIX = "/scheduler/v1"
 NAMESPACE = "powerplane-system"
 LEASES = ("powerplane", "powerplane-node-watts")
 READY_S = 40.0
+STOP_S = 10.0
 
 
 def install_objects(rig: Rig) -> None:
@@ -173,30 +174,44 @@ class Front:
         self._loop = asyncio.new_event_loop()
         self._ready: Replica | None = None
         self._passing: set[Any] = set()
+        self._open: set[asyncio.StreamWriter] = set()
+        self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="front")
 
     def __enter__(self) -> "Front":
         self._thread.start()
-        assert wait_for(lambda: self._ready is not None, READY_S), "no replica is ready"
+        if not wait_for(lambda: self._ready is not None, READY_S):
+            self.__exit__()
+            raise AssertionError("no replica is ready")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(STOP_S)
+        assert not self._thread.is_alive(), "the front does not stop"
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
-        self._stop = asyncio.Event()
-        server = await asyncio.start_server(self._pass, "127.0.0.1", self.port)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
         probing = asyncio.create_task(self._probe())
         async with server:
             await self._stop.wait()
+            # What has been accepted takes two turns of the loop to come to `_accept`; a server that is closed by then
+            # loses it, open.
+            for listener in server.sockets:
+                self._loop.remove_reader(listener.fileno())
+            for _ in range(3):
+                await asyncio.sleep(0)
         for task in (probing, *self._passing):
             task.cancel()
         await asyncio.gather(probing, *self._passing, return_exceptions=True)
+        # A transport that is closed with bytes still to send stays open until they are gone.
+        for writer in self._open:
+            writer.transport.abort()
+        await asyncio.gather(*(writer.wait_closed() for writer in self._open), return_exceptions=True)
 
     async def _probe(self) -> None:
         while True:
@@ -208,20 +223,25 @@ class Front:
             self._ready = found
             await asyncio.sleep(0.1)
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Keep the connection at once: its task may be cancelled before it has run a line."""
+        self._open.add(writer)
+        task = asyncio.create_task(self._pass(reader, writer))
+        self._passing.add(task)
+        task.add_done_callback(self._passing.discard)
+
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         target = self._ready
-        task = asyncio.current_task()
-        self._passing.add(task)
         try:
             if target is None:
                 return
             there = await asyncio.open_connection("127.0.0.1", target.port)
+            self._open.add(there[1])
             await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
         except OSError:
             pass
         finally:
             writer.close()
-            self._passing.discard(task)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

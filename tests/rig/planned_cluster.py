@@ -51,7 +51,7 @@ class PlannedCluster:
         for rack in racks:
             for i in range(NODES_IN_RACK):
                 self.rig.api.patch(f"/api/v1/nodes/{rack}-n{i}", {"spec": {"unschedulable": closed}})
-        tainted = lambda: any("taints" in each["spec"] for each in self.rig.api.items("/api/v1/nodes"))  # noqa: E731
+        tainted = lambda: any("taints" in each["spec"] for each in self.rig.api.items("/api/v1/nodes"))  # noqa: E731  # named for what is waited for
         assert wait_for(lambda: tainted() == (closed and bool(list(racks))), 20, 0.2)
 
     def deploy(self, name: str, replicas: int, cpu: int = 1, kind: str = "Deployment", **spec: Any) -> None:
@@ -81,7 +81,7 @@ class PlannedCluster:
         path = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
         self.rig.api.post(path, body)
         wanted = min(unavailable, self.workloads[name])
-        allowed = lambda: self.rig.api.get(f"{path}/{name}").get("status", {}).get("disruptionsAllowed") == wanted  # noqa: E731
+        allowed = lambda: self.rig.api.get(f"{path}/{name}").get("status", {}).get("disruptionsAllowed") == wanted  # noqa: E731  # named for what is waited for
         assert wait_for(allowed, 30, 0.2), f"the budget of {name} does not allow {wanted}"
 
     # -- what runs

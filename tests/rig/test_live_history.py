@@ -1,10 +1,9 @@
 """``powerplane forecast`` and ``fit`` on a live cluster, with a real Prometheus that has days of its nodes."""
 
 import json
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from tests.cli.test_forecast_history import history as seasonal_history
 from tests.models.watts.synthetic import true_watts
 from tests.rig.cluster import node
 from tests.rig.objects import apply, install_crds, written
-from tests.simulator.prometheus_process import Prometheus
+from tests.simulator.prometheus_process import backfilled
 
 from powerplane.models.api.kinds import POWER_DOMAIN
 
@@ -29,20 +28,8 @@ RACKS = {"n1": "r1", "n2": "r1", "n3": "r2", "n4": "r2"}
 @pytest.fixture
 def having(prometheus: str, tmp_path: Path) -> Iterator[Any]:
     """Return what starts a Prometheus that has a history."""
-    running: list[Prometheus] = []
-
-    def start(openmetrics: str) -> str:
-        tool = shutil.which("promtool")
-        assert tool, "promtool comes with the prometheus package"
-        (tmp_path / "history.om").write_text(openmetrics)
-        made = [tool, "tsdb", "create-blocks-from", "openmetrics", str(tmp_path / "history.om"), str(tmp_path / "data")]
-        subprocess.run(made, check=True, capture_output=True, timeout=120)
-        running.append(Prometheus(prometheus, tmp_path, "global: {}\n"))
-        return running[0].url
-
-    yield start
-    for each in running:
-        each.close()
+    with ExitStack() as open_until_the_end:
+        yield lambda history: open_until_the_end.enter_context(backfilled(prometheus, tmp_path, history)).url
 
 
 def test_a_breach_of_a_live_rack_is_foreseen_from_its_power_domain_and_its_nodes_history(rig: Any, having: Any) -> None:

@@ -20,7 +20,7 @@ def test_a_pod_is_scheduled_by_the_real_scheduler_and_runs(rig):
     make_nodes(rig, [node("n1", watts=300), node("n2", watts=100)])
     make_pods(rig, [pod("big", watts=200)])
     assert wait_for(lambda: bound(rig) == {"big": "n1"}, 20)
-    running = lambda: rig.api.get("/api/v1/namespaces/default/pods/big")["status"]["phase"] == "Running"  # noqa: E731
+    running = lambda: rig.api.get("/api/v1/namespaces/default/pods/big")["status"]["phase"] == "Running"  # noqa: E731  # named for what is waited for
     assert wait_for(running, 20)
 
 

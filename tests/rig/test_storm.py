@@ -217,7 +217,7 @@ def test_a_cluster_whose_domains_make_no_tree_lets_nobody_in_and_says_so(rig):
     with extender(rig) as replica:
         rig.restart_scheduler(scheduler_config(replica.entry()))
         make_pods(rig, [pod("before", watts=100)])
-        placed = lambda name: rig.api.get(f"/api/v1/namespaces/default/pods/{name}")["spec"].get("nodeName")  # noqa: E731
+        placed = lambda name: rig.api.get(f"/api/v1/namespaces/default/pods/{name}")["spec"].get("nodeName")  # noqa: E731  # named for what is waited for
         assert wait_for(lambda: placed("before"), 20)
         status = "/apis/powerplane.dev/v1alpha1/powerdomains/row-0"
         assert wait_for(lambda: rig.api.get(status).get("status", {}).get("acceptedSpec"), 20)
@@ -240,7 +240,7 @@ def test_a_new_node_is_taken_in_within_seconds(rig):
     with extender(rig) as replica:
         rig.restart_scheduler(scheduler_config(replica.entry()))
         make_pods(rig, [pod(f"p{i}", watts=150) for i in range(2)])
-        bound = lambda: [p for p in rig.api.items("/api/v1/pods") if p["spec"].get("nodeName")]  # noqa: E731
+        bound = lambda: [p for p in rig.api.items("/api/v1/pods") if p["spec"].get("nodeName")]  # noqa: E731  # named for what is waited for
         assert wait_for(lambda: len(bound()) == 1, 20)
         make_nodes(rig, [node("late", {"rig.powerplane.dev/rack": "rack-000"})])
         assert wait_for(lambda: len(bound()) == 2, 20)

@@ -93,7 +93,7 @@ def test_who_may_list_nodes_alone_is_told_where_domains_come_from(
     assert any("may not be listed" in note for note in view["assumptions"])
 
 
-def test_who_may_list_nothing_is_told_what_to_grant(filled: Any, pages: Path, grant: Any) -> None:  # noqa: F811
+def test_who_may_list_nothing_is_told_what_to_grant(filled: Any, pages: Path, grant: Any) -> None:  # noqa: F811  # the fixture
     kubeconfig = grant("nobody", [{"apiGroups": [""], "resources": ["services"], "verbs": ["list"]}])
     done = run_program("top", "--telemetry", pages, "--kubeconfig", kubeconfig)
     assert (done.code, done.out) == (1, "")

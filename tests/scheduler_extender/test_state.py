@@ -2,45 +2,16 @@ import asyncio
 
 import msgspec
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.scheduler_extender.small import W, ask, broken, fact, offered, topology, tree, waiting
+from tests.scheduler_extender.small import W, ask, fact, offered, topology, tree, waiting
+from tests.scheduler_extender.small_state import NAMES, RACKS, state_of
 
-from powerplane.models.api.placement_plan import PlacementPlanObject
 from powerplane.models.power_tree import NodeFigures, compile_tree
 from powerplane.models.requests import WATTS_RESOURCE
 from powerplane.scheduler_extender.choosing import AMPLE, CROWD
 from powerplane.scheduler_extender.facts import UNREADABLE_MW
-from powerplane.scheduler_extender.reasons import BEHIND
 from powerplane.scheduler_extender.rules import HoldRules
-from powerplane.scheduler_extender.state import ExtenderState
-from powerplane.scheduler_extender.steering import moves_of
 from powerplane.scheduler_extender.trust import TrustRules
 from powerplane.scheduler_extender.wire import BindArgs, PreemptArgs, Victims
-
-RACKS = {"r1": ["a", "b"], "r2": ["c", "d"]}
-NAMES = ("a", "b", "c", "d")
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-def state_of(power, clock, **options):
-    state = ExtenderState(clock, **options)
-    state.use_tree(power)
-    state.unready = ""
-    return state
 
 
 def test_a_pod_without_watts_passes_everywhere(clock):
@@ -227,128 +198,6 @@ def test_once_many_pods_are_on_their_way_each_is_offered_a_node_of_its_own_acros
     assert len({name.partition("-")[0] for name in single}) >= 7
 
 
-# -- steering
-
-
-def plan_of(*moves, name="plan"):
-    """A plan of moves: (uid, owner, source, target, watts)."""
-    return msgspec.convert(
-        {
-            "metadata": {"name": name},
-            "spec": {
-                "expiresAt": "2030-01-01T00:00:00Z",
-                "moves": [
-                    {
-                        "namespace": "default",
-                        "pod": uid,
-                        "uid": uid,
-                        "ownerUid": owner,
-                        "from": source,
-                        "to": to,
-                        "watts": watts,
-                    }
-                    for uid, owner, source, to, watts in moves
-                ],
-            },
-        },
-        PlacementPlanObject,
-    )
-
-
-def see(state, plan, until_s=10**6):
-    state.see_plan(plan.metadata.name, moves_of(plan), until_s)
-
-
-def test_the_successor_of_a_moved_pod_is_offered_its_target_alone(clock):
-    state = state_of(tree(RACKS, rack_w=10**5), clock)
-    state.see_pod(fact("old", "a", 100, owner="rs"))
-    see(state, plan_of(("old", "rs", "a", "d", 100)))
-    state.see_pod(fact("too-early", owner="rs"))
-    assert state.filter(ask(waiting("too-early", owner="rs"), NAMES)).names is None
-    state.see_pod(fact("old", "a", 100, owner="rs", leaving=True))
-    assert state.filter(ask(waiting("new", owner="rs"), NAMES)).names == ("d",)
-    assert state.filter(ask(waiting("more", owner="rs"), NAMES)).names is None
-    state.see_pod(fact("new", "d", 100, owner="rs"))
-    assert (state.tallies.steered, len(state.steering)) == (1, 0)
-
-
-def test_a_successor_that_comes_before_the_news_of_its_leaver_is_told_to_come_again(clock):
-    state = state_of(tree(RACKS, rack_w=10**5), clock)
-    state.see_pod(fact("old", "a", 100, owner="rs"))
-    see(state, plan_of(("old", "rs", "a", "d", 100)))
-    assert state.filter(ask(waiting("new", owner="rs"), NAMES)).error == BEHIND
-    assert not state.filter(ask(waiting("other", owner="else"), NAMES)).error
-    state.lose_pod("old")
-    assert state.filter(ask(waiting("new", owner="rs"), NAMES)).names == ("d",)
-
-
-def test_the_target_is_kept_free_for_the_successor(clock):
-    state = state_of(tree(RACKS, rack_w=150), clock)
-    see(state, plan_of(("old", "rs", "a", "d", 100)))
-    assert state.filter(ask(waiting("other"), ("c", "d"))).names == ()
-    assert state.filter(ask(waiting("new", owner="rs"), NAMES)).names == ("d",)
-
-
-def test_a_successor_that_fails_leaves_the_target_free_for_the_next(clock):
-    state = state_of(tree(RACKS, rack_w=150), clock)
-    see(state, plan_of(("old", "rs", "a", "d", 100)))
-    assert state.filter(ask(waiting("new", owner="rs"), NAMES)).names == ("d",)
-    state.lose_pod("new")
-    assert state.filter(ask(waiting("other"), ("c", "d"))).names == ()
-    assert state.filter(ask(waiting("next", owner="rs"), NAMES)).names == ("d",)
-
-
-def test_steering_is_soft_where_the_target_is_not_to_be_had(clock):
-    state = state_of(tree(RACKS, rack_w=10**5), clock)
-    see(state, plan_of(("old", "rs", "a", "d", 100)))
-    assert offered(state.filter(ask(waiting("new", owner="rs"), ("a", "b"))), ("a", "b")) == ("a", "b")
-
-
-def test_a_successor_asked_about_for_another_node_alone_is_sent_back_once(clock):
-    state = state_of(tree(RACKS, rack_w=10**5), clock)
-    see(state, plan_of(("old", "rs", "a", "d", 100)))
-    assert state.filter(ask(waiting("new", owner="rs"), ("b",))).error
-    assert state.filter(ask(waiting("new", owner="rs"), NAMES)).names == ("d",)
-    assert state.filter(ask(waiting("new", owner="rs"), ("b",))).names is None
-    state.lose_pod("new")
-    assert state.filter(ask(waiting("next", owner="rs"), ("b",))).error
-
-
-def test_moves_and_nominated_pods_seen_before_the_nodes_are_held_once_these_are_known(clock):
-    state = ExtenderState(clock)
-    see(state, plan_of(("old", "rs", "a", "d", 100)))
-    state.see_pod(fact("p", nominated="b"))
-    assert state.ledger.holds == {}
-    state.use_tree(tree(RACKS, rack_w=150))
-    assert {key: hold.nodes.tolist() for key, hold in state.ledger.holds.items()} == {"move:plan/old": [3], "p": [1]}
-
-
-def test_a_bare_successor_of_the_same_name_is_steered_too(clock):
-    state = state_of(tree(RACKS, rack_w=10**5), clock)
-    see(state, plan_of(("web-0", "", "a", "c", 100)))
-    assert state.filter(ask(waiting("new-uid", name="web-0"), NAMES)).names == ("c",)
-
-
-def test_a_pod_of_another_owner_or_namespace_is_not_steered(clock):
-    state = state_of(tree(RACKS, rack_w=10**5), clock)
-    see(state, plan_of(("old", "rs", "a", "d", 100)))
-    assert state.filter(ask(waiting("x", owner="forged"), NAMES)).names is None
-    assert state.filter(ask(waiting("y", owner="rs", namespace="else"), NAMES)).names is None
-
-
-def test_a_plan_that_expires_or_goes_frees_what_it_held(clock):
-    state = state_of(tree(RACKS, rack_w=150), clock)
-    see(state, plan_of(("old", "rs", "a", "d", 100)), until_s=clock.now + 5)
-    clock.now += 6
-    state.lapse(seen_until_s=0.0)
-    assert state.ledger.holds == {}
-    see(state, plan_of(("old", "rs", "a", "d", 100)))
-    assert state.ledger.holds
-    state.lose_plan("plan")
-    assert state.ledger.holds == {}
-    assert len(state.steering) == 0
-
-
 # -- scores, preemption, binding, waking
 
 
@@ -413,122 +262,6 @@ def test_a_raised_budget_wakes(clock):
     assert state.filter(ask(waiting("p", 100), NAMES)).names == ()
     state.use_tree(tree(RACKS, rack_w=150))
     assert state.waking.node(state.ledger) is not None
-
-
-# -- no headroom is given twice, whatever happens in whatever order
-
-
-class Cluster(RuleBasedStateMachine):
-    """A scheduler that takes any node it is offered, and a watch that tells late, in any order, and of failures."""
-
-    @initialize(
-        node_w=st.sampled_from([None, 250, 400]),
-        rack_w=st.sampled_from([300, 400, 10**4]),
-        row_w=st.sampled_from([None, 700]),
-        feeds=st.sampled_from([(), (("f1", 900), ("f2", 650))]),
-    )
-    def begin(self, node_w, rack_w, row_w, feeds):
-        self.clock = Clock()
-        self.node_w = node_w
-        self.shape = topology(RACKS, rack_w=rack_w, row_w=row_w, feeds=feeds)
-        figures = [NodeFigures(name, (node_w or 10**9) * W) for name in NAMES]
-        self.state = state_of(compile_tree(self.shape, figures), self.clock)
-        self.counter = 0
-        self.assumed = {}
-        self.told = {}
-        self.failed = {}
-        self.status = {}
-        self.versions = 10
-
-    def version(self):
-        self.versions += 1
-        return self.versions
-
-    @rule(watts=st.integers(100, 300), choice=st.integers(0, 3), names=st.sets(st.sampled_from(NAMES), min_size=1))
-    def schedule(self, watts, choice, names):
-        self.counter += 1
-        self.attempt(f"p{self.counter}", watts, choice, names)
-
-    @precondition(lambda self: self.failed)
-    @rule(data=st.data(), choice=st.integers(0, 3), names=st.sets(st.sampled_from(NAMES), min_size=1))
-    def schedule_again(self, data, choice, names):
-        uid = data.draw(st.sampled_from(sorted(self.failed)))
-        self.attempt(uid, self.failed.pop(uid), choice, names)
-        if uid in self.assumed and data.draw(st.booleans()):
-            self.change(uid)
-
-    def attempt(self, uid, watts, choice, names):
-        names = sorted(names)
-        pod = waiting(uid, watts, resource_version=str(self.version()), **self.status.get(uid, {}))
-        answer = self.state.filter(ask(pod, names))
-        passed = offered(answer, names)
-        assert set(passed) <= set(names)
-        if passed:
-            self.assumed[uid] = (passed[choice % len(passed)], watts)
-        else:
-            self.failed[uid] = watts
-
-    def unbound(self):
-        return sorted(set(self.assumed) - set(self.told))
-
-    @precondition(lambda self: self.unbound())
-    @rule(data=st.data())
-    def touch(self, data):
-        """Somebody changes a pod that is on its way; its status is still that of the attempt before."""
-        self.change(data.draw(st.sampled_from(self.unbound())))
-
-    def change(self, uid):
-        watts = self.assumed[uid][1]
-        self.state.see_pod(fact(uid, "", watts, version=self.version(), **self.status.get(uid, {})))
-
-    @precondition(lambda self: self.unbound())
-    @rule(data=st.data())
-    def tell(self, data):
-        uid = data.draw(st.sampled_from(self.unbound()))
-        node, watts = self.assumed[uid]
-        self.told[uid] = fact(uid, node, watts, version=self.version())
-        self.state.see_pod(self.told[uid])
-
-    @precondition(lambda self: self.unbound())
-    @rule(data=st.data())
-    def fail(self, data):
-        uid = data.draw(st.sampled_from(self.unbound()))
-        _, watts = self.assumed.pop(uid)
-        self.failed[uid] = watts
-        version = self.version()
-        nominated = data.draw(st.sampled_from(("", *NAMES)))
-        self.status[uid] = {"refusal": f"attempt {version}", "nominated": nominated}
-        self.state.see_pod(fact(uid, "", watts, version=version, **self.status[uid]))
-
-    @precondition(lambda self: self.told)
-    @rule(data=st.data())
-    def delete(self, data):
-        uid = data.draw(st.sampled_from(sorted(self.told)))
-        del self.told[uid], self.assumed[uid]
-        self.state.lose_pod(uid)
-
-    @precondition(lambda self: self.told)
-    @rule(data=st.data())
-    def tell_again(self, data):
-        self.state.see_pod(self.told[data.draw(st.sampled_from(sorted(self.told)))])
-
-    @rule()
-    def time_passes_out_of_step(self):
-        self.clock.now += 100
-        self.state.lapse(seen_until_s=0.0)
-
-    @invariant()
-    def every_budget_holds(self):
-        if not hasattr(self, "state"):
-            return
-        placed = dict.fromkeys(NAMES, 0)
-        for node, watts in self.assumed.values():
-            placed[node] += watts
-        assert broken(self.shape, placed, self.node_w) == []
-
-
-TestNoHeadroomIsGivenTwice = Cluster.TestCase
-TestNoHeadroomIsGivenTwice.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
 
 
 def test_the_resource_is_spelled_as_the_cluster_spells_it():

@@ -1,9 +1,12 @@
 """A Prometheus process on loopback that scrapes simulated exporters, and ends with whoever started it."""
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import requests
 from tests.rig import processes
 from tests.rig.processes import free_ports, wait_for
@@ -73,3 +76,19 @@ def scraping(program: str, folder: Path, served: Served, layout: str = "nodes") 
         yield server
     finally:
         server.close()
+
+
+@contextmanager
+def backfilled(program: str | None, folder: Path, openmetrics: str) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes nothing and has a history, for as long as the block runs."""
+    tool = shutil.which("promtool")
+    if not program or not tool:
+        pytest.skip("missing real part: prometheus: Prometheus and promtool on PATH")
+    (folder / "history.om").write_text(openmetrics)
+    made = [tool, "tsdb", "create-blocks-from", "openmetrics", str(folder / "history.om"), str(folder / "data")]
+    subprocess.run(made, check=True, capture_output=True, timeout=120)
+    running = Prometheus(program, folder, "global: {}\n")
+    try:
+        yield running
+    finally:
+        running.close()

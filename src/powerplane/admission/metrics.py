@@ -1,12 +1,14 @@
 """What the webhook tells about itself, in Prometheus' form."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from powerplane.adapters.serving.port_metrics import PortMetrics
 
 PREFIX = "powerplane_admission_"
 LATENCY_BUCKETS_S = (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.5, 1.0, 5.0)
 
 
-class AdmissionMetrics:
+class AdmissionMetrics(PortMetrics):
     """Counts and times of one webhook.
 
     Parameters
@@ -16,7 +18,8 @@ class AdmissionMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        self.registry = registry = registry or CollectorRegistry()
+        registry = registry or CollectorRegistry()
+        super().__init__(PREFIX, registry)
         self._durations = Histogram(
             f"{PREFIX}review_duration_seconds",
             "From the last byte of a review to its answer.",
@@ -26,13 +29,6 @@ class AdmissionMetrics:
         )
         self._reviews = Counter(f"{PREFIX}reviews", "Reviews by result.", ("path", "result"), registry=registry)
         self._watts = Counter(f"{PREFIX}requested_watts", "Watts that new pods were let in with.", registry=registry)
-        self._reloads = Counter(f"{PREFIX}tls_reloads", "Certificates read again.", ("result",), registry=registry)
-        self._stale = Gauge(
-            f"{PREFIX}tls_stale", "1 while the files cannot be used and older ones serve.", registry=registry
-        )
-        self._strangers = Counter(
-            f"{PREFIX}clients_refused", "Connections closed for their certificate's name.", registry=registry
-        )
 
     def answered(self, path: str, result: str, seconds: float) -> None:
         """Count one answer and its time."""
@@ -46,16 +42,3 @@ class AdmissionMetrics:
     def let_in(self, watts: int) -> None:
         """Count what a new pod asks for; dry runs do not count."""
         self._watts.inc(watts)
-
-    def reloaded(self, *, ok: bool) -> None:
-        """Count a change of the certificate's files that was taken, or could not be."""
-        self._reloads.labels("ok" if ok else "refused").inc()
-        self._stale.set(0 if ok else 1)
-
-    def stranger(self) -> None:
-        """Count a connection that was closed because its certificate is another's."""
-        self._strangers.inc()
-
-    def render(self) -> bytes:
-        """Return every figure in Prometheus' text form."""
-        return generate_latest(self.registry)

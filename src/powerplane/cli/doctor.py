@@ -16,24 +16,13 @@ from powerplane.cli.doctor_section import DoctorView, Finding, Level, SectionRep
 from powerplane.cli.doctor_site import Ground
 from powerplane.cli.doctor_telemetry import examine_telemetry
 from powerplane.cli.exit_codes import FAULTY, OK
-from powerplane.cli.options import Context, Format, Kubeconfig, PowerFile, SnapshotOption, TopologyFile, parse_duration
+from powerplane.cli.options import Format, parse_duration
 from powerplane.cli.output import print_data, stdout_console
 from powerplane.cli.progress import Say, progress
 from powerplane.cli.report import words
-from powerplane.cli.site import SiteFrom, read_site
-from powerplane.cli.site_options import NoCluster
-from powerplane.cli.watts_source import (
-    CaFile,
-    Headers,
-    NodeLabels,
-    PrometheusUrl,
-    RedfishFile,
-    TelemetryDir,
-    TokenFile,
-    WattsFrom,
-    labels,
-    open_source,
-)
+from powerplane.cli.site import LIVE_SITE, SiteFrom, SiteOptions, read_site
+from powerplane.cli.watts_options import NO_SOURCE, Source
+from powerplane.cli.watts_source import open_source
 from powerplane.models.errors import PowerPlaneError, UsageError
 from powerplane.models.telemetry.metrics import OWNERS, SCRAPED
 
@@ -42,19 +31,8 @@ MARKS: dict[Level, tuple[str, str]] = {"ok": ("✓", "green"), "warn": ("△", "
 
 def doctor(
     *,
-    prometheus: PrometheusUrl = None,
-    telemetry: TelemetryDir = None,
-    token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    header: Headers = None,
-    node_label: NodeLabels = None,
-    redfish: RedfishFile = None,
-    snapshot: SnapshotOption = None,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    topology: TopologyFile = None,
-    power: PowerFile = None,
-    no_cluster: NoCluster = False,
+    source: Source = NO_SOURCE,
+    where: SiteOptions = LIVE_SITE,
     timeout: Annotated[str, Parameter(help="For one round of questions to Prometheus.")] = "30s",
     output: Annotated[Format, Parameter(name=["--output", "-o"], help="Form of the report on stdout.")] = "table",
 ) -> int:
@@ -65,8 +43,7 @@ def doctor(
     from. Nothing is changed anywhere, and no credential is shown. Exit code 3: findings that stop enforcement, because
     what would be enforced rests on nothing measured.
     """
-    where = SiteFrom(snapshot, kubeconfig, context, topology, power, no_cluster)
-    watts = WattsFrom(prometheus, telemetry, token_file, ca_file, labels(header), labels(node_label), redfish)
+    watts = source.watts_from()
     timeout_s = parse_duration(timeout, "--timeout")
     opened = open_source(watts, timeout_s=timeout_s, meanings=(*SCRAPED, *OWNERS))
     with progress("reading nodes and domains") as say:

@@ -36,6 +36,7 @@ from powerplane.models.errors import InputError, UsageError
 from powerplane.models.nodes import node_table
 from powerplane.models.objects import Node
 from powerplane.models.watts.from_history import Grid
+from powerplane.models.watts.heat_fit import fit_heat
 from powerplane.models.watts.node_fit import NodeFit
 from powerplane.models.watts.rules import FitRules
 
@@ -178,7 +179,10 @@ def _fitted(history: TypeHistory, rules: FitRules, quantile: float | None, say: 
         raise InputError(
             f"no sample of {history.name!r} can be learned from: {reasons}", "check the columns and their units"
         )
-    return TypeFit(history, learned, learned.curve(quantile))
+    if history.heat is not None:
+        say(f"holding the heat of {history.name} against its watts")
+    heat = None if history.heat is None else fit_heat(history.heat, history.prior, rules)
+    return TypeFit(history, learned, learned.curve(quantile), heat)
 
 
 def _grid(history_s: float, step_s: float) -> Grid:

@@ -1,6 +1,6 @@
 """What `fit` learns from: the samples of each node type, from a file or from Prometheus' history."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,11 +15,12 @@ from powerplane.models.curves import PowerCurve
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Node
 from powerplane.models.quantities import parse_quantity
-from powerplane.models.telemetry.metrics import SCRAPED
+from powerplane.models.telemetry.metrics import HEAT, SCRAPED
 from powerplane.models.telemetry.node_names import NodeNames, aliases_of
-from powerplane.models.telemetry.precedence import GPU_SOURCES, NODE_USE_SOURCES, PART_SOURCES, WALL_SOURCES
+from powerplane.models.telemetry.precedence import GPU_SOURCES, NODE_USE_SOURCES, PART_SOURCES, PRECEDENCE, WALL_SOURCES
 from powerplane.models.telemetry.readings import Floats, Meaning, Quantity, SeriesBlock
 from powerplane.models.watts.from_history import ENOUGH, Grid, Table, choose_watts, node_samples, or_nothing, tabulate
+from powerplane.models.watts.heat_fit import HeatHistory
 from powerplane.models.watts.samples import NodeSamples
 
 TYPE_LABELS = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
@@ -55,6 +56,8 @@ class TypeHistory:
         Nodes not learned from, since only their parts are measured and others' walls are.
     counting : tuple of str
         Counters that hardly ever fall, as if they counted up.
+    heat : HeatHistory or None
+        Fans and temperatures beside the samples, of the nodes whose walls are measured; None where none has any.
     """
 
     name: str
@@ -66,6 +69,7 @@ class TypeHistory:
     sources: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     counting: tuple[str, ...] = ()
+    heat: HeatHistory | None = None
 
 
 class Historian(Protocol):
@@ -122,6 +126,7 @@ def of_prometheus(
     ask = _Questions(source, names, grid, match, say)
     cores = ask.first_that_covers("node cpu cores", NODE_USE_SOURCES)
     sources, watts = _watts(ask, len(nodes))
+    heat = _heat(ask, len(nodes)) if set(sources) & set(WALL_SOURCES) else None
     groups: dict[tuple[str, tuple[str, str] | None], list[int]] = {}
     for row, node in enumerate(nodes):
         groups.setdefault(_type_of(node, type_label), []).append(row)
@@ -143,6 +148,7 @@ def of_prometheus(
                     (1.0,),
                     tuple(dict.fromkeys(sources[row] for row in seen)),
                     tuple(names[row] for row in measured if row not in seen),
+                    heat=_beside([row for row in seen if sources[row] in WALL_SOURCES], parts, heat, (watts, cores)),
                 )
             )
     if not found:
@@ -164,6 +170,31 @@ def _watts(ask: "_Questions", nodes: int) -> tuple[list[str], Floats]:
     return choose_watts(tables, nodes)
 
 
+def _heat(ask: "_Questions", nodes: int) -> tuple[Floats, Floats]:
+    """Rpm and °C of each node over time, shape (N, T) each, by the source that covers it best."""
+    found = []
+    wanted: tuple[tuple[Quantity, list[Meaning]], ...] = (
+        ("fan rpm", [row for row in (*SCRAPED, *HEAT) if row.quantity == "fan rpm"]),
+        # Packages' alone: the air at the inlet does not follow the load, and an accelerator has its own watts.
+        ("celsius", [row for row in HEAT if row.quantity == "celsius"]),
+    )
+    for quantity, rows in wanted:
+        order = [source for source in PRECEDENCE[quantity] if any(row.source == source for row in rows)]
+        tables = {source: ask.rows([row for row in rows if row.source == source]).mean for source in order}
+        found.append(choose_watts(tables, nodes)[1])
+    return found[0], found[1]
+
+
+def _beside(
+    rows: Sequence[int], parts: Mapping[int, NodeSamples], heat: tuple[Floats, Floats] | None, both: tuple[Floats, ...]
+) -> HeatHistory | None:
+    """Put the heat of some nodes beside their samples: at the steps at which watts and use are known."""
+    if heat is None or not any(np.isfinite(table[rows]).any() for table in heat):
+        return None
+    there = {row: np.isfinite(both[0][row]) & np.isfinite(both[1][row]) for row in rows}
+    return HeatHistory.joined([(parts[row], heat[0][row][there[row]], heat[1][row][there[row]]) for row in rows])
+
+
 @dataclass(slots=True)
 class _Questions:
     """Asks for histories, each metric once."""
@@ -178,17 +209,22 @@ class _Questions:
 
     def table(self, quantity: Quantity, sources: tuple[str, ...]) -> Table:
         """All rows of a quantity of some sources, the more believed first."""
-        rows = [row for source in sources for row in SCRAPED if row.source == source and row.quantity == quantity]
+        found = self.rows(
+            [row for source in sources for row in SCRAPED if row.source == source and row.quantity == quantity]
+        )
+        if quantity in ("node watts", "cpu watts"):
+            known = np.isfinite(found.total).sum(axis=1)
+            self.covered = self.covered or bool((known >= ENOUGH * self.grid.count).all())
+        return found
+
+    def rows(self, rows: Sequence[Meaning]) -> Table:
+        """Rows of the declared table, the more believed first."""
         blocks = []
         for row in rows:
             self.say(f"reading the history of {row.metric}")
             end_s = float(self.grid.at_s[-1])
             blocks.append(self.source.history(row, self.grid.start_s, end_s, self.grid.step_s))
-        found = tabulate(blocks, self.names, self.grid, self.match)
-        if quantity in ("node watts", "cpu watts"):
-            known = np.isfinite(found.total).sum(axis=1)
-            self.covered = self.covered or bool((known >= ENOUGH * self.grid.count).all())
-        return found
+        return tabulate(blocks, self.names, self.grid, self.match)
 
     def first_that_covers(self, quantity: Quantity, sources: tuple[str, ...]) -> Floats:
         """Each node's values from the first source that has enough of them."""

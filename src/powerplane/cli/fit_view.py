@@ -12,10 +12,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from powerplane.cli.fit_heat_view import HeatRow, heat_lines, heat_row
 from powerplane.cli.fit_histories import TypeHistory
 from powerplane.cli.report import words
 from powerplane.models.curves import PowerCurve
 from powerplane.models.telemetry.precedence import WALL_SOURCES
+from powerplane.models.watts.heat_fit import HeatFit
 from powerplane.models.watts.node_fit import NodeFit
 
 FEW_SAMPLES = 200
@@ -35,11 +37,14 @@ class TypeFit:
     fit : NodeFit
     curve : PowerCurve
         As it is written: of the typical load, or lifted to a quantile.
+    heat : HeatFit or None
+        What fans and temperature tell; None where they are not measured, or too seldom.
     """
 
     history: TypeHistory
     fit: NodeFit
     curve: PowerCurve
+    heat: HeatFit | None = None
 
 
 class FitRow(msgspec.Struct, frozen=True, rename="camel"):
@@ -63,6 +68,7 @@ class FitRow(msgspec.Struct, frozen=True, rename="camel"):
     high_watts: float | None
     meter_ahead: float
     curve: tuple[tuple[float, float], ...]
+    heat: HeatRow | None = None
 
 
 class FitView(msgspec.Struct, frozen=True, rename="camel"):
@@ -113,6 +119,10 @@ def print_fit_table(view: FitView, console: Console) -> None:
     for row in view.node_types:
         table.add_row(*_cells(row))
     console.print(table)
+    for row in view.node_types:
+        if row.heat is not None:
+            for line in heat_lines(words.printable(row.node_type), row.heat):
+                console.print(Text(line))
     for note in view.notes:
         console.print(Text(note, style="yellow"))
     console.print(
@@ -162,6 +172,7 @@ def _row(each: TypeFit) -> FitRow:
         high_watts=_known(error.high_watts),
         meter_ahead=each.fit.timing,
         curve=tuple((float(u), mw / 1000) for u, mw in zip(each.curve.utilisation, each.curve.milliwatts, strict=True)),
+        heat=heat_row(each.heat) if each.heat else None,
     )
 
 

@@ -12,23 +12,13 @@ from powerplane.cli.exit_codes import OK, OVERLOADED
 from powerplane.cli.forecast_histories import NAMES, read_history
 from powerplane.cli.forecast_table import print_forecast_table
 from powerplane.cli.forecast_view import ForecastView, budgets, build_forecast_view
-from powerplane.cli.options import Context, Format, Kubeconfig, PowerFile, SnapshotOption, TopologyFile, parse_duration
+from powerplane.cli.options import Format, parse_duration
 from powerplane.cli.output import print_data, stdout_console
 from powerplane.cli.progress import progress
 from powerplane.cli.report.forecast_page import write_forecast_report
-from powerplane.cli.site import SiteFrom, read_site
-from powerplane.cli.site_options import NoCluster
-from powerplane.cli.watts_source import (
-    CaFile,
-    Headers,
-    NodeLabels,
-    PrometheusUrl,
-    TelemetryDir,
-    TokenFile,
-    WattsFrom,
-    labels,
-    open_source,
-)
+from powerplane.cli.site import LIVE_SITE, SiteOptions, read_site
+from powerplane.cli.watts_options import NO_HISTORY_SOURCE, HistorySource
+from powerplane.cli.watts_source import open_source
 from powerplane.models.demand.outlook import look_ahead
 from powerplane.models.errors import InputError, UsageError
 
@@ -40,18 +30,8 @@ LONGEST_S, FARTHEST_S, NEAREST_S = 60 * DAY_S, 2 * DAY_S, 60.0
 
 def forecast(
     *,
-    prometheus: PrometheusUrl = None,
-    telemetry: TelemetryDir = None,
-    token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    header: Headers = None,
-    node_label: NodeLabels = None,
-    snapshot: SnapshotOption = None,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    topology: TopologyFile = None,
-    power: PowerFile = None,
-    no_cluster: NoCluster = False,
+    source: HistorySource = NO_HISTORY_SOURCE,
+    where: SiteOptions = LIVE_SITE,
     history: Annotated[
         str, Parameter(group=AHEAD, help="How far back to look, such as 14d; nine days show a weekly season.")
     ] = "14d",
@@ -73,9 +53,8 @@ def forecast(
     from where `powerplane top` takes them. Exit code 3: a budget is broken now, or foreseen broken with more than
     --probability while all feeds live. Nothing is changed anywhere.
     """
-    where = SiteFrom(snapshot, kubeconfig, context, topology, power, no_cluster)
-    watts = WattsFrom(prometheus, telemetry, token_file, ca_file, labels(header), labels(node_label))
-    if prometheus is None and telemetry is None:
+    watts = source.watts_from()
+    if watts.prometheus is None and watts.telemetry is None:
         raise UsageError(
             "neither --prometheus nor --telemetry is given", "give --prometheus URL, or --telemetry DIR for a recording"
         )

@@ -16,7 +16,7 @@ from powerplane.models.telemetry.coverage import with_told_aliases
 from powerplane.models.telemetry.facts import NodeFacts
 from powerplane.models.telemetry.metrics import SCRAPED
 from powerplane.models.telemetry.node_names import NodeNames
-from powerplane.models.telemetry.precedence import GPU_SOURCES, PART_SOURCES, WALL_SOURCES
+from powerplane.models.telemetry.precedence import GPU_SOURCES, NODE_USE_SOURCES, PART_SOURCES, WALL_SOURCES
 from powerplane.models.telemetry.readings import Floats, Meaning, Quantity, SeriesBlock
 from powerplane.models.watts.from_history import ENOUGH, Grid, choose_watts, tabulate
 
@@ -90,6 +90,27 @@ def read_history(opened: Opened, facts: Sequence[NodeFacts], history_s: float, a
             "see what is there and what is missing: powerplane doctor",
         )
     return Found(complete(watts, told, float(grid.at_s[-1]), grid.step_s), tuple(chosen))
+
+
+def read_cores(opened: Opened, facts: Sequence[NodeFacts], history_s: float, ahead_s: float, say: Say) -> Floats:
+    """Read CPU in use on all nodes, the system's own included, on the grid of ``read_history``, shape (N, T).
+
+    Raises
+    ------
+    UnreachableError
+        When a question has no answer.
+    """
+    asked = _recorded(opened, facts, history_s, ahead_s) if opened.moments else None
+    ask, grid, told = asked or _live(opened, facts, history_s, ahead_s, say)
+    match = NodeNames({node.name: node.aliases for node in told}).match
+    tables = _Tables(ask, [node.name for node in told], grid, match)
+    found = np.full((len(told), grid.count), np.nan)
+    for source in NODE_USE_SOURCES:
+        cores = tables.total("node cpu cores", (source,))
+        found = np.where(np.isfinite(found), found, cores)
+        if np.isfinite(found).mean() >= ENOUGH:
+            break
+    return found
 
 
 @dataclass(slots=True)

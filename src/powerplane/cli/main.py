@@ -42,6 +42,7 @@ def build_app(name: str = "powerplane") -> App:
     commands = "powerplane.cli."
     app.command(commands + "plan:plan", name="plan", help="Find the least disruptive moves that hold every budget.")
     app.command(commands + "top:top", name="top", help="Watch what feeds, rows and racks draw against their budgets.")
+    app.command(commands + "workloads:workloads", name="workloads", help="Say what each workload draws and will want.")
     app.command(commands + "forecast:forecast", name="forecast", help="Foresee which budgets will be passed, and when.")
     app.command(commands + "fit:fit", name="fit", help="Learn power curves from telemetry, with their errors.")
     app.command(commands + "doctor:doctor", name="doctor", help="Say whether telemetry is fit to hold budgets by.")

@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from powerplane.adapters.snapshot_directory import ClusterFiles, no_cycles, read_cluster_files
@@ -15,16 +16,42 @@ from powerplane.cli.site import make_site
 from powerplane.cli.watts_source import Opened, WattsFrom, no_answer, open_source
 from powerplane.models.errors import InputError, UsageError
 from powerplane.models.plan import NodeDraw
+from powerplane.models.quantities import MILLI
 from powerplane.models.snapshot import Snapshot
-from powerplane.models.telemetry.measured import measured_snapshot
+from powerplane.models.telemetry.measured import both_snapshots
 from powerplane.models.telemetry.node_readings import NodeReadings
 from powerplane.models.telemetry.rules import DEFAULT_RULES
+from powerplane.models.watts.workloads import WorkloadWatts, workload_watts
 
 TIMEOUT_S = 30.0
 """For all that is asked of Prometheus."""
 
 LOOK_S = DEFAULT_RULES.frozen_whole_s + DEFAULT_RULES.slowest_scrape_s
 """How far back the one look goes: so that a frozen sensor shows as one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeasuredState:
+    """A cluster and one look at its meters.
+
+    Parameters
+    ----------
+    stated : Snapshot
+        Its pods' use as measured, its curves as stated.
+    snapshot : Snapshot
+        The same with each node drawing what it counts as.
+    round : Round
+    """
+
+    stated: Snapshot
+    snapshot: Snapshot
+    round: Round
+
+    @property
+    def parted(self) -> Snapshot:
+        """What nodes' watts are parted by: curves as stated, since the others hide what is unattributed."""
+        cards = self.snapshot.pods.accelerator_mw
+        return replace(self.stated, pods=replace(self.stated.pods, accelerator_mw=cards))
 
 
 def measured_from(watts: WattsFrom) -> Opened | None:
@@ -54,7 +81,7 @@ def load_state(
     context: str | None,
     files: Files,
     say: Say,
-) -> tuple[Snapshot, NodeReadings | None]:
+) -> tuple[Snapshot, MeasuredState | None]:
     """Read the cluster, on measured watts where a source of them is given.
 
     Parameters
@@ -74,6 +101,20 @@ def load_state(
     """
     if measured is None:
         return load_snapshot(directory, kubeconfig=kubeconfig, context=context, files=files, say=say), None
+    found = load_measured(directory, measured, kubeconfig=kubeconfig, context=context, files=files, say=say)
+    return found.snapshot, found
+
+
+def load_measured(
+    directory: Path | None,
+    measured: Opened,
+    *,
+    kubeconfig: Path | None,
+    context: str | None,
+    files: Files,
+    say: Say,
+) -> MeasuredState:
+    """Read the cluster on measured watts; as ``load_state``."""
     if directory is not None:
         refuse_both(directory, kubeconfig, context, files)
     with _directory(directory, kubeconfig, context, files, say) as place:
@@ -82,34 +123,41 @@ def load_state(
             cluster = read_cluster_files(place)
             found = _look(cluster, measured, say)
             readings = found.nodes, found.pods
-            snapshot = measured_snapshot(
-                cluster.objects, cluster.topology, cluster.power, readings, usage=cluster.usage
+            both = both_snapshots(cluster.objects, cluster.topology, cluster.power, readings, usage=cluster.usage)
+    return MeasuredState(*both, found)
+
+
+def node_draws(found: MeasuredState) -> tuple[NodeDraw, ...]:
+    """What the plan's watts rest on, node by node, and the parts that they add up from."""
+    readings, parts = found.round.nodes, workload_watts(found.parted, found.round.nodes)
+    row_of = {name: row for row, name in enumerate(found.stated.node_names)}
+    draws = []
+    for place, name in enumerate(readings.nodes):
+        age_s, row = float(readings.age_s[place]), row_of.get(name, -1)
+        draws.append(
+            NodeDraw(
+                name=name,
+                watts=round(float(readings.watts[place]), 3),
+                state=readings.state[place],
+                source=readings.source[place],
+                age_seconds=round(age_s, 3) if math.isfinite(age_s) else None,
+                why=readings.why[place],
+                **_parts(parts, row),
             )
-    return snapshot, found.nodes
-
-
-def node_draws(readings: NodeReadings) -> tuple[NodeDraw, ...]:
-    """What the plan's watts rest on, node by node."""
-    columns = zip(
-        readings.nodes,
-        readings.watts.tolist(),
-        readings.state,
-        readings.source,
-        readings.age_s.tolist(),
-        readings.why,
-        strict=True,
-    )
-    return tuple(
-        NodeDraw(
-            name=name,
-            watts=round(watts, 3),
-            state=state,
-            source=source,
-            age_seconds=round(age_s, 3) if math.isfinite(age_s) else None,
-            why=why,
         )
-        for name, watts, state, source, age_s, why in columns
-    )
+    return tuple(draws)
+
+
+def _parts(parts: WorkloadWatts, row: int) -> dict[str, float]:
+    """Idle, dynamic and unattributed watts of a node, from whole milliwatts; nothing of one that is not measured."""
+    if row < 0 or not parts.measured[row]:
+        return {}
+    idle, other, whole = (int(each[row]) for each in (parts.idle_mw, parts.unattributed_mw, parts.measured_mw))
+    return {
+        "idle_watts": idle / MILLI,
+        "dynamic_watts": (whole - idle - other) / MILLI,
+        "unattributed_watts": other / MILLI,
+    }
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """``powerplane plan``."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,18 +26,8 @@ from powerplane.cli.output import encode_for, print_plan
 from powerplane.cli.progress import progress
 from powerplane.cli.quantile import HistoryLength, Quantile, at_quantile, check_quantile
 from powerplane.cli.report import write_report
-from powerplane.cli.watts_source import (
-    CaFile,
-    Headers,
-    MetricsServer,
-    NodeLabels,
-    PrometheusUrl,
-    RedfishFile,
-    TelemetryDir,
-    TokenFile,
-    WattsFrom,
-    labels,
-)
+from powerplane.cli.watts_options import NO_SOURCE, Source
+from powerplane.cli.watts_source import MetricsServer
 
 DEADLINE_HELP = (
     "Wall-clock time, such as 30s or 2m, for the best plan that is found by then; where none holds every budget, "
@@ -52,13 +43,7 @@ def plan(
     topology: TopologyFile = None,
     power: PowerFile = None,
     usage: UsageFile = None,
-    prometheus: PrometheusUrl = None,
-    telemetry: TelemetryDir = None,
-    token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    header: Headers = None,
-    node_label: NodeLabels = None,
-    redfish: RedfishFile = None,
+    source: Source = NO_SOURCE,
     metrics_server: MetricsServer = False,
     quantile: Quantile = None,
     history: HistoryLength = None,
@@ -86,10 +71,11 @@ def plan(
     seconds = parse_duration(deadline, "--deadline")
     with progress("reading the snapshot") as say:
         files = (topology, power, usage)
-        asked = (prometheus, telemetry, token_file, ca_file, labels(header), labels(node_label))
-        measured = measured_from(WattsFrom(*asked, redfish, metrics_server, kubeconfig, context))
+        watts = source.watts_from()
+        watts = replace(watts, metrics_server=metrics_server, kubeconfig=kubeconfig, context=context)
+        measured = measured_from(watts)
         history_s = check_quantile(quantile, history, measured)
-        state, readings = load_state(snapshot, measured, kubeconfig=kubeconfig, context=context, files=files, say=say)
+        state, looked = load_state(snapshot, measured, kubeconfig=kubeconfig, context=context, files=files, say=say)
         if quantile is not None and measured is not None:
             state = at_quantile(state, measured, quantile, history_s, say)
         # Half a second of solver libraries, which input that is refused does not have to wait for.
@@ -103,7 +89,7 @@ def plan(
             say=say,
             clock=lambda: time.monotonic() - began,
         )
-        found = msgspec.structs.replace(found, nodes=node_draws(readings)) if readings else found
+        found = msgspec.structs.replace(found, nodes=node_draws(looked)) if looked else found
         if out:
             write_file(out, encode_for(out, found))
         if report:

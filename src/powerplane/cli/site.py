@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from powerplane.adapters.object_lists import NodeItem, parse_list
 from powerplane.adapters.power_file import EXAMPLE as POWER_EXAMPLE
@@ -14,7 +17,9 @@ from powerplane.adapters.power_file import parse_power, read_power
 from powerplane.adapters.reading import read_file
 from powerplane.adapters.snapshot_directory import POWER, TOPOLOGY
 from powerplane.adapters.topology_file import parse_topology, read_topology
+from powerplane.cli.options import Context, Kubeconfig, PowerFile, SnapshotOption, TopologyFile
 from powerplane.cli.progress import Say
+from powerplane.cli.site_options import NoCluster
 from powerplane.models.build import PowerAssignment
 from powerplane.models.errors import InputError, UsageError
 from powerplane.models.nodes import node_table
@@ -47,12 +52,17 @@ class SiteFrom:
         Take the nodes from the topology file alone.
     """
 
-    snapshot: Path | None = None
-    kubeconfig: Path | None = None
-    context: str | None = None
-    topology: Path | None = None
-    power: Path | None = None
-    no_cluster: bool = False
+    snapshot: SnapshotOption = None
+    kubeconfig: Kubeconfig = None
+    context: Context = None
+    topology: TopologyFile = None
+    power: PowerFile = None
+    no_cluster: NoCluster = False
+
+
+SiteOptions = Annotated[SiteFrom, Parameter(name="*")]
+"""One parameter of a command for all of them."""
+LIVE_SITE = SiteFrom()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

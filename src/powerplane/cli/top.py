@@ -8,49 +8,26 @@ import msgspec
 from cyclopts import Group, Parameter
 
 from powerplane.cli.exit_codes import OK, OVERLOADED
-from powerplane.cli.options import Context, Format, Kubeconfig, PowerFile, SnapshotOption, TopologyFile, parse_duration
+from powerplane.cli.options import Format, parse_duration
 from powerplane.cli.output import print_data, stdout_console
 from powerplane.cli.progress import progress
 from powerplane.cli.rounds import Follower, Round
-from powerplane.cli.site import Site, SiteFrom, read_site
-from powerplane.cli.site_options import NoCluster
+from powerplane.cli.site import LIVE_SITE, Site, SiteOptions, read_site
 from powerplane.cli.top_build import Wanted, build_view
 from powerplane.cli.top_live import History, watch
 from powerplane.cli.top_table import Screen, render
 from powerplane.cli.top_tree import Order
 from powerplane.cli.top_view import TopView
-from powerplane.cli.watts_source import (
-    CaFile,
-    Headers,
-    NodeLabels,
-    PrometheusUrl,
-    RedfishFile,
-    TelemetryDir,
-    TokenFile,
-    WattsFrom,
-    labels,
-    no_answer,
-    open_source,
-)
+from powerplane.cli.watts_options import NO_SOURCE, Source
+from powerplane.cli.watts_source import no_answer, open_source
 
 SHOWN = Group("Shown", sort_key=4)
 
 
 def top(
     *,
-    prometheus: PrometheusUrl = None,
-    telemetry: TelemetryDir = None,
-    token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    header: Headers = None,
-    node_label: NodeLabels = None,
-    redfish: RedfishFile = None,
-    snapshot: SnapshotOption = None,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    topology: TopologyFile = None,
-    power: PowerFile = None,
-    no_cluster: NoCluster = False,
+    source: Source = NO_SOURCE,
+    where: SiteOptions = LIVE_SITE,
     nodes: Annotated[bool, Parameter(group=SHOWN, negative=(), help="List the nodes of each domain, too.")] = False,
     sort: Annotated[
         Order, Parameter(group=SHOWN, help="Order of siblings; headroom: the branch with the least first.")
@@ -71,8 +48,7 @@ def top(
     --topology, its PowerDomains, or its nodes' labels. A node without a usable sample counts at its worst case, never
     as nothing. Exit code 3: a domain or node draws more than its budget now.
     """
-    where = SiteFrom(snapshot, kubeconfig, context, topology, power, no_cluster)
-    watts = WattsFrom(prometheus, telemetry, token_file, ca_file, labels(header), labels(node_label), redfish)
+    watts = source.watts_from()
     opened = open_source(watts, timeout_s=parse_duration(timeout, "--timeout"))
     wanted = Wanted(sort, nodes)
     with progress("reading nodes and domains") as say:

@@ -75,6 +75,9 @@ class NodeDraw(Wire, frozen=True):
         Of the sample; None for a node never measured.
     why : str
         What was wrong with this source, or with better ones.
+    idle_watts, dynamic_watts, unattributed_watts : float or None
+        Parts of the watts that add up to them: without any pod, of its pods, and what no pod is known to draw. None
+        at its worst case.
     """
 
     name: str
@@ -83,6 +86,9 @@ class NodeDraw(Wire, frozen=True):
     source: str
     age_seconds: float | None
     why: str = ""
+    idle_watts: float | None = None
+    dynamic_watts: float | None = None
+    unattributed_watts: float | None = None
 
 
 class Unplaced(Wire, frozen=True):

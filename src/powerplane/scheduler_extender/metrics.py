@@ -7,10 +7,12 @@ whatever the collector reads there must bear being read beside the event loop.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+
+from powerplane.adapters.serving.port_metrics import PortMetrics
 
 PREFIX = "powerplane_extender_"
 LATENCY_BUCKETS_S = (1e-4, 2e-4, 3e-4, 5e-4, 7.5e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.5, 1.0, 5.0)
@@ -121,7 +123,7 @@ def _counters(reading: StateReading) -> Iterable[Metric]:
     return (events, watches, writes)
 
 
-class ExtenderMetrics:
+class ExtenderMetrics(PortMetrics):
     """Counts and times of one extender.
 
     Parameters
@@ -131,7 +133,8 @@ class ExtenderMetrics:
     """
 
     def __init__(self, read_state: Callable[[], StateReading] | None = None) -> None:
-        self.registry = registry = CollectorRegistry()
+        registry = CollectorRegistry()
+        super().__init__(PREFIX, registry)
         self._durations = Histogram(
             f"{PREFIX}request_duration_seconds",
             "From the last byte of a question to its answer.",
@@ -144,13 +147,6 @@ class ExtenderMetrics:
         )
         self._nodes = Counter(
             f"{PREFIX}nodes", "Nodes asked about in filter, by answer.", ("answer",), registry=registry
-        )
-        self._reloads = Counter(f"{PREFIX}tls_reloads", "Certificates read again.", ("result",), registry=registry)
-        self._stale = Gauge(
-            f"{PREFIX}tls_stale", "1 while the files cannot be used and older ones serve.", registry=registry
-        )
-        self._strangers = Counter(
-            f"{PREFIX}clients_refused", "Connections closed for their certificate's name.", registry=registry
         )
         if read_state is not None:
             registry.register(_StateCollector(read_state))
@@ -169,16 +165,3 @@ class ExtenderMetrics:
         for answer, count in (("passed", passed), ("failed", failed), ("unresolvable", unresolvable)):
             if count:
                 self._nodes.labels(answer).inc(count)
-
-    def reloaded(self, *, ok: bool) -> None:
-        """Count a change of the certificate's files that was taken, or could not be."""
-        self._reloads.labels("ok" if ok else "refused").inc()
-        self._stale.set(0 if ok else 1)
-
-    def stranger(self) -> None:
-        """Count a connection that was closed because its certificate is another's."""
-        self._strangers.inc()
-
-    def render(self) -> bytes:
-        """Return every figure in Prometheus' text form."""
-        return generate_latest(self.registry)

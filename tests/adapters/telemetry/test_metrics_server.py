@@ -37,12 +37,12 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     def read(nodes: list[dict[str, Any]], pods: list[dict[str, Any]]) -> SourceReading:
         for resource, items in (("nodes", nodes), ("pods", pods)):
             api.trouble.setdefault(resource, serve(items))
-        read.source = MetricsServerSource(  # type: ignore[attr-defined]
+        read.source = MetricsServerSource(  # type: ignore[attr-defined]  # the fixture hangs it there
             open_cluster(kubeconfig(tmp_path / "kubeconfig", api.address)), timeout_s=2.0, sleep=lambda _: None
         )
-        return read.source.read(AT_S + 20, 60.0)[0]  # type: ignore[attr-defined,no-any-return]
+        return read.source.read(AT_S + 20, 60.0)[0]  # type: ignore[attr-defined,no-any-return]  # the fixture hangs it there
 
-    read.api = api  # type: ignore[attr-defined]
+    read.api = api  # type: ignore[attr-defined]  # the fixture hangs it there
     yield read
     api.close()
 

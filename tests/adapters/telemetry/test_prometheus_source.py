@@ -56,7 +56,7 @@ def ask() -> Iterator[Callable[..., PrometheusSource]]:
 
         servers.append(Exporter(handle))
         source = PrometheusSource(servers[-1].url, meanings, **({"timeout_s": 4.0, "sleep": lambda _: None} | more))
-        source.server = servers[-1]  # type: ignore[attr-defined]
+        source.server = servers[-1]  # type: ignore[attr-defined]  # the fixture hangs it there
         sources.append(source)
         return source
 
@@ -87,7 +87,7 @@ def test_times_are_the_servers_and_ours_are_told_beside_them(ask: Callable[..., 
     reading = of(source.read(NOW + 3, 60.0), "ipmi")
     assert (reading.evaluated_s, reading.received_s) == (NOW, NOW + 3)
     assert reading.blocks[0].at_s.tolist() == [NOW - 5]
-    asked = [parse_qs(urlsplit(path).query) for path in source.server.asked]  # type: ignore[attr-defined]
+    asked = [parse_qs(urlsplit(path).query) for path in source.server.asked]  # type: ignore[attr-defined]  # the fixture hangs it there
     assert {query["time"][0] for query in asked if query["query"] != ["time()"]} == {repr(NOW + MOST_AHEAD_S)}
 
 
@@ -247,7 +247,7 @@ def test_credentials_go_where_they_are_told_to_and_no_further(
     finally:
         other.close()
     assert other.asked == []
-    assert source.server.headers["Authorization"] == "Bearer secret"  # type: ignore[attr-defined]
+    assert source.server.headers["Authorization"] == "Bearer secret"  # type: ignore[attr-defined]  # the fixture hangs it there
 
 
 def test_a_long_history_is_asked_for_in_pieces_and_joined(ask: Callable[..., PrometheusSource]) -> None:
@@ -299,7 +299,7 @@ def test_a_real_prometheus_that_scrapes_keplers_output_says_what_the_recording_s
     recorded = RecordedSource(data_dir / "kepler").read(3.0, 1.0)
     page = Page(text)
     try:
-        ready: Callable[[Server], bool] = lambda server: server.has("kepler_pod_cpu_watts offset 2s")  # noqa: E731
+        ready: Callable[[Server], bool] = lambda server: server.has("kepler_pod_cpu_watts offset 2s")  # noqa: E731  # named for what is waited for
         with prometheus_server(prometheus, tmp_path, [job("kepler", [page.target])], ready) as server:
             source = PrometheusSource(server.url)
             now_s = time.time()
@@ -334,7 +334,7 @@ def test_a_real_prometheus_is_read_through_bad_values_sums_and_a_lost_exporter(p
     page, other = Page(cpus), Page(watts)
     try:
         jobs = [job("node", [page.target]), job("kepler", [other.target])]
-        ready: Callable[[Server], bool] = lambda server: server.has("node_cpu_seconds_total offset 3s")  # noqa: E731
+        ready: Callable[[Server], bool] = lambda server: server.has("node_cpu_seconds_total offset 3s")  # noqa: E731  # named for what is waited for
         with prometheus_server(prometheus, tmp_path, jobs, ready) as server:
             source = PrometheusSource(server.url)
             readings = source.read(time.time(), 10.0)

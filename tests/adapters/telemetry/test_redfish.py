@@ -38,7 +38,7 @@ def read() -> Iterator[Callable[..., SourceReading]]:
 
     def read(*endpoints: Endpoint, **more: Any) -> SourceReading:
         sources.append(RedfishSource(endpoints, **({"timeout_s": 2.0, "sleep": lambda _: None} | more)))
-        read.source = sources[-1]  # type: ignore[attr-defined]
+        read.source = sources[-1]  # type: ignore[attr-defined]  # the fixture hangs it there
         return sources[-1].read(NOW, 60.0)[0]
 
     yield read

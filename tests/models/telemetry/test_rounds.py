@@ -4,20 +4,16 @@ Nodes are of 100 W idle and 400 W at peak, with 64 CPUs, where nothing else is s
 """
 
 import math
-from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pytest
+from tests.models.telemetry.one_node import busy, cards, facts, gpus, one, told, wall
 from tests.models.telemetry.series import (
     CPU,
     CPU_JOULES,
-    DCGM,
     HWMON,
     IPMI,
-    NODE_USE,
     NOW_S,
     PLATFORM,
-    POD_USE,
     SCRAPE_S,
     answer,
     block,
@@ -28,54 +24,11 @@ from tests.models.telemetry.series import (
     noisy,
 )
 
-from powerplane.models.telemetry.facts import NodeFacts
 from powerplane.models.telemetry.metrics import MEANINGS
-from powerplane.models.telemetry.node_readings import NodeReadings, PodReadings
 from powerplane.models.telemetry.readings import Entity, SourceReading
 from powerplane.models.telemetry.remembered import Memory
 from powerplane.models.telemetry.rounds import follow
 from powerplane.models.telemetry.rules import DEFAULT_RULES
-
-
-def facts(name: str = "n1", **more: object) -> NodeFacts:
-    return NodeFacts(**({"name": name, "idle_watts": 100, "peak_watts": 400, "cores": 64} | more))
-
-
-def cards(count: int, **more: object) -> NodeFacts:
-    """A node with accelerators of 700 W each."""
-    return facts(peak_watts=400 + 700 * count, accelerators=count, accelerator_peak_watts=700, **more)
-
-
-def one(
-    *readings: SourceReading, node: NodeFacts | None = None, memory: Memory | None = None, now_s: float = NOW_S
-) -> tuple[Memory, NodeReadings]:
-    """One round with one node."""
-    memory, nodes, _ = follow(memory or Memory(), readings, [node or facts()], now_s)
-    return memory, nodes
-
-
-def told(nodes: NodeReadings) -> tuple[float, str, str]:
-    return round(float(nodes.watts[0]), 3), nodes.state[0], nodes.source[0]
-
-
-def wall(watts: float, metric: str = IPMI, **when: float) -> SourceReading:
-    return by_node(metric, {"n1": noisy(watts)}, **when)
-
-
-def busy(cores: float, until_s: float = NOW_S) -> SourceReading:
-    return answer(block(meaning(NODE_USE), [(Entity("n1"), counter(cores, until_s=until_s))]), at_s=until_s)
-
-
-def gpus(values: Mapping[str, float], pods: Mapping[str, str] | None = None, until_s: float = NOW_S) -> SourceReading:
-    held = pods or {}
-    series = [
-        (
-            Entity("n1", "ml" if name in held else "", held.get(name, ""), "", "", name),
-            gauge(noisy(watts), until_s=until_s),
-        )
-        for name, watts in values.items()
-    ]
-    return answer(block(meaning(DCGM), series), at_s=until_s)
 
 
 def test_a_node_that_nothing_measures_counts_at_its_peak_with_its_accelerators_at_their_limit() -> None:
@@ -371,47 +324,6 @@ def test_nodes_that_come_and_go_keep_what_is_known_of_the_others() -> None:
 def test_no_node_at_all_is_no_trouble() -> None:
     _, found, pods = follow(Memory(), [wall(300)], [], NOW_S)
     assert (len(found.nodes), len(pods.pods)) == (0, 0)
-
-
-def pods_of(*readings: SourceReading, node: NodeFacts | None = None) -> PodReadings:
-    return follow(Memory(), readings, [node or facts()], NOW_S)[2]
-
-
-def use_of(pods: Mapping[str, float]) -> SourceReading:
-    return answer(
-        block(meaning(POD_USE), [(Entity("n1", "shop", name), counter(cores)) for name, cores in pods.items()])
-    )
-
-
-def column(pods: PodReadings, values: np.ndarray) -> dict[str, float]:
-    return dict(zip(pods.pods, values.round(6).tolist(), strict=True))
-
-
-def test_pods_use_what_their_counters_say() -> None:
-    pods = pods_of(use_of({"a": 1.5, "b": 0.25}))
-    assert column(pods, pods.cpu_cores) == {"a": 1.5, "b": 0.25}
-    assert (pods.namespaces, pods.nodes) == (("shop", "shop"), ("n1", "n1"))
-
-
-def test_an_idle_pod_uses_nothing_but_a_node_on_which_no_pod_uses_anything_is_frozen() -> None:
-    moving = pods_of(use_of({"a": 1.5, "b": 0.0}))
-    assert column(moving, moving.cpu_cores) == {"a": 1.5, "b": 0.0}
-    frozen = pods_of(use_of({"a": 0.0, "b": 0.0}))
-    assert np.isnan(frozen.cpu_cores).all()
-
-
-def test_devices_are_their_pods_and_what_pods_share_is_shared_out() -> None:
-    pods = pods_of(gpus({"GPU-1": 300, "GPU-2": 310}, {"GPU-1": "a", "GPU-2": "a"}), node=cards(2))
-    assert column(pods, pods.gpu_watts) == {"a": 610}
-    both = [(Entity("n1", "ml", name, "", "", "GPU-1"), gauge(noisy(300))) for name in ("a", "b")]
-    pods = pods_of(answer(block(meaning(DCGM), both)), node=cards(1))
-    assert column(pods, pods.gpu_watts) == {"a": 150, "b": 150}
-
-
-@pytest.mark.parametrize("bad", [[math.nan] * 4, [-1.0] * 4, [math.inf] * 4])
-def test_a_pod_with_nothing_but_bad_samples_is_not_measured(bad: Sequence[float]) -> None:
-    pods = pods_of(answer(block(meaning(POD_USE), [(Entity("n1", "shop", "a"), gauge(bad))])))
-    assert np.isnan(pods.cpu_cores).all()
 
 
 def test_kepler_tells_the_whole_node_where_it_reads_the_power_supplies() -> None:

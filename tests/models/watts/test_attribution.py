@@ -32,6 +32,7 @@ def uses(draw: Any) -> NodeUse:
         ints(pods, st.integers(-1, nodes - 1)),
         floats(pods),
         ints(pods),
+        draw(st.none() | st.just(True)) and ints(nodes),
     )
 
 
@@ -112,3 +113,18 @@ def test_a_large_cluster_is_parted_exactly(nodes: int) -> None:
         np.zeros(20 * nodes, np.int64),
     )
     assert (sums(use, attribute(use)) == measured).all()
+
+
+def test_accelerators_that_nobody_holds_charge_no_pod_for_what_lies_beyond_the_curve() -> None:
+    def dynamic(unheld: int, modelled: int = 150_000) -> int:
+        one = [np.array([each], dtype=np.int64) for each in (200_000, 100_000, modelled, unheld)]
+        pods = (np.array([0]), np.array([2.0]), np.array([0]))
+        found = attribute(NodeUse(one[0], one[1], one[2], np.array([np.nan]), *pods, one[3]))
+        return int(found.pod_mw[0])
+
+    # The node draws 100 W above idle, and its curve says 50 W of the CPU in use.
+    assert dynamic(0) == 100_000
+    assert dynamic(30_000) == 70_000
+    assert dynamic(80_000) == 50_000
+    # A curve that has their idle draw leaves nothing for them to explain.
+    assert dynamic(80_000, modelled=200_000) == 100_000

@@ -48,7 +48,7 @@ class Matrix:
         metric = msgspec.defstruct("Metric", fields, rename=names, gc=False)
         series = msgspec.defstruct("Series", [("metric", metric), ("values", Samples, [])], gc=False)
         # A struct made at run time is no type to mypy.
-        data = msgspec.defstruct("Data", [("resultType", Literal["matrix"]), ("result", list[series])])  # type: ignore[valid-type]
+        data = msgspec.defstruct("Data", [("resultType", Literal["matrix"]), ("result", list[series])])  # type: ignore[valid-type]  # see above
         answer = msgspec.defstruct(
             "Answer", [("status", Literal["success"]), ("data", data), ("warnings", list[str] | None, None)]
         )

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from powerplane.cli.explaining.node_heat import heat_lines
 from powerplane.cli.report import words
 from powerplane.models.draws import draws_mw, node_kinds, node_loads
 from powerplane.models.errors import InputError
@@ -39,7 +40,7 @@ def explain_node(snapshot: Snapshot, readings: NodeReadings | None, name: str) -
     told = "by its curve and its pods' use; nothing was measured"
     if readings is not None:
         measured_mw, told = _measured(measured_mw, readings, name, row)
-    found = attribute_snapshot(snapshot, measured_mw)
+    found = attribute_snapshot(snapshot, measured_mw, readings)
     here = np.flatnonzero(snapshot.pods.node == row)
     lines = [
         f"node {name} draws {_watts(measured_mw[row])}, {told}",
@@ -47,6 +48,8 @@ def explain_node(snapshot: Snapshot, readings: NodeReadings | None, name: str) -
         f"  dynamic       {_watts(found.pod_mw[here].sum()):>12}  of {words.count(len(here), 'pod')}",
         f"  unattributed  {_watts(found.unattributed_mw[row]):>12}  fans, disks, losses, the system, a wrong curve",
     ]
+    if readings is not None:
+        lines += heat_lines(readings, name)
     order = here[np.argsort(-found.pod_mw[here], kind="stable")]
     if len(order):
         lines.append("  share now, and what the node would draw less without it:")

@@ -119,7 +119,8 @@ class _Grid:
         )
         series = np.repeat(np.arange(len(pods)), np.diff(block.offsets))
         values = self._values(block, series)
-        usable = (pods[series] >= 0) & (values >= 0) & (values <= MOST[block.meaning.quantity])  # false for NaN
+        most = MOST.get(block.meaning.quantity, np.inf)
+        usable = (pods[series] >= 0) & (values >= 0) & (values <= most)  # false for NaN
         at = np.clip(np.round((block.at_s - self._start_s) / self._step_s), 0, self._steps - 1).astype(np.int64)
         cell = pods[series] * self._steps + at
         return self._summed(cell[usable], series[usable], values[usable])

@@ -81,7 +81,7 @@ class Sums:
                 if strangers := int((rows < 0).sum()):
                     self.unmatched[one.source] = self.unmatched.get(one.source, 0) + strangers
                 if block.meaning.quantity == "gpu watts":
-                    block = _held_to_devices(block, rows, busy, envelopes, rules=rules)  # noqa: PLW2901
+                    block = _held_to_devices(block, rows, busy, envelopes, rules=rules)  # noqa: PLW2901  # what is read on is the held one
                 self._found.setdefault((block.meaning.quantity, one.source), []).append((block, rows))
 
     def sources(self, quantity: Quantity) -> list[str]:

@@ -65,10 +65,24 @@ def measured_snapshot(
     InputError
         As ``build_snapshot``.
     """
+    return both_snapshots(objects, topology, power, readings, usage=usage, as_of_s=as_of_s)[1]
+
+
+def both_snapshots(
+    objects: ClusterObjects,
+    topology: PowerTopology,
+    power: PowerAssignment,
+    readings: tuple[NodeReadings, PodReadings],
+    *,
+    usage: Iterable[UsageRow] = (),
+    as_of_s: int | None = None,
+) -> tuple[Snapshot, Snapshot]:
+    """Return the snapshot with its curves as stated, whose pods use what was measured, and ``measured_snapshot``."""
     nodes, pods = readings
     rows = with_fallback(usage_rows(pods, objects.pods), usage)
     metered = {(row.namespace, row.pod) for row in rows if row.accelerator_mw is not None}
-    return on_measured_watts(build_snapshot(objects, topology, power, rows, as_of_s=as_of_s), nodes, metered)
+    stated = build_snapshot(objects, topology, power, rows, as_of_s=as_of_s)
+    return stated, on_measured_watts(stated, nodes, metered)
 
 
 def on_measured_watts(snapshot: Snapshot, readings: NodeReadings, metered: Set[tuple[str, str]]) -> Snapshot:

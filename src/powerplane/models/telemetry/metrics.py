@@ -172,13 +172,42 @@ _IPMI = (
     replace(_ipmi("ipmi_fan_speed_rpm", "ipmi-sensor", "fan rpm", "rpm", ()), device=("name",)),
 )
 
+_CORETEMP = (("chip", "~platform_coretemp_.*"), ("sensor", "temp1"))
+"""The packages of Intel's processors; AMD's have no name that tells them from other chips."""
+
+PACKAGE_TEMPERATURE = "~CPU1 Temp|CPU2 Temp|CPU Temp|CPU1_Temp|CPU2_Temp|Temp CPU1|Temp CPU2|02-CPU 1|03-CPU 2"
+
+_TELEGRAF_NODE = ("node", "kubernetes_node", "source", "address")
+
+
+def _telegraf_heat(metric: str, quantity: Quantity, unit: str, where: tuple[tuple[str, str], ...]) -> Meaning:
+    """Return what Telegraf reads of Redfish's Thermal, or of ThermalSubsystem, which replaces that."""
+    return Meaning(metric, "telegraf", quantity, "gauge", unit, node=_TELEGRAF_NODE, device=("name",), where=where)
+
+
+HEAT = (
+    replace(
+        _ipmi("ipmi_temperature_celsius", "ipmi-sensor", "celsius", "°C", (("name", PACKAGE_TEMPERATURE),)),
+        device=("name",),
+    ),
+    replace(_hwmon("node_hwmon_temp_celsius", "celsius", "°C", _CORETEMP), device=("chip",)),
+    replace(_hwmon("node_hwmon_fan_rpm", "fan rpm", "rpm", ()), device=("chip", "sensor")),
+    _telegraf_heat("redfish_thermal_fans_reading_rpm", "fan rpm", "rpm", ()),
+    _telegraf_heat("redfish_thermalsubsys_fans_reading_rpm", "fan rpm", "rpm", ()),
+    _telegraf_heat("redfish_thermal_temperatures_reading_celsius", "celsius", "°C", (("name", PACKAGE_TEMPERATURE),)),
+    _telegraf_heat(
+        "redfish_thermalsubsys_temperatures_reading_celsius", "celsius", "°C", (("name", PACKAGE_TEMPERATURE),)
+    ),
+)
+"""Heat beside watts: read by `fit` alone, since no plan and no round of watts rests on it."""
+
 _TELEGRAF = Meaning(
     "redfish_power_powercontrol_power_consumed_watts",
     "telegraf",
     "node watts",
     "gauge",
     "W",
-    node=("node", "kubernetes_node", "source", "address"),
+    node=_TELEGRAF_NODE,
     # The first control is the whole chassis; others are parts of it, and never added.
     where=(("member_id", "~0|PowerControl|"),),
     kept=PLACE,
@@ -376,7 +405,7 @@ SCRAPED = (
 NEEDED = tuple(meaning for meaning in SCRAPED if meaning.quantity != "pod watts")
 """The same without what sources attribute to pods, which is only shown: more than half of all series."""
 
-MEANINGS: tuple[Meaning, ...] = (*REDFISH, *SCRAPED, *OWNERS, *METRICS_SERVER)
+MEANINGS: tuple[Meaning, ...] = (*REDFISH, *SCRAPED, *HEAT, *OWNERS, *METRICS_SERVER)
 """The whole table."""
 
 DEAR: tuple[Quantity, ...] = ("node cpu cores", "pod cpu cores", "pod watts")

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
 from powerplane.models.telemetry.readings import Floats
 
 NodeState = Literal["measured", "held", "worst"]
@@ -34,6 +36,8 @@ class NodeReadings:
         Bad series of this round.
     dark : frozenset of str
         Nodes that draw nothing, by the wall's word again and again, and that do not report.
+    inlet_celsius, fan_rpm : float64 arrays, shape (N,), or (0,)
+        Of the air and the fans (their mean), where a management controller tells them; NaN elsewhere. Only shown.
     """
 
     at_s: float
@@ -48,6 +52,8 @@ class NodeReadings:
     why: tuple[str, ...]
     found: dict[tuple[str, str], int] = field(default_factory=dict)
     dark: frozenset[str] = frozenset()
+    inlet_celsius: Floats = field(default_factory=lambda: np.empty(0))
+    fan_rpm: Floats = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

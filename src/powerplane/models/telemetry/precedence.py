@@ -34,8 +34,8 @@ PRECEDENCE: dict[Quantity, tuple[str, ...]] = {
     "pod cpu cores": POD_USE_SOURCES,
     "gpu utilisation": ("dcgm",),
     "gpu limit watts": ("dcgm",),
-    "celsius": ("ipmi-sensor", "dcgm"),
-    "fan rpm": ("ipmi-sensor",),
+    "celsius": ("ipmi-sensor", "hwmon", "telegraf", "dcgm"),
+    "fan rpm": ("ipmi-sensor", "hwmon", "telegraf"),
     "info": ("kube-state-metrics", "node-exporter"),
 }
 """Sources of each quantity, the best first."""

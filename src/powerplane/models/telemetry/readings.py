@@ -22,6 +22,7 @@ Quantity = Literal[
     "gpu limit watts",
     "celsius",
     "fan rpm",
+    "throughput",  # of a workload, in units a second of the user's own
     "info",  # a series whose labels are what is read: owners, topology
 ]
 """Each in the unit that its name says: watts, cores, ratio from 0 to 1, °C."""

@@ -15,6 +15,7 @@ from powerplane.models.telemetry.pod_rounds import pod_readings
 from powerplane.models.telemetry.readings import SourceReading
 from powerplane.models.telemetry.remembered import Memory, SourceMemory
 from powerplane.models.telemetry.rules import DEFAULT_RULES, Rules
+from powerplane.models.telemetry.sensed import SENSED, sensed
 from powerplane.models.telemetry.settling import settle
 
 NODE_VERDICTS = ("partial", "too low", "too high", "wrong unit", "below parts", "outvoted")
@@ -59,7 +60,9 @@ def follow(
     renewed, told = settle(nodes, believed, envelopes, past, now_s=now_s, rules=rules)
     found = _found(every, believed)
     sources = {key: one.memory for key, one in judged.items()}
-    return Memory(sources, renewed), replace(told, found=found), pod_readings(every, nodes, names)
+    inlet, fans = (sensed(every, names, len(nodes), quantity) for quantity in SENSED)
+    told = replace(told, found=found, inlet_celsius=inlet, fan_rpm=fans)
+    return Memory(sources, renewed), told, pod_readings(every, nodes, names)
 
 
 def _found(judged: Sequence[Judged], believed: Believed) -> dict[tuple[str, str], int]:

@@ -40,6 +40,9 @@ class NodeUse:
         CPU in use; NaN counts as none.
     pod_accelerator_mw : int64 array, shape (P,)
         What its accelerators draw above their idle; not negative.
+    unheld_mw : int64 array, shape (N,), or None
+        What accelerators draw that no pod is known to hold. Of what is measured beyond the curve so much is no pod's;
+        a curve that has their idle draw explains it already.
     """
 
     measured_mw: Integers
@@ -49,6 +52,7 @@ class NodeUse:
     pod_node: Integers
     pod_cores: Floats
     pod_accelerator_mw: Integers
+    unheld_mw: Integers | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +94,8 @@ def attribute(use: NodeUse) -> Attribution:
     left = measured - idle - _sums(home, of_cards, nodes)
     modelled = np.maximum(use.modelled_mw - use.idle_mw, 0)
     shared = np.minimum(left, (modelled * MOST_OVER_CURVE).astype(np.int64))
+    if use.unheld_mw is not None:
+        shared = np.minimum(shared, np.maximum(modelled, left - np.maximum(use.unheld_mw, 0)))
     cores = np.where(placed & np.isfinite(use.pod_cores), np.maximum(use.pod_cores, 0.0), 0.0)
     of_pods = np.bincount(home, cores, minlength=nodes)
     in_use = np.fmax(np.nan_to_num(use.cores, nan=0.0), of_pods)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from powerplane.models.telemetry.readings import Floats, SeriesBlock
+from powerplane.models.telemetry.readings import Floats, Integers, SeriesBlock
 from powerplane.models.watts.samples import NodeSamples
 
 IDLE_QUANTILE = 0.01
@@ -39,10 +39,19 @@ class Table:
         NaN where any device of the node is missing.
     above_idle : float64 array, shape (N, T)
         The same less what each device draws without work.
+    devices: int64 array, shape (N,)
+        How many were added up.
     """
 
     total: Floats
     above_idle: Floats
+    devices: Integers
+
+    @property
+    def mean(self) -> Floats:
+        """Of a node's devices, shape (N, T): what a temperature or a speed is."""
+        found: Floats = self.total / np.maximum(self.devices, 1)[:, None]
+        return found
 
 
 def tabulate(blocks: Sequence[SeriesBlock], nodes: Sequence[str], grid: Grid, match: Callable[[str], str]) -> Table:
@@ -75,12 +84,14 @@ def tabulate(blocks: Sequence[SeriesBlock], nodes: Sequence[str], grid: Grid, ma
             scaled = values * block.meaning.scale
             devices[key] = scaled if known is None else np.where(np.isfinite(known), known, scaled)
     total, above = (np.full((len(nodes), grid.count), np.nan) for _ in range(2))
+    number_of = np.zeros(len(nodes), dtype=np.int64)
     for (row, _, _), values in devices.items():
+        number_of[row] += 1
         finite = values[np.isfinite(values)]
         idle = float(np.quantile(finite, IDLE_QUANTILE)) if len(finite) else 0.0
         for table, added in ((total, values), (above, np.maximum(values - idle, 0.0))):
             table[row] = added if np.isnan(table[row]).all() else table[row] + added
-    return Table(total, above)
+    return Table(total, above, number_of)
 
 
 def choose_watts(tables: Mapping[str, Floats], nodes: int) -> tuple[list[str], Floats]:
