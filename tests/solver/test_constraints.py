@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ortools.sat.python import cp_model
 from tests.solver.problems import cell
@@ -187,6 +187,14 @@ def test_a_zone_that_takes_a_carrier_stays_within_the_skew():
     assert not accepts(case, [[2, 2, 0]], family)
 
 
+def test_a_newcomer_counts_itself_on_a_node_whose_pods_are_not_counted():
+    uncounted = np.array([False, True, True])
+    one = replace(rule("spread", [0], [0, 1], [1, 0, 1], max_skew=1), counted=uncounted)
+    case = problem([[0, 0, 1], [0, 0, 1]], rules=(one,))
+    assert not accepts(case, [[1, 0, 0], [0, 0, 1]], rules_of("spread"))
+    assert accepts(replace(case, rules=(replace(one, max_skew=2),)), [[1, 0, 0], [0, 0, 1]], rules_of("spread"))
+
+
 def test_too_few_zones_count_the_emptiest_as_nothing():
     few = rule("spread", [0], [0], [0, 1, 1], max_skew=1, min_zones=3)
     assert not accepts(problem([[4, 0, 0]], rules=(few,)), [[2, 1, 1]], rules_of("spread"))
@@ -194,6 +202,7 @@ def test_too_few_zones_count_the_emptiest_as_nothing():
 
 
 @given(seeds, st.booleans())
+@example(106699, True)
 @settings(max_examples=40, deadline=None)
 def test_all_families_together_let_through_what_breaks_nothing_and_no_more(seed, ruled):
     case = random_problem(seed, ruled=ruled)

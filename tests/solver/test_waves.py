@@ -163,6 +163,18 @@ def test_pods_that_keep_apart_never_meet_between_waves():
     assert reached.cells == [{}, {0: 1}, {1: 1}]
 
 
+def test_no_wave_lets_a_newcomer_forget_itself_on_a_node_whose_pods_are_not_counted():
+    def waved(max_skew):
+        spread = replace(
+            rule("spread", [0], [0, 1], [1, 0, 1], max_skew=max_skew), counted=np.array([False, True, True])
+        )
+        found = state_of(problem([[0, 1, 0], [0, 0, 1]], rules=(spread,)))
+        return order_waves(found, state_at(found, np.array([[1, 0, 0], [0, 0, 1]])), never)
+
+    assert not waved(1)[0]
+    assert waved(2)[0]
+
+
 def test_what_is_not_ordered_in_time_is_left_out():
     found = state_of(problem([[2, 0]]))
     assert order_waves(found, state_at(found, np.array([[0, 2]])), lambda: True)[0] == ()

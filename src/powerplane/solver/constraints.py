@@ -263,7 +263,10 @@ def affinity_holds(model: Model, i: int) -> None:
 
 
 def spread_holds(model: Model, i: int) -> None:
-    """Ensures that a zone that takes a carrier holds at most maxSkew more than the emptiest counted zone."""
+    """Ensures that a zone that takes a carrier holds at most maxSkew more than the emptiest counted zone.
+
+    A newcomer counts itself, also on a node whose pods the rule does not count.
+    """
     state, rule = model.state, model.state.tables.problem.rules[i]
     zones = np.unique(rule.zone[rule.counted & (rule.zone >= 0)]).tolist()
     targets = sorted(set(rule.targets.tolist()))
@@ -280,4 +283,5 @@ def spread_holds(model: Model, i: int) -> None:
                     model.cp.add(model.pods[c, n] <= state.cells[n].get(c, 0))
                     continue
                 total = totals[zone] if zone in totals else _zone_total(model, i, targets, zone, state.targets[i])
-                model.cp.add(total - least <= rule.max_skew).only_enforce_if(model.takes(c, n))
+                uncounted = int(c in targets and not rule.counted[n])
+                model.cp.add(total + uncounted - least <= rule.max_skew).only_enforce_if(model.takes(c, n))

@@ -30,10 +30,14 @@ class Zones:
         """Pods of some classes in the whole cluster."""
         return sum(self.model.totals[c] for c in classes)
 
-    def opened(self, classes: set[int], zone: int, word: str) -> pulp.LpVariable | None:
-        """Return a binary that is 1 when a pod of some classes is new on a node of a zone; None where none can be."""
+    def opened(self, classes: set[int], zone: int, word: str, *, uncounted: bool = False) -> pulp.LpVariable | None:
+        """Return a binary that is 1 when a pod of some classes is new on a node of a zone; None where none can be.
+
+        With ``uncounted``, only nodes whose pods the rule does not count.
+        """
         model = self.model
-        cells = [(c, n) for c, n in model.pods if c in classes and self.zone[n] == zone and model.problem.movable[c]]
+        nodes = {n for n, z in enumerate(self.zone) if z == zone and not (uncounted and self.rule.counted[n])}
+        cells = [(c, n) for c, n in model.pods if c in classes and n in nodes and model.problem.movable[c]]
         cells = [(c, n) for c, n in cells if model.pods[c, n].upBound > model.found.get((c, n), 0)]
         if not cells:
             return None
@@ -93,7 +97,8 @@ def keep_together(zones: Zones) -> None:
 def keep_spread(zones: Zones) -> None:
     """Ensures that a zone with a new carrier holds at most maxSkew targets more than the emptiest counted zone.
 
-    targets(zone) - emptiest ≤ maxSkew, emptiest ≤ targets(z) for every counted zone z; 0 with too few of them.
+    targets(zone) - emptiest ≤ maxSkew, emptiest ≤ targets(z) for every counted zone z; 0 with too few of them. A new
+    carrier that is a target counts itself, also where the rule does not count its node's pods: maxSkew - 1 there.
     """
     zones.close_unzoned()
     model, rule = zones.model, zones.rule
@@ -109,3 +114,6 @@ def keep_spread(zones: Zones) -> None:
         opened = zones.opened(zones.carriers, zone, "spread")
         if opened is not None:
             model.lp.addConstraint(held[zone] - emptiest <= rule.max_skew + everyone * (1 - opened))
+        apart = zones.opened(zones.carriers & zones.targets, zone, "apart", uncounted=True)
+        if apart is not None:
+            model.lp.addConstraint(held[zone] - emptiest <= rule.max_skew - 1 + (everyone + 1) * (1 - apart))

@@ -57,6 +57,7 @@ class WaveLedger:
         self._left: Counter[tuple[int, int]] = Counter()
         self._relied: set[tuple[int, int]] = set()
         self._carried: set[tuple[int, int]] = set()
+        self._uncounted: set[tuple[int, int]] = set()
 
     def admit(self, pod_class: int, source: int, target: int) -> bool:
         """Let one pod's move join the wave, if everything still holds whichever moves have run; say whether it did."""
@@ -255,9 +256,11 @@ class WaveLedger:
         counted = counted_zones(rule)
         least = int(low[counted].min()) if len(counted) and len(counted) >= rule.min_zones else 0
         watched = {z for j, z in self._carried if j == i}
+        alone = {z for j, z in self._uncounted if j == i}
         if i in state.tables.rules.carried.get(pod_class, ()):
             watched = watched | {there}
-        return all(int(high[z]) - least <= rule.max_skew for z in watched)
+            alone = alone | ({there} if targeted and not rule.counted[target] else set())
+        return all(int(high[z]) + (z in alone) - least <= rule.max_skew for z in watched)
 
     def _count_rules(self, pod_class: int, source: int, target: int) -> None:
         rules = self._state.tables.rules
@@ -268,6 +271,9 @@ class WaveLedger:
                 self._came["carriers", i, zone] += 1
                 self._relied.add((i, zone))
                 self._carried.add((i, zone))
+                if rule.kind == "spread" and i in rules.targeted.get(pod_class, ()) and not rule.counted[target]:
+                    # A newcomer counts itself, also where the rule does not count its node's pods.
+                    self._uncounted.add((i, zone))
         for i in rules.targeted.get(pod_class, ()):
             rule = self._problem.rules[i]
             here, there = int(rule.zone[source]), int(rule.zone[target])
