@@ -1,13 +1,17 @@
 """One review, one decision."""
 
+from dataclasses import replace
+
 import pytest
 from tests.admission.applying import apply, container, pod, review
 
 from powerplane.admission.deciding import decide
+from powerplane.admission.planned import PLANNED_ANNOTATION, Targets
 from powerplane.admission.predicting import KnownDemand, Predictor, Rates
 from powerplane.admission.review import read_review
 from powerplane.admission.table import Table, reaches_of
 from powerplane.models.api.capping_policy import (
+    AdmissionChoice,
     ClusterPowerCappingPolicyObject,
     ClusterPowerCappingPolicySpec,
     PowerCap,
@@ -94,3 +98,23 @@ def test_what_is_no_new_pod_is_left_alone(more, result):
 def test_a_quantity_that_the_api_server_refuses_is_left_to_it():
     assert ask(pod(container(cpu="two"))).result == "unreadable"
     assert ask({"metadata": {}, "spec": {"containers": []}}).result == "unreadable"
+
+
+def planned(lock):
+    policy = everywhere(admission=AdmissionChoice(lock=lock, scheduler_name="watts-scheduler"))
+    return replace(table(policy), targets=Targets(by_owner={("default", "o"): ("n7",)}))
+
+
+@pytest.mark.parametrize("lock", ["Partition", "Claims", "Gate"])
+def test_a_planned_pod_is_drawn_to_its_target_where_no_extender_steers(lock):
+    made = pod(container(cpu="1"), owner=("ReplicaSet", "web-1"))
+    after = apply(made, list(ask(made, planned(lock)).verdict.patch))
+    assert after["metadata"]["annotations"][PLANNED_ANNOTATION] == "n7"
+    assert after["spec"]["schedulerName"] == "watts-scheduler"
+
+
+def test_the_extender_steers_planned_pods_itself():
+    made = pod(container(cpu="1"), owner=("ReplicaSet", "web-1"))
+    after = apply(made, list(ask(made, planned("Extender")).verdict.patch))
+    assert "affinity" not in after["spec"]
+    assert after["spec"]["schedulerName"] == "watts-scheduler"

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from powerplane.adapters.strict_json import convert
 from powerplane.admission.gating import hold_back
 from powerplane.admission.mutating import give_watts
+from powerplane.admission.planned import draw_to
 from powerplane.admission.review import Request, Verdict
+from powerplane.admission.scheduler_name import name_scheduler
 from powerplane.admission.scope import owner_name, reason_to_leave
 from powerplane.admission.table import Table
 from powerplane.models.errors import InputError
-from powerplane.models.objects import Pod
+from powerplane.models.mobility import controller_of
+from powerplane.models.objects import ObjectMeta, Pod
 from powerplane.models.requests import pod_requests
 
 PREDICTED = "predicted-watts"
@@ -59,19 +62,31 @@ def decide(request: Request, table: Table) -> Decision:
     namespace = request.namespace or pod.metadata.namespace
     if reason := reason_to_leave(pod, table.labels_of(namespace)):
         return Decision(LEFT_ALONE, reason)
-    if not table.acts_on(namespace, pod.metadata.labels or {}):
+    choice = table.choice_for(namespace, pod.metadata.labels or {})
+    if choice is None:
         return Decision(LEFT_ALONE, "no_policy")
     if not pod.spec.containers:
         return Decision(LEFT_ALONE, "unreadable")
     try:
         prediction = table.predictor.predict(f"{namespace}/{owner_name(pod.metadata)}", pod_requests(pod.spec))
-        if table.lock_for(namespace, pod.metadata.labels or {}) == "Gate":
+        lock = table.lock_of(choice)
+        if lock == "Gate":
             mutation = hold_back(request.object, pod.spec, prediction, listed=table.listed)
         else:
             mutation = give_watts(request.object, pod.spec, prediction)
+        further = name_scheduler(request.object, choice.scheduler_name)
+        if lock != "Extender":
+            further += draw_to(request.object, _planned(pod.metadata, namespace, table))
     except InputError:
         # The API server refuses such a quantity itself, with a better word for it.
         return Decision(LEFT_ALONE, "unreadable")
     audit = {PREDICTED: str(prediction.watts), RESTS_ON: prediction.source}
-    verdict = Verdict(patch=mutation.operations, audit=audit)
-    return Decision(verdict, "changed" if mutation.operations else "kept", mutation.watts)
+    operations = [*mutation.operations, *further]
+    verdict = Verdict(patch=operations, audit=audit)
+    return Decision(verdict, "changed" if operations else "kept", mutation.watts)
+
+
+def _planned(meta: ObjectMeta, namespace: str, table: Table) -> tuple[str, ...]:
+    """Nodes that a plan wants a new pod on."""
+    owner = controller_of(meta.owner_references)
+    return table.targets.nodes_for(namespace, meta.name, owner.uid if owner else "")

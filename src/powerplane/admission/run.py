@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +12,10 @@ from typing import Any
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.lease import uptime_s
 from powerplane.adapters.watch import Batch, Reflector, Watched, WatchPatience
+from powerplane.admission.planned import targets_of
 from powerplane.admission.predicting import KnownDemand, Predictor, Rates
 from powerplane.admission.table import Table, reaches_of
-from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, POWER_DOMAIN
+from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, PLACEMENT_PLAN, POWER_DOMAIN
 from powerplane.models.api.tree import read_tree
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Namespace, Narrow, RawQuantity
@@ -85,11 +88,12 @@ class AdmissionRun:
         self._shelves: dict[str, Shelf] = {}
         self._reflectors: list[Reflector[Any]] = []
         self._table: Table | None = None
+        self._until_s = math.inf
         watched: list[Watched[Any]] = [
             Watched("/api/v1/namespaces", "Namespace", Namespace),
             Watched("/api/v1/nodes", "Node", RatedNode),
         ]
-        ours = (POWER_DOMAIN, CLUSTER_CAPPING_POLICY, CAPPING_POLICY)
+        ours = (POWER_DOMAIN, CLUSTER_CAPPING_POLICY, CAPPING_POLICY, PLACEMENT_PLAN)
         watched += [Watched(kind.list_path, kind.name, kind.struct) for kind in ours]
         for each in watched:
             shelf = self._shelves[each.kind] = Shelf({}, self._lock, self._dirty.set)
@@ -105,6 +109,8 @@ class AdmissionRun:
             reflector.start()
         try:
             while True:
+                if time.time() >= self._until_s:
+                    self._dirty.set()
                 if self._dirty.is_set() and all(each.status.synced for each in self._reflectors):
                     self._dirty.clear()
                     await asyncio.to_thread(self._remake)
@@ -123,7 +129,10 @@ class AdmissionRun:
             rates = _rates(kept["Node"], kept[POWER_DOMAIN.name])
             nodes = kept["Node"].values()
             listed = bool(nodes) and all(WATTS_RESOURCE in (each.status.allocatable or {}) for each in nodes)
-            self._table = Table(namespaces, reaches_of(policies), Predictor(rates, self._known()), listed=listed)
+            targets = targets_of(kept[PLACEMENT_PLAN.name].values(), time.time())
+            predictor = Predictor(rates, self._known())
+            self._table = Table(namespaces, reaches_of(policies), predictor, listed=listed, targets=targets)
+            self._until_s = targets.until_s
         except Exception:
             # The table from before serves on; what comes next is tried again.
             LOG.exception("the table could not be made")

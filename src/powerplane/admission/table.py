@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from powerplane.admission.planned import Targets
 from powerplane.admission.predicting import Predictor
 from powerplane.models.api.capping_policy import (
     ACTING,
@@ -62,6 +63,8 @@ class Table:
         The lock that the cluster offers, for policies that leave it to us.
     listed : bool
         Whether nodes list watts.
+    targets : Targets
+        Where plans want the successors of pods that they move.
     """
 
     namespaces: Mapping[str, Labels] = field(default_factory=dict)
@@ -69,6 +72,7 @@ class Table:
     predictor: Predictor = field(default_factory=Predictor)
     offered: Lock = "Auto"
     listed: bool = False
+    targets: Targets = field(default_factory=Targets)
 
     def labels_of(self, namespace: str) -> Labels:
         """Labels of a namespace; of one that is too new to be known, its name alone."""
@@ -87,7 +91,10 @@ class Table:
 
     def lock_for(self, namespace: str, pod_labels: Labels) -> Lock:
         """What holds budgets for a pod; Auto where that is not known."""
-        choice = self.choice_for(namespace, pod_labels)
+        return self.lock_of(self.choice_for(namespace, pod_labels))
+
+    def lock_of(self, choice: AdmissionChoice | None) -> Lock:
+        """What a choice comes to in this cluster."""
         return self.offered if choice is None or choice.lock == "Auto" else choice.lock
 
 
