@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.admission.gate_world import NODES, RACKS, World
 
+from powerplane.admission.planned import PLANNED_ANNOTATION
 from powerplane.admission.release_facts import Terms
 from powerplane.admission.releasing import Releaser
 
@@ -144,6 +145,23 @@ def test_where_every_node_has_plenty_a_pod_is_sent_nowhere_in_particular():
     (release,) = world.settle()
     assert release.nodes == ()
     assert world.reach("p") == NODES
+
+
+def test_a_planned_pod_is_sent_to_its_target_where_that_has_the_watts_and_elsewhere_where_not():
+    for size in (90, 480):
+        world = World(rack_w={"r1": 400})
+        world.create("p", size)
+        world.pods["p"]["metadata"]["annotations"] = {PLANNED_ANNOTATION: "a2,gone"}
+        (release,) = world.look().releases
+        assert (release.nodes == ("a2",)) == (size == 90)
+        assert release.nodes
+
+
+def test_where_every_node_has_plenty_a_planned_pod_is_still_sent_to_its_target():
+    world = World(node_w=90_000, rack_w={"r1": 90_000, "r2": 90_000, "r3": 90_000}, row_w=900_000, feed_w=900_000)
+    world.create("p", 90)
+    world.pods["p"]["metadata"]["annotations"] = {PLANNED_ANNOTATION: "b1"}
+    assert [each.nodes for each in world.look().releases] == [("b1",)]
 
 
 def test_what_was_let_go_counts_until_it_is_bound_also_after_a_restart():

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from powerplane.admission.gating import GATE, noted_watts
+from powerplane.admission.planned import planned_nodes
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Affinity, Narrow, Node, ObjectMeta, PodSpec, PodStatus, RawQuantity, Toleration
 from powerplane.models.quantities import LARGEST, MILLI, parse_quantity
@@ -110,6 +111,8 @@ class PodFact:
         Whether it has annotations at all.
     wish : Wish or None
         Of a pod that waits or was let go, and is not bound.
+    planned : tuple of str
+        Nodes that a plan wants it on.
     """
 
     uid: str
@@ -128,6 +131,7 @@ class PodFact:
     granted: str
     annotated: bool
     wish: Wish | None
+    planned: tuple[str, ...] = ()
 
     @property
     def waits(self) -> bool:
@@ -188,6 +192,7 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
         granted=granted,
         annotated=meta.annotations is not None,
         wish=_wish(spec) if interesting else None,
+        planned=planned_nodes(meta.annotations) if interesting else (),
     )
 
 

@@ -69,6 +69,12 @@ class Ground:
         """The same among the nodes that a pod can be sent to by name."""
         return Asked(asked.mw, asked.room, asked.allowed & self._nameable)
 
+    def among(self, asked: Asked, names: tuple[str, ...]) -> Asked:
+        """The same among some nodes by name."""
+        mask = np.zeros(len(self.tree), dtype=np.bool_)
+        mask[[self.tree.index[name] for name in names if name in self.tree.index]] = True
+        return Asked(asked.mw, asked.room, asked.allowed & mask)
+
     def headroom(self, moment: Moment) -> Headroom:
         """What bound pods leave."""
         used = np.zeros(len(self.tree), dtype=np.int64)

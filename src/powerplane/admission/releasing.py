@@ -185,11 +185,15 @@ class Releaser:
         if not seen.ground.holds:
             return None
         anywhere = seen.ground.reach(pod)
-        if all_roomy(headroom, anywhere):
+        asked = seen.ground.asked(pod)
+        nameable = seen.ground.nameable(asked)
+        # A place that a plan wants comes first; it is no right to wait for.
+        nodes = choose(headroom, seen.ground.among(nameable, pod.planned))
+        if not len(nodes) and all_roomy(headroom, anywhere):
             headroom.charge(np.flatnonzero(anywhere.allowed), anywhere)
             return Release(pod, "headroom")
-        asked = seen.ground.asked(pod)
-        nodes = choose(headroom, seen.ground.nameable(asked))
+        if not len(nodes):
+            nodes = choose(headroom, nameable)
         if not len(nodes):
             return None
         headroom.charge(nodes, asked)
