@@ -208,3 +208,17 @@ def test_something_else_than_a_lease_is_told(server, stand):
     elector = stand()
     until(lambda: elector.status.last_error)
     assert "not a Lease" in elector.status.last_error
+
+
+def test_what_stands_beside_the_record_stays_and_our_own_annotations_are_written_with_each_renewal(server, stand):
+    asked = {"a": "1"}
+    elector = stand(annotations=lambda: asked)
+    until(elector.leading)
+    with server.lock:
+        server.version += 1
+        beside = {"labels": {"part-of": "it"}, "annotations": {"theirs": "kept"}}
+        server.lease["metadata"] |= {"resourceVersion": str(server.version), **beside}
+    asked["a"] = "2"
+    until(lambda: server.lease["metadata"].get("annotations") == {"theirs": "kept", "a": "2"})
+    assert server.lease["metadata"]["labels"] == {"part-of": "it"}
+    assert elector.leading()

@@ -9,7 +9,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -76,6 +76,8 @@ class LeaseElector:
         The time of day, for those who read the Lease.
     chance : random.Random, optional
         For the pauses, ±20 %.
+    annotations : callable, optional
+        What to write on the Lease with each renewal; other annotations and labels stay.
 
     Raises
     ------
@@ -97,10 +99,11 @@ class LeaseElector:
         on_change: Callable[[bool, int], None] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: random.Random | None = None,
+        annotations: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self.identity = f"{identity}_{uuid.uuid4().hex[:8]}"
         self._terms = Terms(duration_s, renew_deadline_s, retry_s)
-        store = ClusterLease(access, namespace, name, renew_deadline_s / 3, now)
+        store = ClusterLease(access, namespace, name, renew_deadline_s / 3, now, annotations=annotations)
         self._election = Election(store, self.identity, self._terms, clock)
         self._on_change = on_change
         self._chance = chance or random.Random()
@@ -178,6 +181,8 @@ class _NoAnswerError(Exception):
 
 class _Meta(msgspec.Struct, frozen=True, rename="camel"):
     resource_version: str = ""
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
 
 
 class _Spec(msgspec.Struct, frozen=True, rename="camel"):
@@ -204,12 +209,23 @@ class ClusterLease:
         For one request; none is tried again, since the next round comes anyway.
     now : callable
         The time of day.
+    annotations : callable, optional
+        What to write beside; an update replaces the whole object, so that all else is written as it was seen.
     """
 
     def __init__(
-        self, access: ClusterAccess, namespace: str, name: str, timeout_s: float, now: Callable[[], datetime]
+        self,
+        access: ClusterAccess,
+        namespace: str,
+        name: str,
+        timeout_s: float,
+        now: Callable[[], datetime],
+        *,
+        annotations: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._access = access
+        self._annotations = annotations
+        self._seen_meta = _Meta()
         self._name = name
         self._namespace = namespace
         self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace, safe='')}/leases"
@@ -239,7 +255,11 @@ class ClusterLease:
 
     def _body(self, record: LeaseRecord, version: str) -> dict[str, Any]:
         now = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        metadata = {"name": self._name, "namespace": self._namespace}
+        metadata: dict[str, Any] = {"name": self._name, "namespace": self._namespace}
+        if annotations := {**(self._seen_meta.annotations or {}), **self._annotations()}:
+            metadata["annotations"] = annotations
+        if self._seen_meta.labels:
+            metadata["labels"] = self._seen_meta.labels
         return {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
@@ -268,6 +288,7 @@ class ClusterLease:
             lease = msgspec.json.decode(answer.body, type=_Lease)
         except msgspec.DecodeError as error:
             raise _NoAnswerError(f"{self._path}: not a Lease: {error}") from error
+        self._seen_meta = lease.metadata
         spec = lease.spec or _Spec()
         return LeaseRecord(
             version=lease.metadata.resource_version,

@@ -5,16 +5,19 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.lease import uptime_s
 from powerplane.adapters.watch import Batch, Reflector, Watched, WatchPatience
+from powerplane.admission.lock_watch import LockWatch, lock_watch
+from powerplane.admission.offering import Offer, offer
 from powerplane.admission.planned import targets_of
 from powerplane.admission.predicting import KnownDemand, Predictor, Rates
 from powerplane.admission.table import Table, reaches_of
+from powerplane.models.api.capping_policy import Lock
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, PLACEMENT_PLAN, POWER_DOMAIN
 from powerplane.models.api.tree import read_tree
 from powerplane.models.errors import InputError
@@ -42,10 +45,17 @@ class NodeStatus(Narrow, frozen=True):
     allocatable: dict[str, RawQuantity] | None = None
 
 
+class NodeSpec(Narrow, frozen=True):
+    """Whether it takes pods."""
+
+    unschedulable: bool = False
+
+
 class RatedNode(Narrow, frozen=True):
-    """A node, as far as rates go."""
+    """A node, as far as rates and locks go."""
 
     metadata: NodeMeta
+    spec: NodeSpec = NodeSpec()
     status: NodeStatus = NodeStatus()
 
 
@@ -79,10 +89,20 @@ class AdmissionRun:
     known : callable, optional
         What workloads' pods draw, by ``namespace/Kind/name``.
     patience : WatchPatience, optional
+    locks : LockWatch, optional
+        What is seen of locks.
     """
 
-    def __init__(self, access: ClusterAccess, known: Known = dict, patience: WatchPatience | None = None) -> None:
+    def __init__(
+        self,
+        access: ClusterAccess,
+        known: Known = dict,
+        patience: WatchPatience | None = None,
+        locks: LockWatch | None = None,
+    ) -> None:
         self._known = known
+        self._locks = locks or lock_watch(access)
+        self._offer = Offer("Auto", "")
         self._lock = threading.Lock()
         self._dirty = threading.Event()
         self._shelves: dict[str, Shelf] = {}
@@ -111,6 +131,8 @@ class AdmissionRun:
             while True:
                 if time.time() >= self._until_s:
                     self._dirty.set()
+                if self._locks.is_due and await asyncio.to_thread(self._locks.look):
+                    self._dirty.set()
                 if self._dirty.is_set() and all(each.status.synced for each in self._reflectors):
                     self._dirty.clear()
                     await asyncio.to_thread(self._remake)
@@ -131,11 +153,22 @@ class AdmissionRun:
             listed = bool(nodes) and all(WATTS_RESOURCE in (each.status.allocatable or {}) for each in nodes)
             targets = targets_of(kept[PLACEMENT_PLAN.name].values(), time.time())
             predictor = Predictor(rates, self._known())
-            self._table = Table(namespaces, reaches_of(policies), predictor, listed=listed, targets=targets)
+            offered = self._offered(nodes)
+            self._table = Table(namespaces, reaches_of(policies), predictor, offered, listed=listed, targets=targets)
             self._until_s = targets.until_s
         except Exception:
             # The table from before serves on; what comes next is tried again.
             LOG.exception("the table could not be made")
+
+    def _offered(self, nodes: Iterable[RatedNode]) -> Lock:
+        """What the cluster offers now; told in the log when it changes."""
+        open_nodes = [each for each in nodes if not each.spec.unschedulable]
+        listing = sum(WATTS_RESOURCE in (each.status.allocatable or {}) for each in open_nodes)
+        found = offer(self._locks.signs(len(open_nodes), listing))
+        if found.lock != self._offer.lock or not self._offer.why:
+            LOG.info("policies that leave the lock to us get %s: %s", found.lock, found.why)
+        self._offer = found
+        return found.lock
 
 
 def _rates(nodes: Mapping[Any, RatedNode], domains: Mapping[Any, Any]) -> Rates:

@@ -13,6 +13,7 @@ from cyclopts import Group, Parameter
 from powerplane.adapters.cluster_access import open_cluster
 from powerplane.adapters.serving.server import Background
 from powerplane.adapters.serving.tls import SCHEDULER_NAME, TlsFiles
+from powerplane.admission.lock_watch import lock_watch
 from powerplane.admission.metrics import AdmissionMetrics
 from powerplane.admission.release_run import ReleaseSettings
 from powerplane.cli.exit_codes import OK
@@ -154,7 +155,8 @@ def serve(
     if webhook_settings is None:
         serve_answers(run.state, listening, metrics, background)
         return OK
-    webhook = make_webhook(access, webhook_settings, AdmissionMetrics(metrics.registry))
+    locks = lock_watch(access, run.asked_ago_s, namespace)
+    webhook = make_webhook(access, webhook_settings, AdmissionMetrics(metrics.registry), locks)
     serve_answers(run.state, listening, metrics, [*background, webhook.run.run], [webhook.listen])
     return OK
 

@@ -13,6 +13,7 @@ from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.serving.listener import Listener, ListenerSettings
 from powerplane.adapters.serving.tls import TlsFiles
 from powerplane.admission.app import LIMITS, AdmissionApp
+from powerplane.admission.lock_watch import LockWatch
 from powerplane.admission.metrics import AdmissionMetrics
 from powerplane.admission.release_run import ReleaseRun, ReleaseSettings
 from powerplane.admission.run import AdmissionRun
@@ -80,9 +81,11 @@ class Webhook:
     run: AdmissionRun
 
 
-def make_webhook(access: ClusterAccess, settings: ListenerSettings, metrics: AdmissionMetrics) -> Webhook:
+def make_webhook(
+    access: ClusterAccess, settings: ListenerSettings, metrics: AdmissionMetrics, locks: LockWatch
+) -> Webhook:
     """Put a webhook together; nothing is asked or listened on yet."""
-    run = AdmissionRun(access)
+    run = AdmissionRun(access, locks=locks)
     return Webhook(lambda: Listener(AdmissionApp(run.table, metrics), settings, metrics), run)
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.cluster_writes import Writer
 from powerplane.adapters.lease import LeaseElector, uptime_s
+from powerplane.adapters.lease_look import ASKED_ANNOTATION
 from powerplane.adapters.watch import Reflector, Watched, WatchPatience
 from powerplane.models.api.fields import ApiStruct
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, PLACEMENT_PLAN, POWER_DOMAIN
@@ -141,7 +142,20 @@ class ExtenderRun:
             duration_s=known.lease_s,
             renew_deadline_s=known.renew_deadline_s,
             retry_s=known.retry_s,
+            annotations=self._asked,
         )
+
+    def asked_ago_s(self) -> float | None:
+        """Seconds since the scheduler last asked this replica; None where it never did."""
+        asked_s = self.state.asked_s
+        return None if asked_s is None else uptime_s() - asked_s
+
+    def _asked(self) -> dict[str, str]:
+        """What the Lease tells of the scheduler's questions."""
+        ago_s = self.asked_ago_s()
+        if ago_s is None:
+            return {}
+        return {ASKED_ANNOTATION: (datetime.now(UTC) - timedelta(seconds=ago_s)).isoformat(timespec="seconds")}
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> tuple[dict[str, Reflector[Any]], dict[str, Intake[Any]]]:
         state = self.state

@@ -39,6 +39,11 @@ class ExtenderState:
         Binds a pod off the event loop and returns "" or the error; without it the verb is refused.
     leads : callable
         Whether this replica may answer at this instant.
+
+    Attributes
+    ----------
+    asked_s : float or None
+        When the scheduler last asked where a pod may go, by the clock.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class ExtenderState:
         self.ledger = Ledger(compile_tree(None, ()))
         self.steering = Steering()
         self.tallies = Tallies()
+        self.asked_s: float | None = None
         self.pending: dict[str, PodFact] = {}
         self.unready = "the watches are not in step with the API server yet"
         self.tree_holds = True
@@ -210,6 +216,7 @@ class ExtenderState:
 
     def filter(self, args: FilterArgs) -> FilterAnswer:
         """Say where the pod may go, and hold its watts there."""
+        self.asked_s = self.clock()
         if not self.tree_holds:
             return FilterAnswer(error=BROKEN_TREE)
         pod = args.pod
