@@ -89,6 +89,7 @@ MAY: dict[str, set[str]] = {
     SERVING: SEEN
     | {"patch nodes"}
     | {f"patch {what}" for what in STATUSES}
+    | {f"{verb} deployments" for verb in READ}
     | {f"{verb} own lease" for verb in ("get", "update", "patch")},
     NODE_WRITER: SEEN
     | {"patch nodes", "patch nodes/status"}

@@ -25,9 +25,11 @@ from powerplane.adapters.strict_json import MalformedError
 from powerplane.admission.deciding import Decision, decide
 from powerplane.admission.metrics import AdmissionMetrics
 from powerplane.admission.review import Request, answer_review, read_review
+from powerplane.admission.rollouts import judge_rollout
 from powerplane.admission.table import Table
 
 MUTATE: Final = "/mutate"
+ROLLOUTS: Final = "/rollouts"
 LIMITS: Final = RequestLimits(body_bytes=4 * MIB, total_bytes=128 * MIB, read_timeout_s=2.0)
 """The API server keeps no object above 1.5 MiB; a review has two at the most."""
 
@@ -59,7 +61,7 @@ class AdmissionApp:
         self._clock = clock
         self._bodies = BodyReader(limits)
         self._operations = Operations(self.ready, metrics.render)
-        self._paths: dict[str, Callable[[Request, Table], Decision]] = {MUTATE: decide}
+        self._paths: dict[str, Callable[[Request, Table], Decision]] = {MUTATE: decide, ROLLOUTS: judge_rollout}
 
     def ready(self) -> tuple[bool, str]:
         """Say whether there is enough to answer from."""

@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from powerplane.adapters.cluster_access import ClusterAccess
@@ -16,6 +16,8 @@ from powerplane.admission.lock_watch import LockWatch, lock_watch
 from powerplane.admission.offering import Offer, offer
 from powerplane.admission.planned import targets_of
 from powerplane.admission.predicting import KnownDemand, Predictor, Rates
+from powerplane.admission.rollouts import Deployment, is_rolling, surges_of
+from powerplane.admission.room import room_watts
 from powerplane.admission.table import Table, reaches_of
 from powerplane.models.api.capping_policy import Lock
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, PLACEMENT_PLAN, POWER_DOMAIN
@@ -29,6 +31,7 @@ LOG = logging.getLogger(__name__)
 
 MCORES = 1000
 TICK_S = 0.2
+DEPLOYMENT = "Deployment"
 Known = Callable[[], Mapping[str, KnownDemand]]
 
 
@@ -59,6 +62,11 @@ class RatedNode(Narrow, frozen=True):
     status: NodeStatus = NodeStatus()
 
 
+def everything(_: Any) -> bool:
+    """Keep whatever comes."""
+    return True
+
+
 @dataclass(slots=True)
 class Shelf:
     """Objects of one kind by namespace and name, as the watch last showed them."""
@@ -66,18 +74,23 @@ class Shelf:
     kept: dict[tuple[str, str], Any]
     lock: threading.Lock
     changed: Callable[[], None]
+    keeps: Callable[[Any], bool] = everything
 
     def sink(self, batch: Batch[Any]) -> None:
         """Take in a batch, on the watch's thread."""
+        news = batch.replace
         with self.lock:
             if batch.replace:
                 self.kept.clear()
             for what, each in batch.changes:
                 key = (getattr(each.metadata, "namespace", ""), each.metadata.name)
-                self.kept.pop(key, None)
-                if what != "DELETED":
+                before = self.kept.pop(key, None)
+                if what != "DELETED" and self.keeps(each):
                     self.kept[key] = each
-        self.changed()
+                news = news or self.kept.get(key) != before
+        # A node's heartbeat changes nothing that is kept of it.
+        if news:
+            self.changed()
 
 
 class AdmissionRun:
@@ -115,8 +128,10 @@ class AdmissionRun:
         ]
         ours = (POWER_DOMAIN, CLUSTER_CAPPING_POLICY, CAPPING_POLICY, PLACEMENT_PLAN)
         watched += [Watched(kind.list_path, kind.name, kind.struct) for kind in ours]
+        watched.append(Watched("/apis/apps/v1/deployments", DEPLOYMENT, Deployment))
         for each in watched:
-            shelf = self._shelves[each.kind] = Shelf({}, self._lock, self._dirty.set)
+            keeps = is_rolling if each.kind == DEPLOYMENT else everything
+            shelf = self._shelves[each.kind] = Shelf({}, self._lock, self._dirty.set, keeps)
             self._reflectors.append(Reflector(access, each, shelf.sink, patience, clock=uptime_s))
 
     def table(self) -> Table | None:
@@ -133,7 +148,7 @@ class AdmissionRun:
                     self._dirty.set()
                 if self._locks.is_due and await asyncio.to_thread(self._locks.look):
                     self._dirty.set()
-                if self._dirty.is_set() and all(each.status.synced for each in self._reflectors):
+                if self._dirty.is_set() and self._in_step():
                     self._dirty.clear()
                     await asyncio.to_thread(self._remake)
                 await asyncio.sleep(TICK_S)
@@ -141,6 +156,10 @@ class AdmissionRun:
             self._table = None
             for reflector in self._reflectors:
                 await asyncio.to_thread(reflector.stop)
+
+    def _in_step(self) -> bool:
+        """Whether everything has been seen that an answer needs; roll-outs are only warned of."""
+        return all(each.status.synced or each.watched.kind == DEPLOYMENT for each in self._reflectors)
 
     def _remake(self) -> None:
         try:
@@ -154,7 +173,9 @@ class AdmissionRun:
             targets = targets_of(kept[PLACEMENT_PLAN.name].values(), time.time())
             predictor = Predictor(rates, self._known())
             offered = self._offered(nodes)
-            self._table = Table(namespaces, reaches_of(policies), predictor, offered, listed=listed, targets=targets)
+            table = Table(namespaces, reaches_of(policies), predictor, offered, listed=listed, targets=targets)
+            room, surges = room_watts(kept[POWER_DOMAIN.name].values()), surges_of(kept[DEPLOYMENT].values(), table)
+            self._table = replace(table, room_watts=room, surges=surges)
             self._until_s = targets.until_s
         except Exception:
             # The table from before serves on; what comes next is tried again.

@@ -65,6 +65,10 @@ class Table:
         Whether nodes list watts.
     targets : Targets
         Where plans want the successors of pods that they move.
+    room_watts : int or None
+        What may come anywhere at the most under all budgets; None where that is not known.
+    surges : mapping of (namespace, name) to int
+        Watts that Deployments' roll-outs in progress may still bring.
     """
 
     namespaces: Mapping[str, Labels] = field(default_factory=dict)
@@ -73,6 +77,8 @@ class Table:
     offered: Lock = "Auto"
     listed: bool = False
     targets: Targets = field(default_factory=Targets)
+    room_watts: int | None = None
+    surges: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def labels_of(self, namespace: str) -> Labels:
         """Labels of a namespace; of one that is too new to be known, its name alone."""
