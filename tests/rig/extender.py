@@ -10,7 +10,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from tests.rig import processes
 from tests.rig.cluster import WATTS
@@ -165,14 +165,24 @@ def extender(rig: Rig, name: str = "only", *flags: str) -> Iterator[Replica]:
         replica.stop()
 
 
+class Backend(Protocol):
+    """A process behind a Service."""
+
+    port: int
+
+    def ready(self) -> bool:
+        """Whether it may be sent anything now."""
+        ...
+
+
 class Front:
     """What a Service does: each new connection goes to a replica that is ready, and breaks with it."""
 
-    def __init__(self, replicas: Sequence[Replica]) -> None:
+    def __init__(self, replicas: Sequence[Backend]) -> None:
         self.replicas = list(replicas)
         (self.port,) = free_ports(1)
         self._loop = asyncio.new_event_loop()
-        self._ready: Replica | None = None
+        self._ready: Backend | None = None
         self._passing: set[Any] = set()
         self._open: set[asyncio.StreamWriter] = set()
         self._stop = asyncio.Event()

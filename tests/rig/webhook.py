@@ -1,6 +1,8 @@
 """The webhook of `powerplane serve`, registered with a rig's API server as deploy/ does, but by its address."""
 
 import base64
+import ssl
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 
 import yaml
 from tests.rig.extender import Replica
-from tests.rig.processes import free_ports
+from tests.rig.processes import free_ports, wait_for
 from tests.rig.rig import Rig
 
 MANIFEST = Path(__file__).parents[2] / "deploy" / "webhook.yaml"
@@ -45,3 +47,30 @@ def webhook_replica(rig: Rig, name: str, *flags: str) -> tuple[Replica, int]:
     pair = rig.authority.issue("powerplane-webhook", file=f"webhook-{name}")
     own = (f"--webhook-port={port}", f"--webhook-cert={pair.certificate}", f"--webhook-key={pair.key}")
     return Replica(rig, name, *own, *flags), port
+
+
+class Hook:
+    """The webhook of one replica: ready by itself, whichever replica the scheduler is answered by."""
+
+    def __init__(self, rig: Rig, name: str, *flags: str) -> None:
+        self.rig = rig
+        self.replica, self.port = webhook_replica(rig, name, *flags)
+
+    def ready(self) -> bool:
+        """Whether it answers reviews now."""
+        trusted = ssl.create_default_context(cafile=str(self.rig.authority.file))
+        try:
+            urllib.request.urlopen(f"https://127.0.0.1:{self.port}/readyz", timeout=2, context=trusted).close()
+        except OSError:
+            return False
+        return True
+
+    def certificate(self) -> str:
+        """What it shows to a new connection, in PEM."""
+        return ssl.get_server_certificate(("127.0.0.1", self.port), timeout=2)
+
+    def rotate(self, within_s: float = 10.0) -> None:
+        """Write another certificate over its own, and wait until that is shown."""
+        before = self.certificate()
+        self.rig.authority.issue("powerplane-webhook", file=f"webhook-{self.replica.name}")
+        assert wait_for(lambda: self.certificate() != before, within_s, 0.2), "the old certificate is still shown"

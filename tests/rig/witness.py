@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,12 +43,29 @@ class Breach:
     watts: float
 
 
+def requested_watts(pod: Mapping[str, Any]) -> float:
+    """What the containers of a pod request together."""
+    return sum(
+        float(container.get("resources", {}).get("requests", {}).get(WATTS, 0))
+        for container in pod["spec"]["containers"]
+    )
+
+
 @dataclass
 class Witness:
-    """Watches one namespace's pods, or all, for as long as the block runs."""
+    """Watches all pods for as long as the block runs.
+
+    Parameters
+    ----------
+    rig : Rig
+    budgets : list of Budget
+    watts_of : callable
+        What a pod draws; what it requests where nothing else is said.
+    """
 
     rig: Rig
     budgets: list[Budget]
+    watts_of: Callable[[Mapping[str, Any]], float] = requested_watts
     breaches: list[Breach] = field(default_factory=list)
     peak: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     events: int = 0
@@ -124,10 +141,7 @@ class Witness:
         uid = pod["metadata"]["uid"]
         over = gone or pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
         node = "" if over else pod["spec"].get("nodeName", "")
-        watts = sum(
-            float(container.get("resources", {}).get("requests", {}).get(WATTS, 0))
-            for container in pod["spec"]["containers"]
-        )
+        watts = self.watts_of(pod)
         before = self.bound.pop(uid, None)
         if before is not None:
             self._add(before[0], -before[1])
