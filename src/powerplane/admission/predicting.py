@@ -97,10 +97,9 @@ class Predictor:
 
     def _by_requests(self, amounts: Amounts) -> int:
         """Milliwatts, rounded up."""
-        total = amounts.get("cpu", 0) * self.rates.per_core_mw
-        for resource, each_mw in self.rates.device_mw.items():
-            total += amounts.get(resource, 0) * each_mw
-        return -int(-total // 1)
+        # One card may be asked for by several resources, such as its slices and their memory.
+        devices = max((amounts.get(each, 0) * mw for each, mw in self.rates.device_mw.items()), default=0)
+        return -int(-(amounts.get("cpu", 0) * self.rates.per_core_mw + devices) // 1)
 
 
 def _ceil(watts: float) -> int:

@@ -15,17 +15,15 @@ from powerplane.adapters.watch import Batch, Reflector, Watched, WatchPatience
 from powerplane.admission.lock_watch import LockWatch, lock_watch
 from powerplane.admission.offering import Offer, offer
 from powerplane.admission.planned import targets_of
-from powerplane.admission.predicting import KnownDemand, Predictor, Rates
+from powerplane.admission.predicting import KnownDemand, Predictor
+from powerplane.admission.rates import RateBook, RatedNode
 from powerplane.admission.rollouts import Deployment, is_rolling, surges_of
 from powerplane.admission.room import room_watts
 from powerplane.admission.table import Table, reaches_of
 from powerplane.models.api.capping_policy import Lock
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, PLACEMENT_PLAN, POWER_DOMAIN
-from powerplane.models.api.tree import read_tree
-from powerplane.models.errors import InputError
-from powerplane.models.objects import Namespace, Narrow, RawQuantity
-from powerplane.models.quantities import parse_quantity
-from powerplane.models.requests import WATTS_RESOURCE, whole_units
+from powerplane.models.objects import Namespace
+from powerplane.models.requests import WATTS_RESOURCE
 
 LOG = logging.getLogger(__name__)
 
@@ -33,33 +31,6 @@ MCORES = 1000
 TICK_S = 0.2
 DEPLOYMENT = "Deployment"
 Known = Callable[[], Mapping[str, KnownDemand]]
-
-
-class NodeMeta(Narrow, frozen=True):
-    """A node's name and labels."""
-
-    name: str = ""
-    labels: dict[str, str] | None = None
-
-
-class NodeStatus(Narrow, frozen=True):
-    """What a node offers."""
-
-    allocatable: dict[str, RawQuantity] | None = None
-
-
-class NodeSpec(Narrow, frozen=True):
-    """Whether it takes pods."""
-
-    unschedulable: bool = False
-
-
-class RatedNode(Narrow, frozen=True):
-    """A node, as far as rates and locks go."""
-
-    metadata: NodeMeta
-    spec: NodeSpec = NodeSpec()
-    status: NodeStatus = NodeStatus()
 
 
 def everything(_: Any) -> bool:
@@ -114,6 +85,7 @@ class AdmissionRun:
         locks: LockWatch | None = None,
     ) -> None:
         self._known = known
+        self._rates = RateBook()
         self._locks = locks or lock_watch(access)
         self._offer = Offer("Auto", "")
         self._lock = threading.Lock()
@@ -167,7 +139,7 @@ class AdmissionRun:
                 kept = {kind: dict(shelf.kept) for kind, shelf in self._shelves.items()}
             namespaces = {each.metadata.name: each.metadata.labels or {} for each in kept["Namespace"].values()}
             policies = [*kept[CLUSTER_CAPPING_POLICY.name].values(), *kept[CAPPING_POLICY.name].values()]
-            rates = _rates(kept["Node"], kept[POWER_DOMAIN.name])
+            rates = self._rates.rates(kept["Node"], kept[POWER_DOMAIN.name].values())
             nodes = kept["Node"].values()
             listed = bool(nodes) and all(WATTS_RESOURCE in (each.status.allocatable or {}) for each in nodes)
             targets = targets_of(kept[PLACEMENT_PLAN.name].values(), time.time())
@@ -190,23 +162,3 @@ class AdmissionRun:
             LOG.info("policies that leave the lock to us get %s: %s", found.lock, found.why)
         self._offer = found
         return found.lock
-
-
-def _rates(nodes: Mapping[Any, RatedNode], domains: Mapping[Any, Any]) -> Rates:
-    """What a core draws at the most on any node whose domain states its idle and peak."""
-    named = {node.metadata.name: node for node in nodes.values()}
-    reading = read_tree(domains.values(), [(name, named[name].metadata.labels or {}) for name in sorted(named)])
-    most = 0
-    for name, allowance in reading.allowances.items():
-        node = named.get(name)
-        mcores = _mcores(node) if node is not None else 0
-        if allowance.peak_mw is not None and mcores:
-            most = max(most, -(-max(0, allowance.peak_mw - allowance.idle_mw) * MCORES // mcores))
-    return Rates(per_core_mw=most)
-
-
-def _mcores(node: RatedNode) -> int:
-    try:
-        return whole_units("cpu", parse_quantity((node.status.allocatable or {}).get("cpu", 0)))
-    except InputError:
-        return 0

@@ -154,6 +154,12 @@ def pod_use(
     )
 
 
+def is_gpu(resource: str) -> bool:
+    """Whether a resource stands for accelerators, or for parts of them."""
+    domain, slash, _ = resource.partition("/")
+    return bool(slash) and GPU in resource.lower() and not domain.endswith(OWN_DOMAINS)
+
+
 def _devices_milli(resource: str, amount: int) -> int:
     if GPU not in resource or not amount:
         return 0
