@@ -19,10 +19,11 @@ APPLY = "application/apply-patch+yaml"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server said: the HTTP status, and the decoded body ({} where it has none)."""
+    """What the server said: the HTTP status, the decoded body ({} where it has none), and its warnings."""
 
     status: int
     body: Any
+    warnings: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -76,7 +77,7 @@ class Api:
             decoded = json.loads(answer.data) if answer.data else {}
         except ValueError:
             decoded = {"message": answer.data.decode(errors="replace")}
-        return Answer(answer.status, decoded)
+        return Answer(answer.status, decoded, tuple(answer.headers.getlist("Warning")))
 
     def get(self, path: str, **headers: str) -> Any:
         """The body of a GET that goes well."""

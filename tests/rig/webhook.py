@@ -15,12 +15,15 @@ from tests.rig.rig import Rig
 
 MANIFEST = Path(__file__).parents[2] / "deploy" / "webhook.yaml"
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+JUDGING = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
 
-def configuration(rig: Rig, port: int) -> dict[str, Any]:
-    """The shipped configuration, with an address on loopback in the place of the Service."""
+def configuration(rig: Rig, port: int, name: str = "powerplane") -> dict[str, Any]:
+    """A shipped configuration, with an address on loopback in the place of the Service."""
     shipped: dict[str, Any] = next(
-        each for each in yaml.safe_load_all(MANIFEST.read_text()) if each["kind"] == "MutatingWebhookConfiguration"
+        each
+        for each in yaml.safe_load_all(MANIFEST.read_text())
+        if each["kind"].endswith("WebhookConfiguration") and each["metadata"]["name"] == name
     )
     for hook in shipped["webhooks"]:
         path = hook["clientConfig"].pop("service")["path"]
@@ -39,6 +42,16 @@ def registered(rig: Rig, port: int) -> Iterator[None]:
         yield
     finally:
         rig.api.call("DELETE", f"{CONFIGURATIONS}/powerplane")
+
+
+@contextmanager
+def judged(rig: Rig, port: int, name: str) -> Iterator[None]:
+    """A validating configuration for as long as the block runs."""
+    rig.api.post(JUDGING, configuration(rig, port, name))
+    try:
+        yield
+    finally:
+        rig.api.call("DELETE", f"{JUDGING}/{name}")
 
 
 def webhook_replica(rig: Rig, name: str, *flags: str) -> tuple[Replica, int]:
