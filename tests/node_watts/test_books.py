@@ -33,11 +33,16 @@ def seen_node(name, watts=None, capacity="same", version="1", taints=(), labels=
     return msgspec.convert(body, SeenNode)
 
 
-def seen_pod(uid, watts=None, node="", cpu="1", phase="Running", refused=False, nominated="", **spec):
+def seen_pod(uid, watts=None, node="", cpu="1", phase="Running", refused=False, nominated="", owner="", **spec):
     requests = {"cpu": cpu} | ({} if watts is None else {WATTS: str(watts)})
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
     body = {
-        "metadata": {"name": uid, "namespace": "default", "uid": uid},
+        "metadata": {
+            "name": uid,
+            "namespace": "default",
+            "uid": uid,
+            "ownerReferences": [{"kind": owner, "name": "o", "uid": "o", "controller": True}] if owner else [],
+        },
         "spec": {"nodeName": node, "containers": [{"resources": {"requests": requests}}], **spec},
         "status": {
             "phase": phase,
@@ -87,6 +92,32 @@ def test_bound_nominated_and_unstated_pods_are_counted_apart():
     assert found.base_mw.tolist() == [100_000, 150_000]
     assert found.seen.rows.limit.tolist() == [750]
     assert found.seen.free[:, 0].tolist() == [5000, 6000]
+
+
+def test_pods_that_should_have_watts_and_have_none_are_counted_by_namespace_until_they_go():
+    pods = [
+        seen_pod("late", node="a"),
+        seen_pod("job", node="a", owner="Job"),
+        seen_pod("agent", node="a", owner="DaemonSet"),
+        seen_pod("static", node="a", owner="Node"),
+        seen_pod("given", 50, "a"),
+        seen_pod("waiting"),
+    ]
+    books = filled([seen_node("a")], pods)
+    assert look(books).without_watts == {"default": 2}
+    assert look(books).unstated_pods == 4
+    books.pods.sink(Batch(False, (("MODIFIED", seen_pod("waiting", node="a")), ("DELETED", pods[0]))))
+    assert look(books).without_watts == {"default": 2}
+    books.pods.sink(Batch(True, (("ADDED", seen_pod("given", 50, "a")),)))
+    assert sum(look(books).without_watts.values()) == 0
+
+
+def test_a_pod_that_came_without_watts_lowers_what_its_node_and_rack_may_list_by_what_it_will_draw():
+    nodes, domains = [seen_node("a", 100), seen_node("b", 60)], [rack(idle="100W", peak="300W", budget="260W")]
+    before = look(filled(nodes), domains).seen
+    after = look(filled(nodes, [seen_pod("late", node="b", cpu="2")]), domains).seen
+    assert (before.cap.tolist(), after.cap.tolist()) == ([160, 160], [160, 110])
+    assert (before.rows.limit.tolist(), after.rows.limit.tolist()) == ([800], [750])
 
 
 def test_sums_follow_changes_deletions_and_whole_lists():

@@ -65,7 +65,7 @@ def test_figures_are_told_on_the_registry_that_was_given():
     registry = CollectorRegistry()
     metrics = NodeWattsMetrics(registry)
     found = look(filled([seen_node("a", 100), seen_node("b")], [seen_pod("p", 40, "a"), seen_pod("q", None, "b")]))
-    metrics.saw(found.seen, int(found.base_mw.sum()), found.unstated_pods)
+    metrics.saw(found.seen, int(found.base_mw.sum()), found.unstated_pods, found.without_watts)
     metrics.decided(Decisions((), 0, 3, (Excess("r1", "", 70), Excess("r2", "", 20))), 0.01)
     metrics.wrote(Write("a", "1", "watts", 5), "refused")
     metrics.lead(True)
@@ -75,6 +75,7 @@ def test_figures_are_told_on_the_registry_that_was_given():
     assert value(prefix + "listed_watts") == 100
     assert value(prefix + "bound_watts") == 40
     assert value(prefix + "unstated_pods") == 1
+    assert value("powerplane_pods_without_watts", {"namespace": "default"}) == 1
     assert value(prefix + "unlisted_nodes") == 1
     assert value(prefix + "unserved_pods") == 3
     assert value(prefix + "excess_watts") == 70

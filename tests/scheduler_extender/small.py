@@ -56,6 +56,7 @@ def fact(uid, node="", watts=100, **changes):
         "refusal": "",
         "version": 2,
         "owner": "",
+        "own": False,
     }
     return PodFact(**(known | changes))
 

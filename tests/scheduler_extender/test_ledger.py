@@ -71,6 +71,16 @@ def test_a_pod_without_watts_counts_by_its_cores():
     assert ledger.silent_pods == 0
 
 
+def test_pods_that_should_have_watts_and_have_none_are_counted_by_namespace_until_they_go():
+    ledger = Ledger(tree(RACKS))
+    ledger.place(fact("late", "a", None))
+    ledger.place(fact("agent", "a", None, own=True))
+    ledger.place(fact("given", "a", 100, namespace="web"))
+    assert (+ledger.without_watts, ledger.silent_pods) == ({"default": 1}, 2)
+    ledger.remove("late")
+    assert +ledger.without_watts == {}
+
+
 def test_a_pod_on_a_node_that_is_not_known_counts_once_it_is():
     ledger = Ledger(tree(RACKS))
     ledger.place(fact("p1", "late", 400))

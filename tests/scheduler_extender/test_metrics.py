@@ -65,6 +65,7 @@ def test_two_extenders_in_one_process_keep_their_own_figures():
 def test_what_happened_is_counted_by_event_watch_and_write():
     reading = StateReading(
         silent_pods=4,
+        without_watts={"web": 3},
         nodes_outside=2,
         refused_pods=1,
         events={"lapsed": 3},
@@ -74,6 +75,7 @@ def test_what_happened_is_counted_by_event_watch_and_write():
     page = ExtenderMetrics(lambda: reading).render().decode()
     for line in (
         "powerplane_extender_silent_pods 4.0",
+        'powerplane_pods_without_watts{namespace="web"} 3.0',
         "powerplane_extender_nodes_outside 2.0",
         "powerplane_extender_refused_pods 1.0",
         'powerplane_extender_events_total{event="lapsed"} 3.0',

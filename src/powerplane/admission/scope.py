@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from powerplane.models.mobility import controller_of
+from powerplane.models.mobility import controller_of, is_its_nodes_own
 from powerplane.models.objects import ObjectMeta, Pod
 
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
@@ -12,7 +12,6 @@ ADMISSION_LABEL = "powerplane.dev/admission"
 
 IGNORE = "ignore"
 HASH_LABEL = "pod-template-hash"
-OWN_NODE_KINDS = ("DaemonSet", "Node")
 _CRON_SUFFIX = re.compile(r"-\d{6,}$")
 
 
@@ -31,12 +30,11 @@ def reason_to_leave(pod: Pod, namespace_labels: Mapping[str, str] | None) -> str
     str
         A word for metrics.
     """
-    owner = controller_of(pod.metadata.owner_references)
     if MIRROR_ANNOTATION in (pod.metadata.annotations or {}):
         return "mirror"
     if pod.spec.node_name:
         return "bound"
-    if owner is not None and owner.kind in OWN_NODE_KINDS:
+    if is_its_nodes_own(pod.metadata.owner_references):
         return "daemon"
     if (namespace_labels or {}).get(ADMISSION_LABEL) == IGNORE:
         return "namespace"

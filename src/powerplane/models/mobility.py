@@ -12,6 +12,12 @@ def controller_of(owners: tuple[OwnerReference, ...] | None) -> OwnerReference |
     return next((owner for owner in owners or () if owner.controller), None)
 
 
+def is_its_nodes_own(owners: tuple[OwnerReference, ...] | None) -> bool:
+    """Whether a pod belongs to one node, and runs there whatever anybody says: of a DaemonSet, or a static pod."""
+    owner = controller_of(owners)
+    return owner is not None and owner.kind in ("DaemonSet", "Node")
+
+
 def unmovable_reason(pod: Pod, *, waits_for_volume: bool = False) -> str:
     """Return why no plan may move a pod, "" when one may.
 

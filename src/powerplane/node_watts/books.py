@@ -1,6 +1,7 @@
 """Nodes and pods kept in step with the watches, and added up node by node as they come and go."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
@@ -115,6 +116,8 @@ class Books:
         )
         self.sums: dict[str, NodeSums] = {}
         self.refused: dict[str, PodFact] = {}
+        self.without_watts: Counter[str] = Counter()
+        """Bound pods that should have watts and state none, by namespace."""
         self.shape = 0
         """Counts changes of what decides where pods may go, and of which nodes there are."""
         self._tell = changed
@@ -156,6 +159,8 @@ class Books:
                 self.sums.setdefault(where, NodeSums()).add(pod, sign)
                 if before is not None and now is None and not self.sums[where].pods:
                     del self.sums[where]
+            if pod is not None and pod.without_watts:
+                self.without_watts[pod.namespace] += sign
         if before is not None:
             self.refused.pop(before.uid, None)
         if now is not None and now.refused:

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from powerplane.models.errors import InputError
-from powerplane.models.objects import Affinity, Narrow, PodSpec, RawQuantity, Toleration
+from powerplane.models.mobility import is_its_nodes_own
+from powerplane.models.objects import Affinity, Narrow, OwnerReference, PodSpec, RawQuantity, Toleration
 from powerplane.models.quantities import LARGEST, MILLI, parse_quantity
 from powerplane.models.requests import WATTS_RESOURCE, Amounts, pod_requests, whole_units
 
@@ -31,6 +32,7 @@ class SeenMeta(Narrow, frozen=True):
     resource_version: str = ""
     labels: dict[str, str] | None = None
     deletion_timestamp: str | None = None
+    owner_references: tuple[OwnerReference, ...] | None = None
 
 
 class SeenNodeSpec(Narrow, frozen=True):
@@ -160,6 +162,8 @@ class PodFact:
         Unbound, free to be scheduled, and the scheduler's last attempt found no node.
     wish : Wish or None
         While it is refused.
+    own : bool
+        Its node's own: of a DaemonSet, or a static pod.
     """
 
     uid: str
@@ -173,6 +177,12 @@ class PodFact:
     leaving: bool
     refused: bool
     wish: Wish | None
+    own: bool
+
+    @property
+    def without_watts(self) -> bool:
+        """Whether it runs without watts that it should have been given."""
+        return bool(self.node) and self.watts is None and not self.own
 
 
 def node_fact(node: SeenNode) -> NodeFact:
@@ -212,6 +222,7 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
         leaving=meta.deletion_timestamp is not None,
         refused=refused,
         wish=_wish(spec, (watts or 0, *requests)) if refused else None,
+        own=is_its_nodes_own(meta.owner_references),
     )
 
 

@@ -1,8 +1,23 @@
 """Counts and gauges of the controller, on a registry that the server exposes."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from collections.abc import Iterable, Mapping
 
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from powerplane.adapters.without_watts import pods_without_watts
 from powerplane.node_watts.seen import Decisions, Outcome, Seen, Write
+
+
+class _WithoutWatts(Collector):
+    """Tells of namespaces only while they have such pods."""
+
+    def __init__(self) -> None:
+        self.counts: Mapping[str, int] = {}
+
+    def collect(self) -> Iterable[Metric]:
+        return (pods_without_watts(self.counts),)
 
 
 class NodeWattsMetrics:
@@ -37,6 +52,9 @@ class NodeWattsMetrics:
             name: Gauge(f"powerplane_node_watts_{name}", told, registry=registry) for name, told in gauges.items()
         }
 
+        self._without_watts = _WithoutWatts()
+        registry.register(self._without_watts)
+
     def wrote(self, write: Write, outcome: Outcome) -> None:
         """Count a write."""
         self._writes.labels(write.kind, outcome).inc()
@@ -49,8 +67,9 @@ class NodeWattsMetrics:
         """Tell whether this replica writes."""
         self._gauges["leading"].set(int(leading))
 
-    def saw(self, seen: Seen, base_mw: int, unstated_pods: int) -> None:
-        """Tell what a moment showed."""
+    def saw(self, seen: Seen, base_mw: int, unstated_pods: int, without_watts: Mapping[str, int]) -> None:
+        """Tell what a moment showed; the last by namespace."""
+        self._without_watts.counts = without_watts
         shown = {
             "listed_watts": int(seen.listed.sum()),
             "bound_watts": int(seen.bound.sum()),

@@ -14,6 +14,7 @@ from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.cluster_writes import Writer
 from powerplane.adapters.lease import LeaseElector, uptime_s
 from powerplane.adapters.watch import Reflector, Watched, WatchPatience
+from powerplane.adapters.without_watts import WithoutWattsLog
 from powerplane.models.api.domain_reading import NodeAllowance
 from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY, POWER_DOMAIN
 from powerplane.models.drift import DriftRules, Sample
@@ -108,6 +109,7 @@ class NodeWattsRun:
         self._samples = samples
         self._writer = Writer(access, settings.write_timeout_s, attempts=1)
         self._metrics = NodeWattsMetrics(registry)
+        self._without_watts = WithoutWattsLog(LOG)
         self._lease: LeaseElector | None = None
         if elector is None:
             elector = self._lease = LeaseElector(access, settings.namespace, settings.lease, settings.identity)
@@ -202,7 +204,8 @@ class NodeWattsRun:
             look = self._viewer.look(lie, budgets_mw, self._samples(), started_s)
         except LookupError:
             return
-        self._metrics.saw(look.seen, int(look.base_mw.sum()), look.unstated_pods)
+        self._metrics.saw(look.seen, int(look.base_mw.sum()), look.unstated_pods, look.without_watts)
+        self._without_watts.saw(look.without_watts, started_s)
         token = self._elector.token
         if self._controller is None or self._controller[0] != token:
             self._controller = (token, Controller(self._settings.controller, started_s))

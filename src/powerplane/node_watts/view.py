@@ -35,11 +35,14 @@ class Look:
         What each node draws that is no pod's request.
     unstated_pods : int
         Bound pods that request no watts; they count as their nodes' base.
+    without_watts : mapping of namespace to int
+        Those of them that are not their node's own, and should have been given watts.
     """
 
     seen: Seen
     base_mw: Ints
     unstated_pods: int
+    without_watts: Mapping[str, int]
 
 
 @dataclass(slots=True)
@@ -79,6 +82,7 @@ class Viewer:
                 for s in sums
             ]
             waiting = list(self.books.waiting())
+            without_watts = dict(self.books.without_watts)
         table = np.array(columns, dtype=np.int64).reshape(len(nodes), 8)
         allowances = [lie.reading.allowances.get(name, NodeAllowance()) for name in lie.names]
         base = self._base(nodes, allowances, table, samples, now_s)
@@ -116,7 +120,7 @@ class Viewer:
             demands=demands,
             allowed=allowed,
         )
-        return Look(seen, base, int(table[:, 6].sum()))
+        return Look(seen, base, int(table[:, 6].sum()), without_watts)
 
     def _base(
         self,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from sys import intern
 
 from powerplane.models.errors import InputError
+from powerplane.models.mobility import is_its_nodes_own
 from powerplane.models.objects import Container, Narrow, OwnerReference, PodSpec, RawQuantity, ResourceRequirements
 from powerplane.models.quantities import parse_quantity
 from powerplane.models.requests import WATTS_RESOURCE, pod_requests, whole_units
@@ -121,6 +122,8 @@ class PodFact:
         Its resourceVersion; larger is newer.
     owner : str
         UID of its controller; "" for a bare pod.
+    own : bool
+        Its node's own: of a DaemonSet, or a static pod.
     """
 
     uid: str
@@ -135,6 +138,7 @@ class PodFact:
     refusal: str
     version: int
     owner: str
+    own: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +167,7 @@ def pod_fact(pod: SeenPod) -> PodFact:
         refusal=refusal_of(status.conditions),
         version=version_of(meta.resource_version),
         owner=intern(owner_of(meta.owner_references)),
+        own=is_its_nodes_own(meta.owner_references),
     )
 
 

@@ -72,6 +72,8 @@ class Ledger:
     def __init__(self, tree: PowerTree) -> None:
         self.silent_pods = 0
         """Bound pods that state no watts."""
+        self.without_watts: Counter[str] = Counter()
+        """Those of them that are not their node's own, and should have been given watts, by namespace."""
         self.loads: dict[str, NodeLoad] = {}
         self.holds: dict[str, Hold] = {}
         self._where: dict[str, str] = {}
@@ -161,6 +163,7 @@ class Ledger:
         if stated is None:
             load.silent_mcores += sign * pod.demand.mcores
             self.silent_pods += sign
+            self.without_watts[pod.namespace] += sign * (not pod.own)
         else:
             load.stated_mw += sign * stated
             load.by_priority[pod.priority] = load.by_priority.get(pod.priority, 0) + sign * stated

@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from powerplane.adapters.serving.port_metrics import PortMetrics
+from powerplane.adapters.without_watts import pods_without_watts
 
 PREFIX = "powerplane_extender_"
 LATENCY_BUCKETS_S = (1e-4, 2e-4, 3e-4, 5e-4, 7.5e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.5, 1.0, 5.0)
@@ -44,6 +45,8 @@ class StateReading:
         By kind, seconds since the API server was last heard of.
     silent_pods : int
         Bound pods that state no watts and count by their cores.
+    without_watts : mapping of str to int
+        Those of them that should have been given watts, by namespace.
     nodes_outside : int
         Nodes in no power domain, which no domain's budget holds.
     refused_pods : int
@@ -61,6 +64,7 @@ class StateReading:
     reserved_watts: float = 0.0
     watch_ages_s: Mapping[str, float] = field(default_factory=dict)
     silent_pods: int = 0
+    without_watts: Mapping[str, int] = field(default_factory=dict)
     nodes_outside: int = 0
     refused_pods: int = 0
     events: Mapping[str, int] = field(default_factory=dict)
@@ -98,7 +102,8 @@ class _StateCollector(Collector):
         pods.add_metric((), reading.reservations)
         watts = GaugeMetricFamily(f"{PREFIX}reserved_watts", "Watts that pods not yet seen bound hold.")
         watts.add_metric((), reading.reserved_watts)
-        return (budget, headroom, ages, pods, watts, *_figures(reading), *_counters(reading))
+        silent = pods_without_watts(reading.without_watts)
+        return (budget, headroom, ages, pods, watts, silent, *_figures(reading), *_counters(reading))
 
 
 def _figures(reading: StateReading) -> Iterable[Metric]:

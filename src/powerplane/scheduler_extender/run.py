@@ -14,6 +14,7 @@ from powerplane.adapters.cluster_writes import Writer
 from powerplane.adapters.lease import LeaseElector, uptime_s
 from powerplane.adapters.lease_look import ASKED_ANNOTATION
 from powerplane.adapters.watch import Reflector, Watched, WatchPatience
+from powerplane.adapters.without_watts import WithoutWattsLog
 from powerplane.models.api.fields import ApiStruct
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, PLACEMENT_PLAN, POWER_DOMAIN
 from powerplane.models.api.placement_plan import PlacementPlanObject
@@ -121,6 +122,7 @@ class ExtenderRun:
         self._made_s = 0.0
         self._woke_s = 0.0
         self._followed_s = 0.0
+        self._without_watts = WithoutWattsLog(LOG)
         self._statuses = StatusKeeper(self._writer)
 
     def figures(self) -> dict[str, tuple[float, float]]:
@@ -258,6 +260,7 @@ class ExtenderRun:
             self.state.lapse(seen_until_s=seen_s)
         self.state.unready = self.readiness.trouble(self._signs(now))
         if not self.state.unready:
+            self._without_watts.saw(self.state.ledger.without_watts, now)
             self._wake(now)
             self._write_statuses(now)
 
@@ -345,6 +348,7 @@ class ExtenderRun:
                 if reflector.status.last_contact_s is not None
             },
             silent_pods=self.state.ledger.silent_pods,
+            without_watts=dict(self.state.ledger.without_watts),
             nodes_outside=len(self._standing.reading.outside) if self._standing else 0,
             refused_pods=len(self.state.waking),
             events=asdict(self.state.tallies),
