@@ -10,7 +10,9 @@ from typing import Any
 
 from powerplane.admission.patch import Patch
 from powerplane.admission.predicting import Prediction
+from powerplane.models.errors import InputError
 from powerplane.models.objects import Container, PodSpec
+from powerplane.models.quantities import parse_quantity
 from powerplane.models.requests import SIDECAR, WATTS_RESOURCE, pod_requests, whole_units
 
 Json = dict[str, Any]
@@ -46,7 +48,8 @@ def give_watts(pod: Json, spec: PodSpec, prediction: Prediction) -> Mutation:
     Raises
     ------
     InputError
-        For a quantity that cannot be read: the API server refuses the pod itself.
+        For a quantity that cannot be read, and for watts whose request differs from their limit: the API server
+        refuses the pod itself.
 
     Notes
     -----
@@ -56,7 +59,7 @@ def give_watts(pod: Json, spec: PodSpec, prediction: Prediction) -> Mutation:
     patch = Patch(pod)
     lacking = prediction.watts - requested_watts(_running(spec))
     if lacking > 0:
-        own = requested_watts(PodSpec(containers=spec.containers[:1]))
+        own = _stated_watts(spec.containers[0])
         text = str(own + lacking)
         patch.put(text, "spec", "containers", 0, "resources", "limits", WATTS_RESOURCE)
         patch.put(text, "spec", "containers", 0, "resources", "requests", WATTS_RESOURCE)
@@ -71,6 +74,15 @@ def _running(spec: PodSpec) -> PodSpec:
 
 def _is_sidecar(container: Container) -> bool:
     return container.restart_policy == SIDECAR
+
+
+def _stated_watts(container: Container) -> int:
+    """Watts that a container states; an extended resource is requested as much as it is limited to, or not at all."""
+    own = requested_watts(PodSpec(containers=(container,)))
+    limits = (container.resources.limits if container.resources else None) or {}
+    if WATTS_RESOURCE in limits and parse_quantity(limits[WATTS_RESOURCE]) != own:
+        raise InputError("the request of watts differs from their limit", "state the same for both, or neither")
+    return own
 
 
 def requested_watts(spec: PodSpec) -> int:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from powerplane.models.errors import InputError
+from powerplane.models.quantities import LARGEST_MW
 from powerplane.models.requests import Amounts
 
 Source = Literal["history", "requests", "floor"]
@@ -82,6 +84,11 @@ class Predictor:
         amounts : mapping of str to Fraction
             Its requests.
 
+        Raises
+        ------
+        InputError
+            For requests beyond any site's watts.
+
         Notes
         -----
         A history whose upper bound is not even finite, or that is above what the requests could draw, is young: the
@@ -99,7 +106,10 @@ class Predictor:
         """Milliwatts, rounded up."""
         # One card may be asked for by several resources, such as its slices and their memory.
         devices = max((amounts.get(each, 0) * mw for each, mw in self.rates.device_mw.items()), default=0)
-        return -int(-(amounts.get("cpu", 0) * self.rates.per_core_mw + devices) // 1)
+        total = -int(-(amounts.get("cpu", 0) * self.rates.per_core_mw + devices) // 1)
+        if total > LARGEST_MW:
+            raise InputError("the requests would draw more than any site has", "correct the quantities")
+        return total
 
 
 def _ceil(watts: float) -> int:
