@@ -112,6 +112,21 @@ def test_pods_that_should_have_watts_and_have_none_are_counted_by_namespace_unti
     assert sum(look(books).without_watts.values()) == 0
 
 
+def test_a_refused_pod_and_one_that_came_without_watts_are_looked_at_at_once_and_others_in_their_time():
+    told = []
+    books = Books(lambda: told.append(1))
+    late = ("MODIFIED", seen_pod("late", node="a"))
+    for change, calls in (
+        (("ADDED", seen_pod("given", 50, "a")), 0),
+        (("ADDED", seen_pod("late")), 0),
+        (late, 1),
+        (late, 1),
+        (("ADDED", seen_pod("refused", 50, refused=True)), 2),
+    ):
+        books.pods.sink(Batch(False, (change,)))
+        assert len(told) == calls, change
+
+
 def test_a_pod_that_came_without_watts_lowers_what_its_node_and_rack_may_list_by_what_it_will_draw():
     nodes, domains = [seen_node("a", 100), seen_node("b", 60)], [rack(idle="100W", peak="300W", budget="260W")]
     before = look(filled(nodes), domains).seen

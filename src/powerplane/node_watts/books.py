@@ -165,6 +165,7 @@ class Books:
             self.refused.pop(before.uid, None)
         if now is not None and now.refused:
             self.refused[now.uid] = now
+        if now is not None and (now.refused or (now.without_watts and not (before and before.without_watts))):
             self._tell()
 
 
