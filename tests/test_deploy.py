@@ -8,7 +8,10 @@ import yaml
 
 from powerplane.admission.gate_facts import GRANTED_ANNOTATION
 from powerplane.admission.gating import GATE, PREDICTED_ANNOTATION
+from powerplane.admission.lock_watch import CLAIMS_LEASE
+from powerplane.admission.planned import PLANNED_ANNOTATION
 from powerplane.admission.release_run import LEASE as GATES_LEASE
+from powerplane.admission.scope import ADMISSION_LABEL
 from powerplane.models.api.kinds import KINDS
 from powerplane.models.mobility import DO_NOT_DISRUPT
 from powerplane.node_watts.facts import CLOSED_TAINT
@@ -17,6 +20,7 @@ from powerplane.scheduler_extender.run import HEADROOM_ANNOTATION, RunSettings
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 NAMESPACE = "powerplane-system"
+CLAIM_CONTROLLER = ("kube-system", "resource-claim-controller")
 POLICIES = (DEPLOY / "admission-policies.yaml").read_text(encoding="utf-8")
 
 
@@ -32,8 +36,8 @@ def names(kind):
 
 
 def test_every_account_that_a_policy_names_is_one_that_there_is():
-    named = set(re.findall(r"system:serviceaccount:([\w-]+):([\w-]+)", POLICIES))
-    assert named == {(NAMESPACE, account) for account in names("ServiceAccount")}
+    named = set(re.findall(r"system:serviceaccount:([\w-]+):([\w-]+)", POLICIES)) - {CLAIM_CONTROLLER}
+    assert named == {(NAMESPACE, account) for account in {*names("ServiceAccount"), CLAIMS_LEASE}}
     assert set(re.findall(r"system:serviceaccounts:([\w-]+)", POLICIES)) == {NAMESPACE}
 
 
@@ -42,7 +46,7 @@ def test_policies_name_the_taint_and_the_annotations_that_the_code_writes_and_re
     assert taints == {CLOSED_TAINT}
     keys = set(re.findall(r"powerplane\.dev/[\w-]+", POLICIES))
     shield = next(key for key in DO_NOT_DISRUPT if key.startswith("powerplane.dev/"))
-    ours = {HEADROOM_ANNOTATION, GRANTED_ANNOTATION, PREDICTED_ANNOTATION, GATE}
+    ours = {HEADROOM_ANNOTATION, GRANTED_ANNOTATION, PREDICTED_ANNOTATION, PLANNED_ANNOTATION, GATE, ADMISSION_LABEL}
     assert keys == {"powerplane.dev/watts", "powerplane.dev/allow-node-name", shield} | ours
 
 

@@ -4,8 +4,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from tests.rig import processes
+from tests.rig.acts import PLAN, PLANS, furnish
 from tests.rig.cluster import clear
+from tests.rig.objects import install_crds
 from tests.rig.rig import Rig, running_rig, scheduler_config
+from tests.rig.security import applied, wait_for_guards
 
 FIGURES: list[str] = []
 
@@ -40,4 +43,22 @@ def rig(shared_rig: Rig) -> Rig:
     if "kube-scheduler" not in shared_rig.pids or shared_rig.reconfigured:
         shared_rig.restart_scheduler(scheduler_config())
         shared_rig.reconfigured = False
+    return shared_rig
+
+
+@pytest.fixture(scope="module")
+def warnings(shared_rig: Rig) -> Iterator[list[str]]:
+    """What the server warned of as rights and policies were applied, over a furnished cluster that they guard."""
+    clear(shared_rig)
+    install_crds(shared_rig)
+    with applied(shared_rig, "rbac.yaml", "admission-policies.yaml") as told:
+        furnish(shared_rig)
+        wait_for_guards(shared_rig, lambda: not shared_rig.api.call("POST", f"{PLANS}?dryRun=All", PLAN).ok)
+        yield told
+    clear(shared_rig)
+
+
+@pytest.fixture
+def guarded(shared_rig: Rig, warnings: list[str]) -> Rig:
+    """The same rig."""
     return shared_rig
