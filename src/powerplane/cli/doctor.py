@@ -1,7 +1,7 @@
 """``powerplane doctor``."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from powerplane.cli.doctor_section import DoctorView, Finding, Level, SectionReport, worst
+from powerplane.cli.doctor_section import DoctorView, Finding, Level, SectionReport, SectionView, worst
 from powerplane.cli.doctor_site import Ground
 from powerplane.cli.doctor_telemetry import examine_telemetry
 from powerplane.cli.exit_codes import FAULTY, OK
@@ -22,9 +22,12 @@ from powerplane.cli.progress import Say, progress
 from powerplane.cli.report import words
 from powerplane.cli.site import LIVE_SITE, SiteFrom, SiteOptions, read_site
 from powerplane.cli.watts_options import NO_SOURCE, Source
-from powerplane.cli.watts_source import open_source
-from powerplane.models.errors import PowerPlaneError, UsageError
+from powerplane.cli.watts_source import WattsFrom, open_source
+from powerplane.models.errors import InputError, PowerPlaneError, UsageError
 from powerplane.models.telemetry.metrics import OWNERS, SCRAPED
+
+QUESTIONS = 6
+"""Of --timeout, one question to the API server may take this part."""
 
 MARKS: dict[Level, tuple[str, str]] = {"ok": ("✓", "green"), "warn": ("△", "yellow"), "fail": ("✗", "bold red")}
 
@@ -33,28 +36,73 @@ def doctor(
     *,
     source: Source = NO_SOURCE,
     where: SiteOptions = LIVE_SITE,
-    timeout: Annotated[str, Parameter(help="For one round of questions to Prometheus.")] = "30s",
+    timeout: Annotated[
+        str, Parameter(help="For one round of questions to Prometheus; a sixth of it for one to the API server.")
+    ] = "30s",
     output: Annotated[Format, Parameter(name=["--output", "-o"], help="Form of the report on stdout.")] = "table",
 ) -> int:
-    """Say whether telemetry is fit to hold budgets by: what is there, how old, what is missing, what to install.
+    """Say whether budgets can be held here: by the cluster as it stands, and by what is measured; what to type next.
 
-    Asks the Prometheus (or reads the recorded pages) once, judges every sample, and shows for each source its metrics,
-    series, nodes, ages and bad samples, and for each node by which source it counts and what a better one is kept
-    from. Nothing is changed anywhere, and no credential is shown. Exit code 3: findings that stop enforcement, because
-    what would be enforced rests on nothing measured.
+    The cluster: versions and features, rights, the webhook and what a new pod is given (a dry run), whether the
+    scheduler asks, certificates, clocks, holes in the power topology, which lock each policy gets and why, pods
+    without watts, and other controllers that bite. --no-cluster and --snapshot leave it out.
+
+    Telemetry, where a source is given: asks the Prometheus (or reads the recorded pages) once, judges every sample,
+    and shows for each source its metrics, series, nodes, ages and bad samples, and for each node by which source it
+    counts and what a better one is kept from.
+
+    Nothing is changed anywhere, and no credential is shown. Exit code 3: findings that stop enforcement.
     """
     watts = source.watts_from()
     timeout_s = parse_duration(timeout, "--timeout")
-    opened = open_source(watts, timeout_s=timeout_s, meanings=(*SCRAPED, *OWNERS))
+    has_cluster = not where.no_cluster and where.snapshot is None
+    wanted = watts != WattsFrom() or not has_cluster
+    opened = open_source(watts, timeout_s=timeout_s, meanings=(*SCRAPED, *OWNERS)) if wanted else None
     with progress("reading nodes and domains") as say:
-        ground = read_ground(where, say)
-        sections = [*examine_telemetry(watts, opened, ground, timeout_s, clock=time.time, say=say)]
+        sections = [*_cluster(where, timeout_s, say, alone=opened is None)] if has_cluster else []
+        if opened is not None:
+            ground = read_ground(where, say)
+            sections += examine_telemetry(watts, opened, ground, timeout_s, clock=time.time, say=say)
+        else:
+            sections.append(no_telemetry())
     view = report_of(sections)
     if output == "table":
         print_report(sections, view, stdout_console())
     else:
         print_data(encode(view, output))
     return FAULTY if view.status == "fail" else OK
+
+
+def _cluster(where: SiteFrom, timeout_s: float, say: Say, *, alone: bool) -> Iterator[SectionReport]:
+    """The parts about the cluster; none where it cannot be found and telemetry says so, too.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be found, and there is nothing else to look at.
+    """
+    # The Kubernetes client takes more than a second to import; only this needs it.
+    from powerplane.adapters.cluster_access import open_cluster  # noqa: PLC0415 (see above)
+    from powerplane.cli.doctor_cluster.examining import examine_cluster  # noqa: PLC0415 (see above)
+
+    try:
+        access = open_cluster(where.kubeconfig, where.context)
+    except InputError:
+        if alone:
+            raise
+        return
+    try:
+        yield from examine_cluster(access, timeout_s / QUESTIONS, say)
+    finally:
+        access.api.rest_client.close()
+
+
+def no_telemetry() -> SectionReport:
+    """Say that nothing measured was looked at."""
+    finding = Finding(
+        level="ok", check="sources", text="not looked at: give --prometheus URL, --telemetry or --redfish"
+    )
+    return SectionReport(SectionView(name="telemetry", title="Telemetry", findings=(finding,)))
 
 
 def read_ground(where: SiteFrom, say: Say) -> Ground:

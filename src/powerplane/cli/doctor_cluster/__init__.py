@@ -1,0 +1,1 @@
+"""``powerplane doctor``: the parts about the cluster, each from what was read to findings."""

@@ -1,0 +1,162 @@
+"""What each of our accounts must be able to do in a cluster, and what none of them may: one table.
+
+``deploy/rbac*.yaml`` grants the former and no more (a test holds both against each other); ``powerplane doctor`` asks
+the API server about both.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, GROUP, KINDS, POWER_DOMAIN
+
+NAMESPACE = "powerplane-system"
+READ = ("get", "list", "watch")
+HOLD = ("get", "update", "patch")
+LEASES = "coordination.k8s.io"
+
+
+class Right(NamedTuple):
+    """One verb on one resource.
+
+    Parameters
+    ----------
+    verb, resource : str
+        The resource with its subresource, where it is meant: ``pods/eviction``.
+    group : str
+    namespace : str
+        "" for the whole cluster.
+    name : str
+        "" for every object.
+    """
+
+    verb: str
+    resource: str
+    group: str = ""
+    namespace: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        """As ``kubectl auth can-i`` takes it."""
+        kind, _, sub = self.resource.partition("/")
+        what = f"{kind}.{self.group}" if self.group else kind
+        name = f"/{self.name}" if self.name else ""
+        within = f" -n {self.namespace}" if self.namespace else ""
+        return f"{self.verb} {what}{name}{f' --subresource={sub}' if sub else ''}{within}"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A service account of ours.
+
+    Parameters
+    ----------
+    name : str
+    does : str
+        What it is for.
+    rights : tuple of Right
+        What it needs, and all that it is granted.
+    file : str
+        The deployment file that grants it.
+    is_needed : bool
+        Whether nothing works without it.
+    """
+
+    name: str
+    does: str
+    rights: tuple[Right, ...]
+    file: str = "deploy/rbac.yaml"
+    is_needed: bool = False
+
+    @property
+    def user(self) -> str:
+        """Its name to the API server."""
+        return f"system:serviceaccount:{NAMESPACE}:{self.name}"
+
+
+def rights(
+    verbs: Iterable[str], resources: Iterable[str], group: str = "", namespace: str = "", name: str = ""
+) -> tuple[Right, ...]:
+    """Return each verb on each resource."""
+    return tuple(Right(verb, resource, group, namespace, name) for resource in resources for verb in verbs)
+
+
+def lease(*names: str, verbs: Iterable[str] = HOLD) -> tuple[Right, ...]:
+    """Return what holding these Leases needs."""
+    return tuple(right for name in names for right in rights(verbs, ["leases"], LEASES, NAMESPACE, name))
+
+
+OUR_KINDS = tuple(kind.plural for kind in KINDS)
+READER = (*rights(READ, ["nodes", "pods", "namespaces"]), *rights(READ, OUR_KINDS, GROUP))
+STATUSES = tuple(f"{kind.plural}/status" for kind in (POWER_DOMAIN, CAPPING_POLICY, CLUSTER_CAPPING_POLICY))
+
+ACCOUNTS = (
+    Account(
+        "powerplane",
+        "answers the scheduler and the API server",
+        (
+            *READER,
+            *rights(READ, ["deployments"], "apps"),
+            *rights(["patch"], STATUSES, GROUP),
+            *rights(["patch"], ["nodes"]),
+            *lease("powerplane"),
+            *lease("powerplane-claims", "powerplane-gates", verbs=["get"]),
+        ),
+        is_needed=True,
+    ),
+    Account(
+        "powerplane-node-writer",
+        "writes nodes' watts",
+        (*READER, *rights(["patch"], ["nodes", "nodes/status"]), *lease("powerplane-node-watts")),
+    ),
+    Account(
+        "powerplane-gate-releaser",
+        "lets gated pods go",
+        (
+            *READER,
+            *rights(["patch"], ["pods"]),
+            *rights(READ, ["resourcequotas"]),
+            *lease("powerplane-gates"),
+        ),
+    ),
+    Account(
+        "powerplane-alerts",
+        "sends alerts",
+        (*READER, *rights(["create", "patch"], ["events"], "events.k8s.io")),
+        "deploy/rbac-alerts.yaml",
+    ),
+)
+"""Every account that ``deploy/`` makes."""
+
+ADMISSION = "admissionregistration.k8s.io"
+RBAC = "rbac.authorization.k8s.io"
+
+DANGEROUS: tuple[tuple[Right, str], ...] = (
+    (Right("list", "secrets"), "every credential of the cluster can be read"),
+    (Right("get", "nodes/proxy"), "whoever reaches a kubelet may run anything in any pod"),
+    (Right("create", "pods/exec"), "anything may be run in any pod"),
+    (Right("delete", "pods"), "pods can be ended past their disruption budgets"),
+    (Right("create", "pods"), "a pod may take the rights of any account of its namespace"),
+    (Right("create", "mutatingwebhookconfigurations", ADMISSION), "every object could be rewritten on its way in"),
+    (Right("create", "validatingwebhookconfigurations", ADMISSION), "every write could be refused"),
+    (Right("update", "customresourcedefinitions", "apiextensions.k8s.io"), "our objects' rules could be taken away"),
+    (Right("impersonate", "users"), "it could act as anybody"),
+    (Right("escalate", "clusterroles", RBAC), "it could give itself any right"),
+    (Right("bind", "clusterroles", RBAC), "it could give itself any role"),
+    (Right("create", "serviceaccounts/token"), "it could act as any account"),
+)
+"""What none of our accounts may do, and why."""
+
+DOCTOR = (
+    *rights(["list"], ["nodes", "pods", "namespaces"]),
+    *rights(["list"], OUR_KINDS, GROUP),
+    *rights(["get"], ["customresourcedefinitions"], "apiextensions.k8s.io"),
+    *rights(["list"], ["mutatingwebhookconfigurations", "validatingadmissionpolicies"], ADMISSION),
+    *rights(["list"], ["leases"], LEASES, NAMESPACE),
+    *rights(["list"], ["leases"], LEASES, "kube-node-lease"),
+    *rights(["list"], ["endpointslices"], "discovery.k8s.io", NAMESPACE),
+    *rights(["get"], ["services/proxy"], "", NAMESPACE),
+    *rights(["get"], ["serviceaccounts"], "", NAMESPACE),
+    *rights(["create"], ["subjectaccessreviews"], "authorization.k8s.io"),
+)
+"""What whoever runs ``powerplane doctor`` needs to see everything; without some of it, less is seen."""
