@@ -24,6 +24,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(*args, **options)
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
+        self._in_head = False
         self._closed = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own form
@@ -48,24 +49,32 @@ class GuardedProtocol(HttpToolsProtocol):
         """Read on, unless the head that is being read has grown too large."""
         if self._closed:
             return
-        if self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
-            self._expect_head()
+        if not self._in_head and self._is_idle():
+            self._in_head = True
         super().data_received(data)
-        if self._head_timer is not None:
+        if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > self.limits.head_bytes:
                 self._drop()
+            elif self._head_timer is None:
+                self._expect_head()
 
     def on_headers_complete(self) -> None:
         """Start the request; from here on the application bounds its time."""
         self._head_seen()
         super().on_headers_complete()
 
+    def _is_idle(self) -> bool:
+        """Whether nothing is being answered."""
+        return self.cycle is None or bool(self.cycle.response_complete)
+
     def _expect_head(self) -> None:
-        self._head_bytes = 0
+        self._in_head = True
         self._head_timer = self.loop.call_later(self.limits.head_timeout_s, self._drop)
 
     def _head_seen(self) -> None:
+        self._in_head = False
+        self._head_bytes = 0
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
@@ -77,12 +86,25 @@ class GuardedProtocol(HttpToolsProtocol):
 
 
 def guarded_protocol(
-    names: tuple[str, ...], limits: RequestLimits, on_stranger: Callable[[], None]
+    names: tuple[str, ...],
+    limits: RequestLimits,
+    on_stranger: Callable[[], None],
+    base: type[GuardedProtocol] = GuardedProtocol,
+    **members: Any,
 ) -> type[GuardedProtocol]:
-    """Return a protocol class that admits clients by these names; any client where there are none."""
-    members = {
+    """Return a protocol class that admits clients by these names; any client where there are none.
+
+    Parameters
+    ----------
+    names, limits, on_stranger
+        See `GuardedProtocol`.
+    base : class
+    members : any
+        Of the class, beside these.
+    """
+    members |= {
         "allowed": frozenset(names) if names else None,
         "limits": limits,
         "on_stranger": staticmethod(on_stranger),
     }
-    return type("GuardedProtocol", (GuardedProtocol,), members)
+    return type(base.__name__, (base,), members)
