@@ -6,12 +6,18 @@ from pathlib import Path
 
 import yaml
 
+from powerplane.adapters.webhook_lease import WEBHOOK_LEASE
+from powerplane.admission.certificates.cluster import CONFIGURATIONS, INJECTED_ANNOTATION
+from powerplane.admission.certificates.keys import FIELDS
+from powerplane.admission.certificates.run import LEASE as CERTIFICATES_LEASE
+from powerplane.admission.certificates.run import SECRET
 from powerplane.admission.gate_facts import GRANTED_ANNOTATION
 from powerplane.admission.gating import GATE, PREDICTED_ANNOTATION
 from powerplane.admission.lock_watch import CLAIMS_LEASE
 from powerplane.admission.planned import PLANNED_ANNOTATION
 from powerplane.admission.release_run import LEASE as GATES_LEASE
 from powerplane.admission.scope import ADMISSION_LABEL
+from powerplane.cli.serve_certificates import SERVICE
 from powerplane.models.api.kinds import KINDS
 from powerplane.models.mobility import DO_NOT_DISRUPT
 from powerplane.node_watts.facts import CLOSED_TAINT
@@ -52,7 +58,7 @@ def test_policies_name_the_taint_and_the_annotations_that_the_code_writes_and_re
 
 def test_every_lease_of_the_code_is_made_and_granted_to_its_account():
     settings = {field.name: field.default for field in fields(RunSettings)}
-    assert names("Lease") == {LEASE, GATES_LEASE, settings["lease"]}
+    assert names("Lease") == {LEASE, GATES_LEASE, WEBHOOK_LEASE, settings["lease"]}
     assert settings["namespace"] == NAMESPACE
     granted = {
         rule["resourceNames"][0]
@@ -62,6 +68,50 @@ def test_every_lease_of_the_code_is_made_and_granted_to_its_account():
         if rule["resources"] == ["leases"] and set(rule["verbs"]) == {"get", "update", "patch"}
     }
     assert granted == names("Lease")
+
+
+OWN_CERTIFICATES = documents("webhook-own-certificates.yaml")
+SHIPPED_HOOKS = [each for each in documents("webhook.yaml") if each["kind"].endswith("WebhookConfiguration")]
+
+
+def configurations(rules):
+    return {f"{rule['resources'][0]}/{name}" for rule in rules for name in rule["resourceNames"]}
+
+
+def test_what_makes_certificates_may_write_one_secret_one_lease_and_our_own_configurations():
+    (role,) = (each for each in OWN_CERTIFICATES if each["kind"] == "Role")
+    held = {(rule["resources"][0], *rule["resourceNames"]): set(rule["verbs"]) for rule in role["rules"]}
+    three = {"get", "update", "patch"}
+    assert held == {("secrets", SECRET): three, ("leases", CERTIFICATES_LEASE): three}
+    (wide,) = (each for each in OWN_CERTIFICATES if each["kind"] == "ClusterRole")
+    assert configurations(wide["rules"]) == set(CONFIGURATIONS)
+    assert all(rule["verbs"] == ["patch"] for rule in wide["rules"])
+    (secret,) = (each for each in OWN_CERTIFICATES if each["kind"] == "Secret")
+    assert secret["metadata"]["name"] == SECRET
+    assert not {"data", "stringData"} & secret.keys()
+    assert not set(FIELDS) - {f"{name}.{kind}" for name in ("tls", "ca", "next", "old") for kind in ("crt", "key")}
+
+
+def test_every_configuration_that_ships_is_one_that_is_looked_at_and_may_be_read():
+    reading = next(each for each in RIGHTS if each["metadata"]["name"] == "powerplane:configurations")
+    assert configurations(reading["rules"]) == set(CONFIGURATIONS)
+    shipped = {f"{each['kind'].lower()}s/{each['metadata']['name']}" for each in SHIPPED_HOOKS}
+    assert shipped <= set(CONFIGURATIONS)
+    for each in SHIPPED_HOOKS:
+        for hook in each["webhooks"]:
+            assert "caBundle" not in hook["clientConfig"]
+            assert (hook["clientConfig"]["service"]["name"], hook["failurePolicy"]) == (SERVICE, "Ignore")
+
+
+def test_cert_manager_is_told_of_every_configuration_and_makes_an_authority_apart():
+    made = documents("webhook-cert-manager.yaml")
+    told = {each["metadata"]["name"]: each for each in made if each["kind"].endswith("WebhookConfiguration")}
+    assert set(told) == {each["metadata"]["name"] for each in SHIPPED_HOOKS}
+    leaf = next(each for each in made if each["kind"] == "Certificate" and not each["spec"].get("isCA"))
+    for each in told.values():
+        assert each["metadata"]["annotations"] == {INJECTED_ANNOTATION: f"{NAMESPACE}/{leaf['metadata']['name']}"}
+        assert "webhooks" not in each
+    assert f"{SERVICE}.{NAMESPACE}.svc" in leaf["spec"]["dnsNames"]
 
 
 def test_every_binding_leads_from_an_account_to_a_role_that_there_are():

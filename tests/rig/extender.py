@@ -20,7 +20,7 @@ from tests.rig.rig import Rig
 
 PREFIX = "/scheduler/v1"
 NAMESPACE = "powerplane-system"
-LEASES = ("powerplane", "powerplane-node-watts")
+LEASES = ("powerplane", "powerplane-node-watts", "powerplane-webhook", "powerplane-certificates")
 READY_S = 40.0
 STOP_S = 10.0
 

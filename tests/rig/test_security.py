@@ -43,10 +43,12 @@ PROBED = {
     "writer's lease": (LEASES, "powerplane-node-watts"),
     "releaser's lease": (LEASES, "powerplane-gates"),
     "quotas": ("/api/v1/namespaces/team/resourcequotas", "q"),
+    "webhook's lease": (LEASES, "powerplane-webhook"),
     "another lease": (LEASES, "somebody-elses"),
     "clusterroles": ("/apis/rbac.authorization.k8s.io/v1/clusterroles", "powerplane:read"),
     "admission": (f"{ADMISSION}/validatingadmissionpolicies", "powerplane-plans"),
     "webhooks": (f"{ADMISSION}/mutatingwebhookconfigurations", "w"),
+    "own webhooks": (f"{ADMISSION}/mutatingwebhookconfigurations", "powerplane"),
     "definitions": (
         "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
         "powerdomains.powerplane.dev",
@@ -78,6 +80,8 @@ MAY: dict[str, set[str]] = {
     | {f"patch {what}" for what in STATUSES}
     | {f"{verb} deployments" for verb in READ}
     | {f"{verb} own lease" for verb in ("get", "update", "patch")}
+    | {f"{verb} webhook's lease" for verb in ("get", "update", "patch")}
+    | {"get own webhooks"}
     | {"get releaser's lease"},
     NODE_WRITER: SEEN
     | {"patch nodes", "patch nodes/status"}

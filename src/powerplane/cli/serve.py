@@ -20,6 +20,7 @@ from powerplane.cli.exit_codes import OK
 from powerplane.cli.measured_feed import OwnQuery, measured_feed
 from powerplane.cli.options import Context, Kubeconfig, parse_duration
 from powerplane.cli.output import warn
+from powerplane.cli.serve_certificates import NO_OPTIONS, Certificates
 from powerplane.cli.serve_webhook import (
     ReleaseGates,
     WebhookCert,
@@ -100,6 +101,7 @@ def serve(
     webhook_host: WebhookHost = "127.0.0.1",
     webhook_cert: WebhookCert = None,
     webhook_key: WebhookKey = None,
+    certificates: Certificates = NO_OPTIONS,
     release_gates: ReleaseGates = False,
     bind_pods: Annotated[bool, Parameter(negative=(), help="Answer the verb bind, too; needs the right to.")] = False,
     verbose: Annotated[bool, Parameter(negative=(), help="Log more to stderr.")] = False,
@@ -119,7 +121,11 @@ def serve(
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
     logging.getLogger("urllib3").setLevel(logging.WARNING)
-    webhook_settings = WebhookOptions(webhook_port, webhook_host, webhook_cert, webhook_key).settings()
+    webhook_settings = WebhookOptions(
+        webhook_port, webhook_host, webhook_cert, webhook_key, certificates.secret
+    ).settings()
+    whose = identity or os.environ.get("POD_NAME") or socket.gethostname()
+    certificate_settings = certificates.settings(whose, namespace)
     measured = WattsFrom(prometheus, None, token_file, ca_file, labels(header), labels(node_label))
 
     def figures() -> Mapping[str, tuple[float, float]]:
@@ -129,7 +135,7 @@ def serve(
     feed = measured_feed(measured, OwnQuery(watts, watts_label), figures)
     access = open_cluster(kubeconfig, context)
     settings = RunSettings(
-        identity=identity or os.environ.get("POD_NAME") or socket.gethostname(),
+        identity=whose,
         namespace=namespace,
         lease=lease,
         quiet_s=parse_duration(quiet, "--quiet"),
@@ -156,8 +162,8 @@ def serve(
         serve_answers(run.state, listening, metrics, background)
         return OK
     locks = lock_watch(access, run.asked_ago_s, namespace)
-    webhook = make_webhook(access, webhook_settings, AdmissionMetrics(metrics.registry), locks)
-    serve_answers(run.state, listening, metrics, [*background, webhook.run.run], [webhook.listen])
+    webhook = make_webhook(access, webhook_settings, AdmissionMetrics(metrics.registry), locks, certificate_settings)
+    serve_answers(run.state, listening, metrics, [*background, *webhook.background], [webhook.listen])
     return OK
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +11,10 @@ from prometheus_client import CollectorRegistry
 
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.serving.listener import Listener, ListenerSettings
-from powerplane.adapters.serving.tls import TlsFiles
+from powerplane.adapters.serving.server import Background
+from powerplane.adapters.serving.tls import RotatingTls, TlsFiles
 from powerplane.admission.app import LIMITS, AdmissionApp
+from powerplane.admission.certificates.run import CertificateRun, CertificateSettings
 from powerplane.admission.lock_watch import LockWatch
 from powerplane.admission.metrics import AdmissionMetrics
 from powerplane.admission.release_run import ReleaseRun, ReleaseSettings
@@ -49,6 +51,7 @@ class WebhookOptions:
     host: str
     certificate: Path | None
     key: Path | None
+    secret: str | None = None
 
     def settings(self) -> ListenerSettings | None:
         """Where it listens; None for nowhere.
@@ -58,35 +61,60 @@ class WebhookOptions:
         UsageError
             For a port without a certificate: an API server talks TLS only.
         """
+        given = (self.certificate, self.key, self.secret)
         if self.port is None:
-            if self.certificate is not None or self.key is not None:
-                raise UsageError("--webhook-cert and --webhook-key need --webhook-port", "give a port, such as 8443")
+            if any(each is not None for each in given):
+                raise UsageError(
+                    "--webhook-cert, --webhook-key and --webhook-secret need --webhook-port",
+                    "give a port, such as 8443",
+                )
             return None
-        if self.certificate is None or self.key is None:
+        if self.secret is not None and given[:2] != (None, None):
             raise UsageError(
-                "--webhook-port needs --webhook-cert and --webhook-key: an API server talks TLS only",
-                "give a certificate that is made out to the webhook's Service, and its key",
+                "--webhook-secret makes a certificate, --webhook-cert and --webhook-key give one",
+                "give one or the other",
+            )
+        if self.secret is None and None in given[:2]:
+            raise UsageError(
+                "--webhook-port needs a certificate: an API server talks TLS only",
+                "give --webhook-cert and --webhook-key made out to the webhook's Service, or --webhook-secret",
             )
         # An API server shows no certificate unless its administrator made it (so nobody could be let in by one), and
         # what is answered changes nothing here.
-        tls = TlsFiles(self.certificate, self.key, None, ())
+        pair = (self.certificate, self.key)
+        tls = TlsFiles(pair[0], pair[1], None, ()) if pair[0] is not None and pair[1] is not None else None
         return ListenerSettings(host=self.host, port=self.port, tls=tls, insecure=True, limits=LIMITS)
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """The webhook's port, made in the event loop, and what keeps its table up to date."""
+    """The webhook's port, made in the event loop, and what keeps its table and its certificate up to date."""
 
     listen: Callable[[], Listener]
-    run: AdmissionRun
+    background: tuple[Background, ...]
 
 
 def make_webhook(
-    access: ClusterAccess, settings: ListenerSettings, metrics: AdmissionMetrics, locks: LockWatch
+    access: ClusterAccess,
+    settings: ListenerSettings,
+    metrics: AdmissionMetrics,
+    locks: LockWatch,
+    certificates: CertificateSettings,
 ) -> Webhook:
-    """Put a webhook together; nothing is asked or listened on yet."""
+    """Put a webhook together; nothing is asked or listened on yet.
+
+    Raises
+    ------
+    InputError
+        For a certificate in files that cannot be used.
+    """
     run = AdmissionRun(access, locks=locks)
-    return Webhook(lambda: Listener(AdmissionApp(run.table, metrics), settings, metrics), run)
+    kept = CertificateRun(access, certificates, metrics.registry, lambda: run.table() is not None)
+    if isinstance(settings.tls, TlsFiles):
+        kept.tls = RotatingTls(settings.tls, judge=kept.judge)
+    settings = replace(settings, tls=kept.tls)
+    app = AdmissionApp(run.table, metrics, certified=kept.ready)
+    return Webhook(lambda: Listener(app, settings, metrics), (run.run, kept.run))
 
 
 async def run_releaser(access: ClusterAccess, settings: ReleaseSettings, registry: CollectorRegistry) -> None:

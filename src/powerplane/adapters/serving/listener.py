@@ -5,26 +5,23 @@ import contextlib
 import ipaddress
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import uvicorn
 
-from powerplane.adapters.serving.connection import guarded_protocol
+from powerplane.adapters.serving.at_once import Answer, AtOnceProtocol
+from powerplane.adapters.serving.connection import GuardedProtocol, guarded_protocol
 from powerplane.adapters.serving.limits import DEFAULT_LIMITS, RequestLimits
-from powerplane.adapters.serving.tls import RotatingTls, TlsFiles
+from powerplane.adapters.serving.tls import RotatingTls, ServerTls, TlsEvents, TlsFiles
 from powerplane.models.errors import InputError, UnreachableError
 
 App = Callable[..., Awaitable[None]]
 
 
-class Events(Protocol):
+class Events(TlsEvents, Protocol):
     """Where a port's events are counted."""
-
-    def reloaded(self, *, ok: bool) -> None:
-        """Count a change of the certificate's files that was taken, or could not be."""
-        ...
 
     def stranger(self) -> None:
         """Count a connection that was closed because its certificate is another's."""
@@ -39,8 +36,8 @@ class ListenerSettings:
     ----------
     host, port : str, int
         Port 0 takes any that is free.
-    tls : TlsFiles or None
-        Certificate and clients. None: plain HTTP.
+    tls : TlsFiles, ServerTls or None
+        Certificate and clients, or certificates that come otherwise, for any client. None: plain HTTP.
     insecure : bool
         Answer anybody who can reach the port, though it is not on a loopback address.
     limits : RequestLimits
@@ -58,7 +55,7 @@ class ListenerSettings:
 
     host: str = "127.0.0.1"
     port: int = 0
-    tls: TlsFiles | None = None
+    tls: TlsFiles | ServerTls | None = None
     insecure: bool = False
     limits: RequestLimits = DEFAULT_LIMITS
     keep_alive_s: int = 120
@@ -76,6 +73,8 @@ class Listener:
     app : ASGI application
     settings : ListenerSettings
     events : Events
+    at_once : mapping of path to callable, optional
+        What answers short requests without waiting; the application answers all others, of the same paths too.
 
     Raises
     ------
@@ -85,13 +84,18 @@ class Listener:
         For an address that cannot be listened on.
     """
 
-    def __init__(self, app: App, settings: ListenerSettings, events: Events) -> None:
+    def __init__(
+        self, app: App, settings: ListenerSettings, events: Events, at_once: Mapping[bytes, Answer] | None = None
+    ) -> None:
         _refuse_open_port(settings)
         self._settings = settings
         tls = settings.tls
-        names = tls.client_names if tls and tls.client_ca else ()
-        self._tls = RotatingTls(tls, lambda ok: events.reloaded(ok=ok)) if tls else None
-        protocol = guarded_protocol(names, settings.limits, events.stranger)
+        names = tls.client_names if isinstance(tls, TlsFiles) and tls.client_ca else ()
+        self._tls: ServerTls | None = RotatingTls(tls) if isinstance(tls, TlsFiles) else tls
+        if self._tls is not None:
+            self._tls.tell(events)
+        base = AtOnceProtocol if at_once else GuardedProtocol
+        protocol = guarded_protocol(names, settings.limits, events.stranger, base, at_once=at_once or {})
         self._socket = _listen(settings.host, settings.port)
         self._server = _uvicorn(app, settings, protocol, self._tls)
         self.port: int = self._socket.getsockname()[1]
@@ -139,9 +143,7 @@ class _Uvicorn(uvicorn.Server):
         self.started = True
 
 
-def _uvicorn(
-    app: Any, settings: ListenerSettings, protocol: type[asyncio.Protocol], tls: RotatingTls | None
-) -> _Uvicorn:
+def _uvicorn(app: Any, settings: ListenerSettings, protocol: type[asyncio.Protocol], tls: ServerTls | None) -> _Uvicorn:
     config = uvicorn.Config(
         app,
         http=protocol,
@@ -176,7 +178,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _refuse_open_port(settings: ListenerSettings) -> None:
-    if settings.insecure or (settings.tls is not None and settings.tls.client_ca is not None):
+    if settings.insecure or (isinstance(settings.tls, TlsFiles) and settings.tls.client_ca is not None):
         return
     if not _is_loopback(settings.host):
         raise InputError(

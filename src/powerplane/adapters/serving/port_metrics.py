@@ -19,6 +19,11 @@ class PortMetrics:
         self._stale = Gauge(
             f"{prefix}tls_stale", "1 while the files cannot be used and older ones serve.", registry=registry
         )
+        self._until = Gauge(
+            f"{prefix}tls_expiration_timestamp_seconds",
+            "Until when the certificate holds that is shown; 0 while there is none.",
+            registry=registry,
+        )
         self._strangers = Counter(
             f"{prefix}clients_refused", "Connections closed for their certificate's name.", registry=registry
         )
@@ -27,6 +32,10 @@ class PortMetrics:
         """Count a change of the certificate's files that was taken, or could not be."""
         self._reloads.labels("ok" if ok else "refused").inc()
         self._stale.set(0 if ok else 1)
+
+    def shows(self, until_s: float) -> None:
+        """Note until when the certificate holds that is shown now, in Unix seconds."""
+        self._until.set(until_s)
 
     def stranger(self) -> None:
         """Count a connection that was closed because its certificate is another's."""

@@ -1,4 +1,4 @@
-"""The extender's certificate, read again while it serves, and the clients that it lets in.
+"""A port's certificate, read again while it serves, and the clients that it lets in.
 
 kube-scheduler knows no other way to authenticate to an extender than its client certificate, so that is checked:
 signed by the given authority, and made out to one of the given names.
@@ -11,11 +11,13 @@ place of the old, for connections from then on.
 import asyncio
 import logging
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from powerplane.adapters.serving.own_certificate import Face, new_context, read_certificate
 from powerplane.models.errors import InputError
 
 SCHEDULER_NAME = "system:kube-scheduler"
@@ -33,7 +35,7 @@ class TlsFiles:
     Parameters
     ----------
     certificate, key : Path
-        The extender's own chain and key, in PEM.
+        The port's own chain and key, in PEM.
     client_ca : Path or None
         Authorities of the clients' certificates, in PEM. None: clients need no certificate.
     client_names : tuple of str
@@ -51,8 +53,85 @@ class TlsFiles:
         return (self.certificate, self.key, *(() if self.client_ca is None else (self.client_ca,)))
 
 
-class RotatingTls:
-    """A context to listen with, behind which the newest good certificate serves.
+Judge = Callable[[Face | None, Face], str]
+"""Says of the certificate that is shown (None: none yet) and a new one why the new one is not to be shown; or ""."""
+
+
+def take_any(_shown: Face | None, _fresh: Face) -> str:
+    """Judge nothing."""
+    return ""
+
+
+class ServerTls(Protocol):
+    """Certificates that a port shows, however they come."""
+
+    @property
+    def listening(self) -> ssl.SSLContext:
+        """The context to listen with."""
+        ...
+
+    def tell(self, events: "TlsEvents") -> None:
+        """Count there what happens from now on."""
+        ...
+
+    async def watch(self, interval_s: float) -> None:
+        """Take new certificates as they come, for ever."""
+        ...
+
+
+class TlsEvents(Protocol):
+    """Where changes of a certificate are counted."""
+
+    def reloaded(self, *, ok: bool) -> None:
+        """Count a change of the certificate that was taken, or could not be."""
+        ...
+
+    def shows(self, until_s: float) -> None:
+        """Note until when the certificate holds that is shown now, in Unix seconds."""
+        ...
+
+
+class SwappedTls:
+    """A context to listen with, behind which another can be put at any time.
+
+    Until there is one, every handshake fails.
+    """
+
+    def __init__(self) -> None:
+        self.listening: ssl.SSLContext = new_context()
+        self.listening.sni_callback = self._swap
+        self.face: Face | None = None
+        self._events: TlsEvents | None = None
+
+    def _swap(self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext) -> None:
+        """Give a handshake the current context; OpenSSL asks for every client, with a server name or without."""
+        if self.face is not None:
+            connection.context = self.face.context
+
+    def show(self, face: Face) -> None:
+        """Show this to every connection from now on."""
+        self.face = face
+        if self._events is not None:
+            self._events.shows(face.certificate.until_s)
+
+    def tell(self, events: TlsEvents) -> None:
+        """Count there what happens from now on."""
+        self._events = events
+        if self.face is not None:
+            events.shows(self.face.certificate.until_s)
+
+    def reloaded(self, *, ok: bool) -> None:
+        """Count a change that was taken, or could not be."""
+        if self._events is not None:
+            self._events.reloaded(ok=ok)
+
+    async def watch(self, interval_s: float) -> None:  # noqa: ARG002  # whoever calls `show` looks by itself
+        """Nothing is to be looked at here."""
+        await asyncio.Event().wait()
+
+
+class RotatingTls(SwappedTls):
+    """Shows the newest good certificate of some files.
 
     Parameters
     ----------
@@ -60,6 +139,10 @@ class RotatingTls:
         Read now, and again when `refresh` finds them changed.
     on_reload : callable, optional
         Told after each change whether it could be taken; once for each change that could not.
+    judge : Judge, optional
+        Asked before a new certificate takes the place of one that is shown.
+    now : callable, optional
+        Unix seconds.
 
     Raises
     ------
@@ -67,13 +150,22 @@ class RotatingTls:
         Where the files cannot be used at the start.
     """
 
-    def __init__(self, files: TlsFiles, on_reload: Callable[[bool], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        files: TlsFiles,
+        on_reload: Callable[[bool], None] = lambda _: None,
+        judge: Judge = take_any,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__()
         self._files = files
         self._on_reload = on_reload
+        self._judge = judge
+        self._now = now
         self._signature = _signature(files)
         self._refused: Signature | None = None
         try:
-            self._current = build_context(files)
+            self.show(self._read())
             self.listening = build_context(files)
         except (OSError, ValueError) as error:
             raise InputError(
@@ -82,9 +174,15 @@ class RotatingTls:
             ) from error
         self.listening.sni_callback = self._swap
 
-    def _swap(self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext) -> None:
-        """Give a handshake the current context; OpenSSL asks for every client, with a server name or without."""
-        connection.context = self._current
+    def _read(self) -> Face:
+        face = Face(build_context(self._files), read_certificate(self._files.certificate.read_bytes()))
+        if trouble := face.certificate.trouble(self._now()) or (self.face and self._judge(self.face, face)):
+            raise ValueError(trouble)
+        return face
+
+    def _took(self, ok: bool) -> None:
+        self.reloaded(ok=ok)
+        self._on_reload(ok)
 
     def refresh(self) -> None:
         """Look at the files, and take them into use if they changed and are good."""
@@ -92,19 +190,20 @@ class RotatingTls:
         if signature == self._signature:
             if self._refused is not None:
                 self._refused = None
-                self._on_reload(True)
+                self._took(True)
             return
         try:
-            fresh = build_context(self._files)
+            fresh = self._read()
         except (OSError, ValueError) as error:
             if signature != self._refused:  # told once for each state of the files, tried again each time
                 _log.error("new certificate not used, the old one serves on: %s", _reason(error))
-                self._on_reload(False)
+                self._took(False)
             self._refused = signature
             return
-        self._current, self._signature, self._refused = fresh, signature, None
+        self._signature, self._refused = signature, None
+        self.show(fresh)
         _log.info("new certificate in use")
-        self._on_reload(True)
+        self._took(True)
 
     async def watch(self, interval_s: float = 2.0) -> None:
         """Refresh for ever. Kubernetes swaps a symbolic link, which changes the inode that the path leads to."""
@@ -123,12 +222,7 @@ def build_context(files: TlsFiles) -> ssl.SSLContext:
     ValueError
         For a file of authorities that holds none.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    # A resumed session would not show its certificate again, so a client taken off the CA could stay.
-    context.num_tickets = 0
-    context.options |= ssl.OP_NO_TICKET
+    context = new_context()
     context.load_cert_chain(files.certificate, files.key)
     if files.client_ca is not None:
         context.load_verify_locations(files.client_ca)

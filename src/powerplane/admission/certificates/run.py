@@ -1,0 +1,138 @@
+"""The keeper at work: rounds on a thread of its own, and the Lease by which one replica writes."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from powerplane.adapters.cluster_access import ClusterAccess
+from powerplane.adapters.lease import LeaseElector, uptime_s
+from powerplane.adapters.serving.own_certificate import Face
+from powerplane.adapters.serving.tls import SwappedTls
+from powerplane.admission.certificates.cluster import CONFIGURATIONS, ClusterPlace
+from powerplane.admission.certificates.keeper import Keeper, Means
+from powerplane.admission.certificates.metrics import CertificateMetrics
+from powerplane.admission.certificates.rotation import Terms
+
+LEASE: Final = "powerplane-certificates"
+SECRET: Final = "powerplane-webhook"
+EVERY_S: Final = 5.0
+SOON_S: Final = 0.5
+SOON_ROUNDS: Final = 20
+STALE_S: Final = 60.0
+"""A round takes a dozen seconds at the most; after this the thread is stuck."""
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateSettings:
+    """How certificates are looked after.
+
+    Parameters
+    ----------
+    identity, namespace : str
+        Of this replica; of the Secret and the Leases.
+    secret : str
+        "" where certificates come as files.
+    terms : Terms or None
+        Of those that are made here; None with files.
+    configurations : tuple of str
+        Webhook configurations, each a plural and a name.
+    every_s : float
+        Between two rounds once all is well.
+    """
+
+    identity: str
+    namespace: str
+    secret: str = ""
+    terms: Terms | None = None
+    configurations: tuple[str, ...] = CONFIGURATIONS
+    every_s: float = EVERY_S
+
+
+class CertificateRun:
+    """Looks after the certificate of the webhook's port.
+
+    Parameters
+    ----------
+    access : ClusterAccess
+    settings : CertificateSettings
+    registry : CollectorRegistry
+    table : callable
+        Whether there is enough to answer from.
+    """
+
+    def __init__(
+        self,
+        access: ClusterAccess,
+        settings: CertificateSettings,
+        registry: CollectorRegistry,
+        table: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._elector: LeaseElector | None = None
+        self.tls = SwappedTls()
+        if settings.terms is not None:
+            self._elector = LeaseElector(access, settings.namespace, LEASE, settings.identity)
+        self._keeper = Keeper(
+            settings.identity,
+            settings.terms,
+            Means(
+                ClusterPlace(access, settings.namespace, settings.secret, settings.configurations),
+                lambda: self.tls,
+                CertificateMetrics(registry),
+                self._elector.leading if self._elector is not None else lambda: False,
+                uptime_s,
+                lambda: datetime.now(UTC),
+                table,
+            ),
+        )
+        self._round_s = time.monotonic()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="certificates", daemon=True)
+
+    def judge(self, shown: Face | None, fresh: Face) -> str:
+        """Why a new certificate is not to be shown; see `Keeper.judge`."""
+        return self._keeper.judge(shown, fresh)
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether API servers can be answered, and if not, what is missing."""
+        if time.monotonic() - self._round_s > STALE_S:
+            return False, "nobody looks after the certificates"
+        return self._keeper.standing()
+
+    async def run(self) -> None:
+        """Look after them until cancelled."""
+        if self._elector is not None:
+            self._elector.start()
+        self._thread.start()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.to_thread(self._stop)
+
+    def _stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(self._settings.every_s)
+        self._keeper.leave()
+        if self._elector is not None:
+            self._elector.stop()
+
+    def _loop(self) -> None:
+        rounds = 0
+        while not self._stopping.is_set():
+            try:
+                self._keeper.round()
+            # Whatever goes wrong, the certificate that is shown goes on being shown, and the next round may go well.
+            except Exception:
+                LOG.exception("a look at the certificates failed")
+            self._round_s = time.monotonic()
+            rounds = 0 if self._keeper.standing()[0] else rounds + 1
+            self._stopping.wait(SOON_S if 0 < rounds <= SOON_ROUNDS else self._settings.every_s)
