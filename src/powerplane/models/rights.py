@@ -14,6 +14,7 @@ NAMESPACE = "powerplane-system"
 READ = ("get", "list", "watch")
 HOLD = ("get", "update", "patch")
 LEASES = "coordination.k8s.io"
+ADMISSION = "admissionregistration.k8s.io"
 
 
 class Right(NamedTuple):
@@ -99,7 +100,10 @@ ACCOUNTS = (
             *rights(READ, ["deployments"], "apps"),
             *rights(["patch"], STATUSES, GROUP),
             *rights(["patch"], ["nodes"]),
-            *lease("powerplane"),
+            *lease("powerplane", "powerplane-webhook"),
+            *rights(["get"], ["mutatingwebhookconfigurations"], ADMISSION, name="powerplane"),
+            *rights(["get"], ["validatingwebhookconfigurations"], ADMISSION, name="powerplane"),
+            *rights(["get"], ["validatingwebhookconfigurations"], ADMISSION, name="powerplane-rollouts"),
             *lease("powerplane-claims", "powerplane-gates", verbs=["get"]),
         ),
         is_needed=True,
@@ -128,7 +132,6 @@ ACCOUNTS = (
 )
 """Every account that ``deploy/`` makes."""
 
-ADMISSION = "admissionregistration.k8s.io"
 RBAC = "rbac.authorization.k8s.io"
 
 DANGEROUS: tuple[tuple[Right, str], ...] = (
