@@ -5,7 +5,7 @@ import json
 import pytest
 from tests.admission.applying import operations, pod, response, review
 
-from powerplane.adapters.strict_json import MalformedError
+from powerplane.adapters.strict_json import MalformedError, read_once
 from powerplane.admission.review import Verdict, answer_review, read_review
 
 
@@ -70,3 +70,26 @@ def test_a_refusal_says_why_and_patches_nothing():
     assert answer["status"] == {"code": 403, "reason": "Forbidden", "message": "no room"}
     assert "patch" not in answer
     assert json.dumps(answer)
+
+
+GO_LINE = b'{"a":"\\u003c\\u0026\\u003e\\u2028\\u2029\\\\u0026","b":[1,-0.5,null,"\xc3\xa9"]}\n'
+
+
+def test_what_go_writes_is_read_without_the_slower_reader(monkeypatch):
+    monkeypatch.setattr(json, "loads", None)
+    assert read_once(GO_LINE, "it") == {"a": "<&>\u2028\u2029\\u0026", "b": [1, -0.5, None, "é"]}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"\\u0026":1,"&":2}',
+        b'{"\\u0026":1,"\\u0026":2}\n',
+        b'{"a":{"<":1,"\\u003c":1}}',
+        b'{"a":1,"a":1}\n',
+        b'{"a":1, "a":1}\n\n',
+    ],
+)
+def test_a_key_is_twice_there_also_where_it_is_written_in_two_ways(raw):
+    with pytest.raises(MalformedError):
+        read_once(raw, "it")
