@@ -104,7 +104,7 @@ def test_the_worker_ends_when_the_program_that_started_it_is_killed():
             "from powerplane.adapters.telemetry.round_wire import Opening\n"
             "source = RoundProcess(Opening('http://127.0.0.1:9', 1.0), lambda: {'n1': (1.0, 2.0)})\n"
             "source.read()\n"
-            "print(source._process.pid, flush=True)\n"
+            "print(source.pid, flush=True)\n"
             "time.sleep(60)\n",
         ],
         stdout=subprocess.PIPE,

@@ -2,8 +2,6 @@
 
 import msgspec
 
-MOST_LINE_BYTES = 1 << 26
-
 
 class Opening(msgspec.Struct, frozen=True):
     """The first line to the process: what it reads. By a pipe, since command lines are seen by everybody."""
