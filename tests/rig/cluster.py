@@ -4,8 +4,9 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tests.rig import processes
 from tests.rig.processes import wait_for
-from tests.rig.rig import Rig
+from tests.rig.rig import Rig, scheduler_config
 
 WATTS = "powerplane.dev/watts"
 GROUP = "powerplane.dev"
@@ -94,6 +95,19 @@ def bound(rig: Rig, namespace: str = "default") -> dict[str, str]:
     """Node of each bound pod, by name."""
     pods = rig.api.items(f"/api/v1/namespaces/{namespace}/pods")
     return {each["metadata"]["name"]: each["spec"]["nodeName"] for each in pods if each["spec"].get("nodeName")}
+
+
+def refresh(rig: Rig) -> Rig:
+    """Make a rig as it was at its start: every part runs, it is empty, and its scheduler has no extender."""
+    for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kwok"):
+        # The controller manager ends by itself where the API server is killed before it has found it.
+        if name not in rig.pids or not processes.alive(rig.pids[name], name):
+            rig.revive(name)
+    clear(rig)
+    if "kube-scheduler" not in rig.pids or rig.reconfigured:
+        rig.restart_scheduler(scheduler_config())
+        rig.reconfigured = False
+    return rig
 
 
 def clear(rig: Rig) -> None:

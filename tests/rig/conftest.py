@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.rig import processes
 from tests.rig.acts import PLAN, PLANS, furnish
-from tests.rig.cluster import clear
+from tests.rig.cluster import clear, refresh
 from tests.rig.objects import install_crds
-from tests.rig.rig import Rig, running_rig, scheduler_config
+from tests.rig.rig import Rig, running_rig
 from tests.rig.security import applied, wait_for_guards
 
 FIGURES: list[str] = []
@@ -35,21 +34,13 @@ def shared_rig() -> Iterator[Rig]:
 @pytest.fixture
 def rig(shared_rig: Rig) -> Rig:
     """The rig, empty, with a scheduler that has no extender."""
-    for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kwok"):
-        # The controller manager ends by itself where the API server is killed before it has found it.
-        if name not in shared_rig.pids or not processes.alive(shared_rig.pids[name], name):
-            shared_rig.revive(name)
-    clear(shared_rig)
-    if "kube-scheduler" not in shared_rig.pids or shared_rig.reconfigured:
-        shared_rig.restart_scheduler(scheduler_config())
-        shared_rig.reconfigured = False
-    return shared_rig
+    return refresh(shared_rig)
 
 
 @pytest.fixture(scope="module")
 def warnings(shared_rig: Rig) -> Iterator[list[str]]:
     """What the server warned of as rights and policies were applied, over a furnished cluster that they guard."""
-    clear(shared_rig)
+    refresh(shared_rig)
     install_crds(shared_rig)
     with applied(shared_rig, "rbac.yaml", "admission-policies.yaml") as told:
         furnish(shared_rig)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.rig.api import APPLY, Answer
-from tests.rig.cluster import WATTS, clear, make_nodes, node, pod
+from tests.rig.cluster import WATTS, clear, make_nodes, node, pod, refresh
 from tests.rig.extender import Replica, install_objects, make_domains, power_domain
 from tests.rig.neighbour import Json, neighbour
 from tests.rig.objects import apply, written
@@ -54,8 +54,7 @@ def overwrites(made: Json) -> list[Json]:
 @pytest.fixture(scope="module")
 def hooked(shared_rig: Rig) -> Iterator[tuple[Rig, Replica]]:
     """A node that draws 10 W a core, an acting policy, and our webhook."""
-    rig = shared_rig
-    clear(rig)
+    rig = refresh(shared_rig)
     install_objects(rig)
     make_nodes(rig, [node("n1", watts=1000)])
     member = {"idle": "100W", "peak": f"{100 + 32 * PER_CORE_W}W"}
@@ -111,7 +110,10 @@ def test_whoever_is_called_first_the_watts_are_those_of_the_final_pod(
         assert reviews(replica) - before <= 2
         assert other.asked[name] <= 2
         # Nothing is left to say: a pod like the stored one is taken as it is.
-        again = {"metadata": {"name": f"{name}-again", "labels": made["metadata"].get("labels", {})}, "spec": made["spec"]}
+        again = {
+            "metadata": {"name": f"{name}-again", "labels": made["metadata"].get("labels", {})},
+            "spec": made["spec"],
+        }
         for key in ("nodeName", "serviceAccountName", "serviceAccount", "volumes"):
             again["spec"].pop(key, None)
         stored = rig.api.call("POST", f"{PODS}?dryRun=All", again).body

@@ -5,11 +5,12 @@ from. What `kubectl get` prints is the server's own Table all the same, and that
 """
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.rig.cluster import WATTS, clear, make_nodes, node, pod
+from tests.rig.cluster import WATTS, clear, make_nodes, node, pod, refresh
 from tests.rig.extender import Replica, install_objects, make_domains, power_domain
 from tests.rig.objects import apply, written
 from tests.rig.processes import wait_for
@@ -24,6 +25,7 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 PODS = "/api/v1/namespaces/default/pods"
 PER_CORE_W = 10
 CORES = {"main": "2", "side": "500m"}
+KINDS = ("deployment", "statefulset", "daemonset", "job", "cron", "bare")
 GIVEN = 25
 """Watts of two and a half cores."""
 
@@ -80,8 +82,7 @@ def create(rig: Rig, lock: str) -> None:
 @pytest.fixture(scope="module")
 def hooked(shared_rig: Rig) -> Iterator[tuple[Rig, Replica]]:
     """A node that draws 10 W a core, our webhook, and a policy by lock: gates for pods whose label says so."""
-    rig = shared_rig
-    clear(rig)
+    rig = refresh(shared_rig)
     install_objects(rig)
     make_nodes(rig, [node("n1", watts=1000)])
     member = {"idle": "100W", "peak": f"{100 + 32 * PER_CORE_W}W"}
@@ -104,9 +105,6 @@ def hooked(shared_rig: Rig) -> Iterator[tuple[Rig, Replica]]:
     finally:
         replica.stop()
         clear(rig)
-
-
-KINDS = ("deployment", "statefulset", "daemonset", "job", "cron", "bare")
 
 
 def dry(rig: Rig, name: str) -> Any:
@@ -203,6 +201,16 @@ def test_a_dry_run_shows_the_watts_and_changes_no_count_no_reservation_and_no_ob
     assert given(rig.api.post(PODS, pod("wet", cpu="1"))) == PER_CORE_W
     (watts,) = figures(replica, "powerplane_admission_requested_watts_total")
     assert watts == before["requested_watts_total"][0] + PER_CORE_W
+
+
+def test_without_the_webhook_pods_come_in_at_once_and_without_watts(hooked: tuple[Rig, Replica]) -> None:
+    rig, replica = hooked
+    replica.kill()
+    began = time.monotonic()
+    assert given(rig.api.post(PODS, pod("late", cpu="1"))) == 0
+    assert time.monotonic() - began < 2
+    replica.start().wait_ready()
+    assert wait_for(lambda: given(dry(rig, "probe").body) == PER_CORE_W, 20, 0.2)
 
 
 def figures(replica: Replica, pattern: str) -> list[float]:
