@@ -29,6 +29,7 @@ ROLES = (
     ("tests-namespaces", [""], ["namespaces", "namespaces/status", "namespaces/finalize"]),
     ("tests-tokens", [""], ["serviceaccounts/token"]),
     ("tests-events", ["", "events.k8s.io"], ["events"]),
+    ("tests-secrets", [""], ["secrets"]),
     ("tests-leases", ["coordination.k8s.io"], ["leases"]),
     (
         "tests-devices",
@@ -71,6 +72,7 @@ def furnish(rig: Rig) -> None:
     grant(rig, RELEASER, "edit", "left-alone")
     grant(rig, RELEASER, "tests-resize", "team")
     grant(rig, RELEASER, "tests-events")
+    grant(rig, RELEASER, "tests-secrets", "powerplane-system")
     grant(rig, TENANT, "tests-resize", "team")
     grant(rig, TENANT, "tests-devices", "team")
     for account in (CLAIMS, RELEASER):

@@ -18,7 +18,7 @@ from tests.rig.acts import (
 from tests.rig.api import JSON_PATCH, MERGE, Answer
 from tests.rig.objects import written
 from tests.rig.rig import Rig
-from tests.rig.security import SERVING, as_user
+from tests.rig.security import SERVING, applied, as_user
 
 from powerplane.models.api.kinds import POWER_DOMAIN
 
@@ -174,6 +174,21 @@ def holds(user: str, in_namespace: str, name: str = "") -> Act:
     return does(user, "POST", path, {"metadata": {"name": "new"}, "spec": {}})
 
 
+def writes_key(user: str) -> Act:
+    """The webhook's Secret, as it is shipped, with another key."""
+
+    def act(rig: Rig) -> Answer:
+        with applied(rig, "webhook-own-certificates.yaml"):
+            path = f"/api/v1/namespaces/{SYSTEM}/secrets/powerplane-webhook?dryRun=All"
+            return as_user(rig, user, "PATCH", path, {"stringData": {"tls.key": "mine"}}, MERGE)
+
+    return act
+
+
+def makes_secret(user: str, name: str) -> Act:
+    return does(user, "POST", f"/api/v1/namespaces/{SYSTEM}/secrets", {"metadata": {"name": name}})
+
+
 SYSTEM = "powerplane-system"
 GUARDS: list[Guard] = [
     (
@@ -267,4 +282,12 @@ GUARDS: list[Guard] = [
     ),
     ("leases", "written by PowerPlane's accounts", holds(LABELLER, SYSTEM, "powerplane"), holds(LABELLER, "team")),
     ("leases", "by nobody else", holds(LABELLER, SYSTEM), holds(SERVING, SYSTEM, "powerplane")),
+    ("certificates", "written by the account powerplane", writes_key(LABELLER), writes_key(SERVING)),
+    ("certificates", "and by nobody else", writes_key(RELEASER), makes_secret(RELEASER, "another")),
+    (
+        "certificates",
+        "and by nobody else",
+        makes_secret(LABELLER, "powerplane-webhook"),
+        makes_secret(LABELLER, "powerplane-webhook-tls"),
+    ),
 ]

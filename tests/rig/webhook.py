@@ -18,12 +18,12 @@ CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigura
 JUDGING = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
 
-def configuration(rig: Rig, port: int, name: str = "powerplane") -> dict[str, Any]:
+def configuration(rig: Rig, port: int, name: str = "powerplane", kind: str = "Mutating") -> dict[str, Any]:
     """A shipped configuration, with an address on loopback in the place of the Service."""
     shipped: dict[str, Any] = next(
         each
         for each in yaml.safe_load_all(MANIFEST.read_text())
-        if each["kind"].endswith("WebhookConfiguration") and each["metadata"]["name"] == name
+        if each["kind"] == f"{kind}WebhookConfiguration" and each["metadata"]["name"] == name
     )
     for hook in shipped["webhooks"]:
         path = hook["clientConfig"].pop("service")["path"]
@@ -47,7 +47,7 @@ def registered(rig: Rig, port: int) -> Iterator[None]:
 @contextmanager
 def judged(rig: Rig, port: int, name: str) -> Iterator[None]:
     """A validating configuration for as long as the block runs."""
-    rig.api.post(JUDGING, configuration(rig, port, name))
+    rig.api.post(JUDGING, configuration(rig, port, name, "Validating"))
     try:
         yield
     finally:

@@ -20,6 +20,7 @@ from powerplane.admission.rates import RateBook, RatedNode
 from powerplane.admission.rollouts import Deployment, is_rolling, surges_of
 from powerplane.admission.room import room_watts
 from powerplane.admission.table import Table, reaches_of
+from powerplane.admission.validating_ground import GroundBook
 from powerplane.models.api.capping_policy import Lock
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, PLACEMENT_PLAN, POWER_DOMAIN
 from powerplane.models.objects import Namespace
@@ -86,6 +87,7 @@ class AdmissionRun:
     ) -> None:
         self._known = known
         self._rates = RateBook()
+        self._ground = GroundBook()
         self._locks = locks or lock_watch(access)
         self._offer = Offer("Auto", "")
         self._lock = threading.Lock()
@@ -146,6 +148,8 @@ class AdmissionRun:
             predictor = Predictor(rates, self._known())
             offered = self._offered(nodes)
             table = Table(namespaces, reaches_of(policies), predictor, offered, listed=listed, targets=targets)
+            labels = [(each.metadata.name, each.metadata.labels or {}) for each in nodes]
+            table = replace(table, ground=self._ground.ground(labels, kept[POWER_DOMAIN.name].values(), policies))
             room, surges = room_watts(kept[POWER_DOMAIN.name].values()), surges_of(kept[DEPLOYMENT].values(), table)
             self._table = replace(table, room_watts=room, surges=surges)
             self._until_s = targets.until_s

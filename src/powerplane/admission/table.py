@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from powerplane.admission.planned import Targets
 from powerplane.admission.predicting import Predictor
+from powerplane.admission.validating_ground import Ground
 from powerplane.models.api.capping_policy import (
     ACTING,
     AdmissionChoice,
@@ -69,6 +70,8 @@ class Table:
         What may come anywhere at the most under all budgets; None where that is not known.
     surges : mapping of (namespace, name) to int
         Watts that Deployments' roll-outs in progress may still bring.
+    ground : Ground
+        What new objects are held against.
     """
 
     namespaces: Mapping[str, Labels] = field(default_factory=dict)
@@ -79,6 +82,7 @@ class Table:
     targets: Targets = field(default_factory=Targets)
     room_watts: int | None = None
     surges: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    ground: Ground = field(default_factory=Ground)
 
     def labels_of(self, namespace: str) -> Labels:
         """Labels of a namespace; of one that is too new to be known, its name alone."""

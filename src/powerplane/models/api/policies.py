@@ -14,6 +14,7 @@ from itertools import combinations
 
 from powerplane.models.api.capping_policy import (
     ACTING,
+    AdmissionChoice,
     CappingPolicyObject,
     ClusterPowerCappingPolicyObject,
     ClusterPowerCappingPolicySpec,
@@ -152,6 +153,18 @@ def find_conflicts(
     return {key: tuple(own) for key, own in found.items()}
 
 
+def conflicts_of(
+    policy: CappingPolicyObject, others: Iterable[CappingPolicyObject], domains: Labels
+) -> tuple[PolicyConflict, ...]:
+    """Return what one policy, as it is to be, asks for otherwise than others; see `find_conflicts`."""
+    mine, found = _Asked.of(policy, domains), list[PolicyConflict]()
+    for other in sorted(others, key=key_of):
+        if key_of(other) != mine.key and _rank(other) == _rank(policy):
+            theirs = _Asked.of(other, domains)
+            found += [PolicyConflict(theirs.key, over, differs) for over, differs in _clashes(mine, theirs)]
+    return tuple(found[:MOST_CONFLICTS])
+
+
 def _rank(policy: CappingPolicyObject) -> tuple[bool, int, str]:
     """Policies of one rank may conflict: of one kind, one priority and, where they have one, one namespace."""
     return isinstance(policy, ClusterPowerCappingPolicyObject), policy.spec.priority, policy.metadata.namespace
@@ -212,6 +225,7 @@ def _pod_terms(policy: CappingPolicyObject) -> dict[str, object]:
         "performancePowerRatio": spec.performance_power_ratio,
         "levers": spec.levers,
         "mode": spec.mode,
+        "admission": spec.admission or AdmissionChoice(),
     }
 
 

@@ -103,9 +103,9 @@ class _Attempt:
     @classmethod
     def of(cls, specs: Specs, index: NodeIndex) -> "_Attempt":
         read = {name: read_domain(spec) for name, spec in specs.items()}
-        members = {name: _members(spec, index) for name, spec in specs.items()}
+        members = {name: members_of(spec, index) for name, spec in specs.items()}
         found: dict[str, list[Defect]] = {name: list(own) for name, (_, own) in read.items() if own}
-        for name, defect in (*_parent_defects(specs), *_cycle_defects(specs), *_shared_nodes(specs, members)):
+        for name, defect in (*parent_defects(specs), *cycle_defects(specs), *shared_nodes(specs, members)):
             found.setdefault(name, []).append(defect)
         defects = {name: tuple(found[name]) for name in sorted(found)}
         return cls(specs, {name: figures for name, (figures, _) in read.items()}, members, defects, index)
@@ -161,7 +161,7 @@ class _Attempt:
 NODE_IN_TWO_DOMAINS = "NodeInTwoDomains"
 
 
-def _members(spec: PowerDomainSpec, index: NodeIndex) -> tuple[str, ...]:
+def members_of(spec: PowerDomainSpec, index: NodeIndex) -> tuple[str, ...]:
     """Direct members that the cluster has; a name that it does not have is a node still to come."""
     if spec.node_selector is not None:
         return index.chosen(spec.node_selector)
@@ -178,7 +178,8 @@ def _tighter(one: NodeAllowance | None, other: NodeAllowance) -> NodeAllowance:
     )
 
 
-def _parent_defects(specs: Specs) -> Iterable[tuple[str, Defect]]:
+def parent_defects(specs: Specs) -> Iterable[tuple[str, Defect]]:
+    """Yield who has a parent that does not exist, or two of one kind."""
     for name, spec in specs.items():
         for parent in spec.parents:
             if parent not in specs:
@@ -196,7 +197,8 @@ def _parent_defects(specs: Specs) -> Iterable[tuple[str, Defect]]:
                 )
 
 
-def _cycle_defects(specs: Specs) -> Iterable[tuple[str, Defect]]:
+def cycle_defects(specs: Specs) -> Iterable[tuple[str, Defect]]:
+    """Yield who lies in a ring."""
     graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_nodes_from(specs)
     graph.add_edges_from((name, parent) for name, spec in specs.items() for parent in spec.parents if parent in specs)
@@ -209,8 +211,8 @@ def _cycle_defects(specs: Specs) -> Iterable[tuple[str, Defect]]:
                 yield name, Defect("Cycle", told)
 
 
-def _shared_nodes(specs: Specs, members: Mapping[str, tuple[str, ...]]) -> Iterable[tuple[str, Defect]]:
-    """Domains of one kind that claim the same node: each is told of one other, which is linear where pairs are not."""
+def shared_nodes(specs: Specs, members: Mapping[str, tuple[str, ...]]) -> Iterable[tuple[str, Defect]]:
+    """Yield who claims a node with another of its kind: each is told of one other, linear where pairs are not."""
     claims: dict[tuple[str, str], list[str]] = {}
     for name, own in members.items():
         for node in own:
