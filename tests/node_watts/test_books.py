@@ -12,7 +12,7 @@ from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.api.tree import read_tree
 from powerplane.models.drift import Sample
 from powerplane.node_watts.books import Books
-from powerplane.node_watts.facts import CLOSED_TAINT, SeenNode, SeenPod, node_fact
+from powerplane.node_watts.facts import CLOSED_TAINT, SeenNode, SeenNodeStatus, SeenPod, SeenPodSpec, node_fact
 from powerplane.node_watts.lie import EXPECTED, lie_of
 from powerplane.node_watts.seen import Write
 from powerplane.node_watts.view import MOST_WATTS, Viewer
@@ -133,6 +133,33 @@ def test_a_pod_that_came_without_watts_lowers_what_its_node_and_rack_may_list_by
     after = look(filled(nodes, [seen_pod("late", node="b", cpu="2")]), domains).seen
     assert (before.cap.tolist(), after.cap.tolist()) == ([160, 160], [160, 110])
     assert (before.rows.limit.tolist(), after.rows.limit.tolist()) == ([800], [750])
+
+
+def test_a_pod_of_cards_without_watts_counts_by_its_cards_until_it_goes():
+    gpu = "nvidia.com/gpu"
+
+    def book(pods):
+        given = seen_node("a")
+        offers = {**given.status.allocatable, gpu: "4"}
+        return filled(
+            [msgspec.structs.replace(given, status=msgspec.convert({"allocatable": offers}, SeenNodeStatus))], pods
+        )
+
+    def late(uid, cards):
+        resources = {"requests": {"cpu": "1", gpu: str(cards)}}
+        return msgspec.structs.replace(
+            seen_pod(uid),
+            spec=msgspec.convert({"nodeName": "a", "containers": [{"resources": resources}]}, SeenPodSpec),
+        )
+
+    # 4 cards of 700 W each of the 3,600 W above idle, and 100 W for each of 8 cores.
+    domains = [rack(watts="9kW", names=["a"], idle="400W", peak="4kW")]
+    books = book([late("p", 2), late("q", 1)])
+    assert look(books, domains).base_mw.tolist() == [(400 + 3 * 700 + 2 * 100) * 1000]
+    books.pods.sink(Batch(False, (("DELETED", late("p", 2)),)))
+    assert look(books, domains).base_mw.tolist() == [(400 + 700 + 100) * 1000]
+    books.pods.sink(Batch(True, (("ADDED", late("r", 40)),)))
+    assert look(books, domains).base_mw.tolist() == [4_000_000]
 
 
 def test_sums_follow_changes_deletions_and_whole_lists():

@@ -1,10 +1,11 @@
 from datetime import UTC, datetime
 
 import msgspec
+from tests.scheduler_extender.small import fact
 
 from powerplane.models.api.capping_policy import ClusterPowerCappingPolicyObject
 from powerplane.models.api.power_domain import PowerDomainObject
-from powerplane.scheduler_extender.facts import NodeFact
+from powerplane.scheduler_extender.facts import Demand, NodeFact
 from powerplane.scheduler_extender.ledger import Ledger
 from powerplane.scheduler_extender.statuses import domain_writes, policy_writes
 from powerplane.scheduler_extender.tree_keeper import Ground, stand
@@ -45,6 +46,23 @@ def test_idle_watts_come_off_every_budget():
 def test_a_pod_without_watts_is_estimated_by_the_cores_of_its_node():
     rack = domain("r", nodeNames=["a"], node={"idle": "100W", "peak": "500W"})
     assert stand(ground([rack]), NOON).tree.per_core_mw.tolist() == [100_000, 0]
+
+
+def test_a_pod_of_cards_without_watts_is_estimated_by_its_cards_as_well():
+    rack = domain("r", budget="9kW", nodeNames=["a"], node={"idle": "400W", "peak": "4kW"})
+    gpu = "nvidia.com/gpu"
+    whole = ground([rack])
+    whole.nodes["a"] = NodeFact("a", (), 8000, ((gpu, "4"),))
+    ledger = Ledger(stand(whole, NOON).tree)
+    demand = Demand(None, 1000, ((gpu, 2),))
+    assert ledger.demand_mw(demand).tolist() == [1_500_000, 0]
+    assert ledger.drawn_mw(demand, 0) == 1_500_000
+    ledger.place(fact("late", "a", demand=demand))
+    assert ledger.used_mw.tolist() == [1_500_000, 0]
+    ledger.use(stand(whole, NOON).tree)
+    assert ledger.used_mw.tolist() == [1_500_000, 0]
+    ledger.remove("late")
+    assert ledger.used_mw.tolist() == [0, 0]
 
 
 def test_a_policy_lowers_a_racks_budget_only_in_an_acting_mode():

@@ -1,7 +1,7 @@
 """Pods that came in without watts, told in one form by all who count pods.
 
 A webhook that fails open lets pods in as they are while nobody answers, and pods were there before it. They draw on
-all the same, so whoever keeps books counts them by their cores; that there are any is told here. Pods of a DaemonSet
+all the same, so whoever keeps books counts them by what else they request; that there are any is told here. Pods of a DaemonSet
 and mirrors of static pods are their node's own, and never given watts.
 """
 
@@ -24,7 +24,7 @@ def pods_without_watts(counts: Mapping[str, int]) -> GaugeMetricFamily:
     counts : mapping of namespace to int
         Bound pods that state no watts and are not their node's own.
     """
-    told = "Bound pods that state no watts and count by their cores; those of DaemonSets and mirrors left out."
+    told = "Bound pods that state no watts and count by what they request; those of DaemonSets and mirrors left out."
     family = GaugeMetricFamily(METRIC, told, labels=("namespace",))
     for namespace, count in sorted(counts.items()):
         if count:
@@ -55,7 +55,9 @@ class WithoutWattsLog:
             return
         self._told, self._told_s = total, now_s
         if total:
-            self._log.warning("%d pods run without a request of watts and count by their cores: %s", total, _by(counts))
+            self._log.warning(
+                "%d pods run without a request of watts and count by what else they request: %s", total, _by(counts)
+            )
         else:
             self._log.info("no pod runs without a request of watts any more")
 

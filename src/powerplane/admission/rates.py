@@ -6,17 +6,12 @@ and what is left among its cores. So a pod of cores alone is not foretold the wa
 
 from collections.abc import Iterable, Mapping
 
-from powerplane.adapters.cluster_labels import GPU_COUNT, GPU_PRODUCT
+from powerplane.adapters.node_rates import NodeRates, node_rates
 from powerplane.admission.predicting import Rates
 from powerplane.models.api.domain_reading import NodeAllowance
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.api.tree import read_tree
-from powerplane.models.catalogue import gpu
-from powerplane.models.errors import InputError
 from powerplane.models.objects import Narrow, RawQuantity
-from powerplane.models.quantities import MILLI, parse_quantity
-from powerplane.models.requests import whole_units
-from powerplane.models.usage import DEVICE_MW, devices_milli, is_gpu
 
 
 class NodeMeta(Narrow, frozen=True):
@@ -85,45 +80,15 @@ def rates_of(nodes: Iterable[RatedNode], domains: Iterable[PowerDomainObject]) -
         node = named.get(name)
         if node is None or allowance.peak_mw is None:
             continue
-        per_core, each = _node_rates(node, allowance)
-        most = max(most, per_core)
-        device_mw |= {resource: max(device_mw.get(resource, 0), mw) for resource, mw in each.items()}
+        rates = _node_rates(node, allowance)
+        most = max(most, rates.per_core_mw)
+        device_mw |= {resource: max(device_mw.get(resource, 0), mw) for resource, mw in rates.device_mw.items()}
     return Rates(most, device_mw)
 
 
-def _node_rates(node: RatedNode, allowance: NodeAllowance) -> tuple[int, dict[str, int]]:
-    """Milliwatts for a core, and for one unit of each resource that stands for its accelerators."""
+def _node_rates(node: RatedNode, allowance: NodeAllowance) -> NodeRates:
     dynamic = max(0, (allowance.peak_mw or 0) - allowance.idle_mw)
-    offered = {each: units for each in node.status.allocatable or {} if is_gpu(each) and (units := _units(node, each))}
-    cards_mw = min(_cards(node, offered) * _card_mw(node), dynamic)
-    mcores = _units(node, "cpu")
-    per_core = -(-(dynamic - cards_mw) * MILLI // mcores) if mcores else 0
-    return per_core, {resource: -(-cards_mw // units) for resource, units in offered.items()}
-
-
-def _card_mw(node: RatedNode) -> int:
-    """What one card adds to its idle watts at full load."""
-    labels = node.metadata.labels or {}
-    known = next((found for label in GPU_PRODUCT if (found := gpu(labels.get(label, "")))), None)
-    return DEVICE_MW if known is None else round((known.max_watts - known.idle_watts) * MILLI)
-
-
-def _cards(node: RatedNode, offered: dict[str, int]) -> int:
-    """How many cards there are: by a label, since a shared or sliced card is offered several times."""
-    labels = node.metadata.labels or {}
-    for label in GPU_COUNT:
-        text = labels.get(label, "")
-        if text.isascii() and text.isdigit() and len(text) <= 4:
-            return int(text)
-    return -(-devices_milli(offered) // MILLI)
-
-
-def _units(node: RatedNode, resource: str) -> int:
-    """Whole units of a resource; milli-cores of CPU; 0 where it cannot be read."""
-    try:
-        return max(0, whole_units(resource, parse_quantity((node.status.allocatable or {}).get(resource, 0))))
-    except InputError:
-        return 0
+    return node_rates(node.metadata.labels or {}, node.status.allocatable or {}, dynamic)
 
 
 def _ground(domain: PowerDomainObject) -> object:

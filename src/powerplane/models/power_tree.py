@@ -5,7 +5,7 @@ leave is worked out once for all of its nodes, so that a question about 5,000 no
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 
 import numpy as np
@@ -38,6 +38,8 @@ class NodeFigures:
         Estimate for a pod that states no watts, for each core that it requests; 0 where nothing is known.
     peak_mw : int or None
         What it draws at most; None where that is not known.
+    device_mw : mapping of str to int
+        Like ``per_core_mw``, for one unit of each resource that stands for accelerators.
     """
 
     name: str
@@ -45,6 +47,7 @@ class NodeFigures:
     base_mw: int = 0
     per_core_mw: int = 0
     peak_mw: int | None = None
+    device_mw: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def envelope_watts(self) -> tuple[float, float]:

@@ -3,9 +3,10 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
+from powerplane.adapters.node_rates import Devices
 from powerplane.adapters.watch import Batch
 from powerplane.node_watts.facts import ROOM, NodeFact, PodFact, SeenNode, SeenPod, node_fact, pod_fact
 
@@ -70,6 +71,7 @@ UNKNOWN = NodeFact(
     allocatable=None,
     capacity=None,
     offers=(0,) * len(ROOM),
+    devices={},
 )
 """A node that is not there."""
 
@@ -86,6 +88,8 @@ class NodeSums:
     pods: int = 0
     unstated_cpu: int = 0
     unstated_pods: int = 0
+    unstated_devices: dict[Devices, int] = field(default_factory=dict)
+    """How many pods that state no watts hold which accelerators."""
 
     def add(self, pod: PodFact, sign: int) -> None:
         """Count a pod in (1) or out (-1)."""
@@ -98,6 +102,9 @@ class NodeSums:
         elif pod.watts is None:
             self.unstated_cpu += sign * cpu
             self.unstated_pods += sign
+            if pod.devices:
+                count = self.unstated_devices.pop(pod.devices, 0) + sign
+                self.unstated_devices |= {pod.devices: count} if count else {}
         else:
             self.watts += sign * pod.watts
             self.leaving_watts += sign * pod.watts * pod.leaving
@@ -149,7 +156,9 @@ class Books:
         if before is None or now is None or _shape(before) != _shape(now):
             self.shape += 1
         if before is not None and now is None:
-            self._departed[before.name] = replace(UNKNOWN, labels=before.labels, offers=before.offers)
+            self._departed[before.name] = replace(
+                UNKNOWN, labels=before.labels, offers=before.offers, devices=before.devices
+            )
         if now is not None and not now.allocatable:
             self._tell()
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import msgspec
 
+from powerplane.adapters.node_rates import Devices, asked_devices
 from powerplane.models.errors import InputError
 from powerplane.models.mobility import is_its_nodes_own
 from powerplane.models.objects import Affinity, Narrow, OwnerReference, PodSpec, RawQuantity, Toleration
 from powerplane.models.quantities import LARGEST, MILLI, parse_quantity
 from powerplane.models.requests import WATTS_RESOURCE, Amounts, pod_requests, whole_units
+from powerplane.models.usage import is_gpu
 
 CLOSED_TAINT = "status-taint.cluster-autoscaler.kubernetes.io/powerplane-moving-watts"
 """Our taint on a node that is about to give watts; cluster-autoscaler does not count nodes by taints of this prefix."""
@@ -103,6 +105,8 @@ class NodeFact:
         Watts; None where the key is not there.
     offers : tuple of int
         Allocatable of ``ROOM``: milli-cores, bytes, pods.
+    devices : dict of resource to quantity
+        Accelerators among what it offers.
     """
 
     name: str
@@ -113,6 +117,7 @@ class NodeFact:
     allocatable: int | None
     capacity: int | None
     offers: tuple[int, ...]
+    devices: dict[str, RawQuantity]
 
     @property
     def closed(self) -> bool:
@@ -164,6 +169,8 @@ class PodFact:
         While it is refused.
     own : bool
         Its node's own: of a DaemonSet, or a static pod.
+    devices : tuple of (str, int)
+        Accelerators that it requests, where it requests no watts.
     """
 
     uid: str
@@ -178,6 +185,7 @@ class PodFact:
     refused: bool
     wish: Wish | None
     own: bool
+    devices: Devices
 
     @property
     def without_watts(self) -> bool:
@@ -197,6 +205,7 @@ def node_fact(node: SeenNode) -> NodeFact:
         allocatable=_listed(allocatable),
         capacity=_listed(capacity),
         offers=tuple(_units(resource, allocatable.get(resource, 0)) for resource in ROOM),
+        devices={resource: amount for resource, amount in allocatable.items() if is_gpu(resource)},
     )
 
 
@@ -223,6 +232,7 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
         refused=refused,
         wish=_wish(spec, (watts or 0, *requests)) if refused else None,
         own=is_its_nodes_own(meta.owner_references),
+        devices=asked_devices(amounts) if watts is None else (),
     )
 
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import sparse
 
+from powerplane.adapters.node_rates import Devices, devices_draw_mw, node_rates
 from powerplane.models.api.domain_reading import NodeAllowance
 from powerplane.models.drift import Drift, DriftRules, Sample, effective_base_mw, follow
 from powerplane.models.incidence import PowerIncidence
+from powerplane.models.quantities import MILLI
 from powerplane.models.snapshot import NO_BUDGET
 from powerplane.node_watts.books import Books, NodeSums
 from powerplane.node_watts.facts import NodeFact
@@ -81,11 +83,12 @@ class Viewer:
                 (s.watts, s.nominated_watts, s.cpu, s.memory, s.pods, s.unstated_cpu, s.unstated_pods, s.leaving_watts)
                 for s in sums
             ]
+            devices = [dict(each.unstated_devices) for each in sums]
             waiting = list(self.books.waiting())
             without_watts = dict(self.books.without_watts)
         table = np.array(columns, dtype=np.int64).reshape(len(nodes), 8)
         allowances = [lie.reading.allowances.get(name, NodeAllowance()) for name in lie.names]
-        base = self._base(nodes, allowances, table, samples, now_s)
+        base = self._base(nodes, allowances, table, devices, samples=samples, now_s=now_s)
         listed = np.array([node.allocatable or 0 for node in nodes], dtype=np.int64)
         # Pods that are nominated, beside those that stay: what the node lacks for them.
         short = table[:, 0] - table[:, 7] + table[:, 1] - np.maximum(listed, table[:, 0])
@@ -127,17 +130,16 @@ class Viewer:
         nodes: list[NodeFact],
         allowances: list[NodeAllowance],
         table: Ints,
+        devices: list[dict[Devices, int]],
+        *,
         samples: Mapping[str, Sample],
         now_s: float,
     ) -> Ints:
-        """Idle watts, pods that state none by their CPU, and drift."""
+        """Idle watts, pods that state none by what they request of CPU and accelerators, and drift."""
         base = np.zeros(len(nodes), dtype=np.int64)
         drifts: dict[str, Drift] = {}
         for i, (node, known) in enumerate(zip(nodes, allowances, strict=True)):
-            dynamic = max(0, known.peak_mw - known.idle_mw) if known.peak_mw is not None else 0
-            stated = known.idle_mw
-            if dynamic and table[i, 5]:
-                stated += min(dynamic, -(-dynamic * int(table[i, 5]) // max(1, node.offers[0])))
+            stated = known.idle_mw + _unstated_mw(node, known, int(table[i, 5]), devices[i])
             drift, bound = self.drifts.get(node.name), int(table[i, 0]) * MW
             sample = samples.get(node.name)
             if drift is not None or sample is not None:
@@ -149,6 +151,16 @@ class Viewer:
             base[i] = stated
         self.drifts = drifts
         return base
+
+
+def _unstated_mw(node: NodeFact, known: NodeAllowance, mcores: int, devices: Mapping[Devices, int]) -> int:
+    """What pods that state no watts draw together; nothing where the node's peak is not stated."""
+    dynamic = max(0, known.peak_mw - known.idle_mw) if known.peak_mw is not None else 0
+    if not dynamic or not (mcores or devices):
+        return 0
+    rates = node_rates(node.labels, {"cpu": f"{node.offers[0]}m", **node.devices}, dynamic)
+    held = sum(count * devices_draw_mw(each, rates.device_mw) for each, count in devices.items())
+    return min(dynamic, -(-mcores * rates.per_core_mw // MILLI) + held)
 
 
 def _rows(

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from sys import intern
 
+from powerplane.adapters.node_rates import Devices, asked_devices
 from powerplane.models.errors import InputError
 from powerplane.models.mobility import is_its_nodes_own
 from powerplane.models.objects import Container, Narrow, OwnerReference, PodSpec, RawQuantity, ResourceRequirements
 from powerplane.models.quantities import parse_quantity
 from powerplane.models.requests import WATTS_RESOURCE, pod_requests, whole_units
+from powerplane.models.usage import is_gpu
 
 MW = 1000
 FINISHED = ("Succeeded", "Failed")
@@ -93,10 +95,13 @@ class Demand:
         Its request of watts; None where it states none.
     mcores : int
         Its request of CPU, by which it is estimated where it states no watts.
+    devices : tuple of (str, int)
+        Accelerators that it requests, likewise.
     """
 
     stated_mw: int | None
     mcores: int = 0
+    devices: Devices = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +148,12 @@ class PodFact:
 
 @dataclass(frozen=True, slots=True)
 class NodeFact:
-    """A node: name, labels and cores."""
+    """A node: name, labels, cores, and the accelerators that it offers."""
 
     name: str
     labels: tuple[tuple[str, str], ...]
     mcores: int
+    devices: tuple[tuple[str, RawQuantity], ...] = ()
 
 
 def pod_fact(pod: SeenPod) -> PodFact:
@@ -174,12 +180,14 @@ def pod_fact(pod: SeenPod) -> PodFact:
 def node_fact(node: SeenNode) -> NodeFact:
     """Reduce a node."""
     labels = tuple(sorted((node.metadata.labels or {}).items()))
-    cpu = (node.status.allocatable or {}).get("cpu", 0)
+    allocatable = node.status.allocatable or {}
+    cpu = allocatable.get("cpu", 0)
     try:
         mcores = whole_units("cpu", parse_quantity(cpu))
     except InputError:
         mcores = 0
-    return NodeFact(node.metadata.name, labels, mcores)
+    devices = tuple((resource, amount) for resource, amount in allocatable.items() if is_gpu(resource))
+    return NodeFact(node.metadata.name, labels, mcores, devices)
 
 
 def demand_of(spec: PodSpec | SlimPodSpec) -> Demand:
@@ -190,7 +198,8 @@ def demand_of(spec: PodSpec | SlimPodSpec) -> Demand:
     try:
         amounts = pod_requests(_as_spec(spec))
         watts = whole_units(WATTS_RESOURCE, amounts[WATTS_RESOURCE]) * MW if WATTS_RESOURCE in amounts else None
-        return Demand(watts, whole_units("cpu", amounts["cpu"]) if "cpu" in amounts else 0)
+        devices = asked_devices(amounts) if watts is None else ()
+        return Demand(watts, whole_units("cpu", amounts["cpu"]) if "cpu" in amounts else 0, devices)
     except InputError:
         return Demand(UNREADABLE_MW)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from powerplane.adapters.node_rates import Devices, devices_draw_mw
 from powerplane.models.power_tree import Ints, PowerTree
 from powerplane.scheduler_extender.facts import Demand, PodFact
 
@@ -23,6 +24,7 @@ class NodeLoad:
 
     stated_mw: int = 0
     silent_mcores: int = 0
+    silent_devices: Counter[Devices] = field(default_factory=Counter)
     by_priority: dict[int, int] = field(default_factory=dict)
     pods: dict[str, PodFact] = field(default_factory=dict)
 
@@ -105,7 +107,7 @@ class Ledger:
         for name, load in self.loads.items():
             column = tree.index.get(name)
             if column is not None:
-                self._charge(column, self._drawn(column, load.stated_mw, load.silent_mcores))
+                self._charge(column, self._drawn(column, load))
                 for priority, mw in load.by_priority.items():
                     self._rank(priority)[column] += mw
         for hold in held:
@@ -159,9 +161,11 @@ class Ledger:
     def _book(self, node: str, load: NodeLoad, pod: PodFact, sign: int) -> None:
         stated = pod.demand.stated_mw
         column = self.tree.index.get(node)
-        before = 0 if column is None else self._drawn(column, load.stated_mw, load.silent_mcores)
+        before = 0 if column is None else self._drawn(column, load)
         if stated is None:
             load.silent_mcores += sign * pod.demand.mcores
+            if pod.demand.devices:
+                load.silent_devices[pod.demand.devices] += sign
             self.silent_pods += sign
             self.without_watts[pod.namespace] += sign * (not pod.own)
         else:
@@ -170,7 +174,7 @@ class Ledger:
             if column is not None:
                 self._rank(pod.priority)[column] += sign * stated
         if column is not None:
-            self._charge(column, self._drawn(column, load.stated_mw, load.silent_mcores) - before)
+            self._charge(column, self._drawn(column, load) - before)
 
     def _rank(self, priority: int) -> Ints:
         """What pods of one priority draw on each node by what they state, shape (N,)."""
@@ -178,8 +182,10 @@ class Ledger:
             self._by_priority[priority] = np.zeros(len(self.tree), dtype=np.int64)
         return self._by_priority[priority]
 
-    def _drawn(self, column: int, stated_mw: int, silent_mcores: int) -> int:
-        return stated_mw + -(-silent_mcores * int(self.tree.per_core_mw[column]) // MCORES)
+    def _drawn(self, column: int, load: NodeLoad) -> int:
+        known = self.tree.nodes[column].device_mw
+        held = sum(count * devices_draw_mw(each, known) for each, count in load.silent_devices.items())
+        return load.stated_mw + -(-load.silent_mcores * int(self.tree.per_core_mw[column]) // MCORES) + held
 
     def _charge(self, column: int, mw: int) -> None:
         if not mw:
@@ -241,7 +247,17 @@ class Ledger:
         if demand.stated_mw is not None:
             return np.full(len(self.tree), demand.stated_mw, dtype=np.int64)
         estimate: Ints = -(-demand.mcores * self.tree.per_core_mw // MCORES)
+        if demand.devices:
+            held = [devices_draw_mw(demand.devices, node.device_mw) for node in self.tree.nodes]
+            estimate += np.array(held, dtype=np.int64)
         return estimate
+
+    def drawn_mw(self, demand: Demand, column: int) -> int:
+        """A pod's draw on one node."""
+        if demand.stated_mw is not None:
+            return demand.stated_mw
+        held = devices_draw_mw(demand.devices, self.tree.nodes[column].device_mw)
+        return demand.mcores * int(self.tree.per_core_mw[column]) // MCORES + held
 
     @property
     def node_room_mw(self) -> Ints:

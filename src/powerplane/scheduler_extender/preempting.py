@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from powerplane.scheduler_extender.answers import PreemptAnswer
 from powerplane.scheduler_extender.facts import PodFact
-from powerplane.scheduler_extender.ledger import MCORES, Ledger
+from powerplane.scheduler_extender.ledger import Ledger
 from powerplane.scheduler_extender.wire import Victims
 
 
@@ -56,6 +56,4 @@ def _enough(ledger: Ledger, node: str, demand_mw: int, priority: int, victims: V
 
 
 def _mw(ledger: Ledger, column: int, pod: PodFact) -> int:
-    if pod.demand.stated_mw is not None:
-        return pod.demand.stated_mw
-    return pod.demand.mcores * int(ledger.tree.per_core_mw[column]) // MCORES
+    return ledger.drawn_mw(pod.demand, column)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from powerplane.adapters.node_rates import node_rates
 from powerplane.models.api.capping_policy import ClusterPowerCappingPolicyObject, PowerCappingPolicyObject
 from powerplane.models.api.domain_reading import NodeAllowance
 from powerplane.models.api.policies import effective_rack_budgets
@@ -12,7 +13,6 @@ from powerplane.models.api.tree import Specs, TreeReading, read_tree
 from powerplane.models.power_tree import NodeFigures, PowerTree, compile_tree
 from powerplane.models.topology import PowerTopology
 from powerplane.scheduler_extender.facts import NodeFact
-from powerplane.scheduler_extender.ledger import MCORES
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,6 @@ def _budgets(ground: Ground, reading: TreeReading, now: datetime) -> dict[str, i
 
 def _figures(node: NodeFact, allowance: NodeAllowance | None) -> NodeFigures:
     known = allowance or NodeAllowance()
-    dynamic = known.peak_mw - known.idle_mw if known.peak_mw is not None else 0
-    per_core = -(-dynamic * MCORES // node.mcores) if node.mcores else 0
-    return NodeFigures(node.name, known.budget_mw, known.idle_mw, per_core, known.peak_mw)
+    dynamic = max(0, known.peak_mw - known.idle_mw) if known.peak_mw is not None else 0
+    rates = node_rates(dict(node.labels), {"cpu": f"{node.mcores}m", **dict(node.devices)}, dynamic)
+    return NodeFigures(node.name, known.budget_mw, known.idle_mw, rates.per_core_mw, known.peak_mw, rates.device_mw)
