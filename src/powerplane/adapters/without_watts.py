@@ -1,8 +1,8 @@
 """Pods that came in without watts, told in one form by all who count pods.
 
 A webhook that fails open lets pods in as they are while nobody answers, and pods were there before it. They draw on
-all the same, so whoever keeps books counts them by what else they request; that there are any is told here. Pods of a DaemonSet
-and mirrors of static pods are their node's own, and never given watts.
+all the same, so whoever keeps books counts them by what else they request; that there are any is told here. Pods of a
+DaemonSet and mirrors of static pods are their node's own, and never given watts.
 """
 
 import logging
