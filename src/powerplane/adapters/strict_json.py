@@ -26,7 +26,7 @@ class MalformedError(ValueError):
 def read_once(raw: bytes, what: str) -> Any:
     """Return JSON of any form, in which no key is there twice.
 
-    What encodes to the same bytes again has lost no key. Go's encoder writes some letters as escapes, and ends the line;
+    What encodes to the same bytes again has lost no key. Go's encoder writes some letters as escapes and ends the line;
     these letters stand in strings alone, so that writing them so afterwards is the same. Other forms of the same JSON,
     such as pretty-printed ones, take the slower way.
 

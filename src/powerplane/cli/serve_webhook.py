@@ -114,7 +114,7 @@ def make_webhook(
         kept.tls = RotatingTls(settings.tls, judge=kept.judge)
     settings = replace(settings, tls=kept.tls)
     app = AdmissionApp(run.table, metrics, certified=kept.ready)
-    return Webhook(lambda: Listener(app, settings, metrics), (run.run, kept.run))
+    return Webhook(lambda: Listener(app, settings, metrics, app.at_once), (run.run, kept.run))
 
 
 async def run_releaser(access: ClusterAccess, settings: ReleaseSettings, registry: CollectorRegistry) -> None:

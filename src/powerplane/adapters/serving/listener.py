@@ -126,7 +126,7 @@ class _Uvicorn(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen as uvicorn does, which has no setting for the handshake's time: 60 s for anybody who connects."""
+        """Listen as uvicorn does, which has no settings for TLS' own times: 60 s to shake hands, 30 s to say goodbye."""
         loop, config = asyncio.get_running_loop(), self.config
 
         def protocol() -> asyncio.Protocol:
@@ -136,7 +136,12 @@ class _Uvicorn(uvicorn.Server):
         timeout_s = self.handshake_timeout_s if config.ssl else None
         self.servers = [
             await loop.create_server(
-                protocol, sock=sock, ssl=config.ssl, backlog=config.backlog, ssl_handshake_timeout=timeout_s
+                protocol,
+                sock=sock,
+                ssl=config.ssl,
+                backlog=config.backlog,
+                ssl_handshake_timeout=timeout_s,
+                ssl_shutdown_timeout=timeout_s,
             )
             for sock in sockets or ()
         ]
