@@ -13,6 +13,9 @@ from powerplane.adapters.cluster_look import ClusterLook
 
 PATH: Final = "/apis/resource.k8s.io/v1/resourceslices"
 DRIVER: Final = "power.powerplane.dev"
+GUARD: Final = "ValidatingAdmissionPolicy"
+"""Names itself where it refuses, with 422 as well."""
+
 
 TRIAL: Final[dict[str, Any]] = {
     "apiVersion": "resource.k8s.io/v1",
@@ -50,7 +53,9 @@ class _Slice(msgspec.Struct, frozen=True):
 def shares_capacity(look: ClusterLook) -> bool | None:
     """Say whether claims may share a device; None where who asks may not try it, or there is no answer."""
     told = look.ask(Request("POST", PATH, [("dryRun", "All"), ("fieldValidation", "Ignore")], TRIAL))
-    if told.absent or told.status == 422:
+    if told.absent:
+        return False
+    if told.status == 422 and GUARD not in told.trouble:
         return False
     if not told.ok:
         return None

@@ -23,6 +23,17 @@ GUARDS = (
     "powerplane-gates",
     "powerplane-gate-releaser",
     "powerplane-plans",
+    "powerplane-namespaces",
+    "powerplane-bindings",
+    "powerplane-resize",
+    "powerplane-evictions",
+    "powerplane-statuses",
+    "powerplane-events",
+    "powerplane-devices",
+    "powerplane-claims",
+    "powerplane-tokens",
+    "powerplane-leases",
+    "powerplane-certificates",
 )
 """The policies of ``deploy/admission-policies.yaml``."""
 

@@ -6,7 +6,7 @@ from powerplane.adapters.certificate_look import Certificate
 from powerplane.adapters.lease_look import Lease
 from powerplane.cli.doctor_cluster.saying import fail, listed, ok, report, unseen, warn
 from powerplane.cli.doctor_cluster.seen import Cluster, HookSeen
-from powerplane.cli.doctor_cluster.webhook import our_hook
+from powerplane.cli.doctor_cluster.webhook import WEBHOOK_LEASE, our_hook
 from powerplane.cli.doctor_section import Finding, SectionReport
 from powerplane.cli.report import words
 from powerplane.cli.top_remarks import span
@@ -133,12 +133,16 @@ def _life(check: str, each: Certificate, now_s: float, what: str) -> Finding:
 
 
 def _skewed(leases: Iterable[Lease]) -> Iterator[ClockView]:
-    """Holders whose clock is off: what they wrote, against when the API server says that it was written."""
+    """Holders whose clock is off: what they wrote, against when the API server says that it was written.
+
+    The webhook's Lease is also written to without being renewed, so that it cannot show a clock that is behind.
+    """
     for each in leases:
         if each.renewed_s is not None and each.written_s is not None and each.holder:
             # The server's moment is cut to whole seconds.
             ahead_s = each.renewed_s - each.written_s
-            if ahead_s > MOST_SKEW_S + 1 or ahead_s < -MOST_SKEW_S:
+            behind = ahead_s < -MOST_SKEW_S and each.metadata.name != WEBHOOK_LEASE
+            if ahead_s > MOST_SKEW_S + 1 or behind:
                 yield ClockView(whose=each.holder, ahead_seconds=round(ahead_s, 1))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from powerplane.adapters.webhook_lease import STALE_S, WEBHOOK_LEASE
 from powerplane.admission.scope import ADMISSION_LABEL, IGNORE
 from powerplane.cli.doctor_cluster.saying import fail, listed, ok, report, unseen, warn
 from powerplane.cli.doctor_cluster.seen import Cluster, Hook, HookSeen, Probe
@@ -12,8 +13,6 @@ from powerplane.models.plan import Wire
 from powerplane.models.rights import NAMESPACE
 
 CONFIGURATION = "powerplane"
-WEBHOOK_LEASE = "powerplane-webhook"
-STALE_S = 60.0
 POD_HOOK = "pods.powerplane.dev"
 APPLY = "kubectl apply -f deploy/webhook.yaml"
 LONGEST_S = 5
@@ -170,19 +169,13 @@ def _heartbeat(cluster: Cluster) -> Iterator[Finding]:
         text = f"Lease {WEBHOOK_LEASE} has no heartbeat: nobody can tell whether the webhook lives"
         yield warn("heartbeat", text, "kubectl apply -f deploy/rbac.yaml, and see the log of `powerplane serve`")
         return
-    age_s = _age(lease.renewed_s, lease.written_s, cluster)
-    if age_s > STALE_S:
-        text = f"the last heartbeat of the webhook is {words.seconds(age_s)} old (Lease {WEBHOOK_LEASE})"
+    age_s = (cluster.now_s if cluster.server_s is None else cluster.server_s) - lease.renewed_s
+    if abs(age_s) > STALE_S:
+        old = f"{words.seconds(abs(age_s))} {'old' if age_s > 0 else 'ahead of the API server'}"
+        text = f"the last heartbeat of a replica that is ready is {old} (Lease {WEBHOOK_LEASE})"
         yield fail("heartbeat", text, "see whether `powerplane serve --webhook-port` runs, and its log")
     else:
         yield ok("heartbeat", f"{lease.holder or 'the webhook'} lives: {words.seconds(max(0.0, age_s))} ago")
-
-
-def _age(renewed_s: float, written_s: float | None, cluster: Cluster) -> float:
-    """By the API server's clock on both sides, where it is told: the holder's may be wrong."""
-    if written_s is not None and cluster.server_s is not None:
-        return cluster.server_s - written_s
-    return cluster.now_s - renewed_s
 
 
 def _self_test(probe: Probe) -> Finding:
