@@ -22,6 +22,7 @@ from powerplane.cli.doctor_cluster.seen import (
     Named,
     Probe,
 )
+from powerplane.cli.doctor_cluster.webhook import JUDGES
 from powerplane.cli.doctor_section import SectionReport
 from powerplane.models.api.capping_policy import ClusterPowerCappingPolicyObject, PowerCappingPolicyObject
 from powerplane.models.api.kinds import KINDS, VERSION
@@ -136,8 +137,10 @@ def certificate(days: float, life_days: float = 30.0) -> Certificate:
 def hooks(hook: Json | None = None, *others: Json, **parts: Any) -> HookSeen:
     """The webhook registered, trusted and at work; ``parts`` in the place of some of it."""
     ours = {"metadata": {"name": "powerplane"}, "webhooks": [hook or hook_body()]}
+    judges = [{**hook_body(), "name": name} for name in JUDGES]
     whole: dict[str, Any] = {
         "configurations": found(HookConfiguration, ours, *others),
+        "judging": found(HookConfiguration, {"metadata": {"name": "powerplane"}, "webhooks": judges}),
         "bundle": Bundle((certificate(300, 365),), pem="pem"),
         "shown": Shown(certificate(20)),
         "probe": Probe("shop", Told(201, b"", 0.01), 30),

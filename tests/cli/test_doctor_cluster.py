@@ -148,8 +148,10 @@ def test_the_shipped_webhook_is_as_shipped_and_called_by_its_service() -> None:
     assert hook is not None
     assert hook.client_config.service is not None
     ready = {"metadata": {"name": "s"}, "endpoints": [{"addresses": ["10.0.0.1"]}, {"addresses": ["10.0.0.2"]}]}
+    judges = shipped("webhook.yaml", "ValidatingWebhookConfiguration")
     seen = hooks(
         configurations=found(HookConfiguration, body),
+        judging=found(HookConfiguration, *judges),
         endpoints=found(EndpointSlice, ready),
         proxied=Told(200, b"ok", 0.01),
         shown=None,
@@ -187,6 +189,25 @@ def test_a_webhook_that_is_not_registered_or_may_not_be_seen_is_told() -> None:
     unseen = examine_webhook(hooks(configurations=Found((), REFUSED)), cluster())
     assert trouble(unseen) == {("registration", "warn")}
     assert "30 W" in text(unseen, "self test")
+
+
+def test_webhooks_that_judge_are_warned_of_where_they_are_missing_strict_or_trust_another_authority() -> None:
+    strict = {
+        **hook_body(),
+        "name": "fit.powerplane.dev",
+        "failurePolicy": "Fail",
+        "clientConfig": {"caBundle": "BB=="},
+    }
+    judging = found(HookConfiguration, {"metadata": {"name": "powerplane"}, "webhooks": [strict]})
+    report = examine_webhook(hooks(judging=judging), cluster())
+    assert trouble(report) == {("judging", "warn")}
+    told = text(report, "judging")
+    for words in (
+        "rollouts.powerplane.dev is not there",
+        "failurePolicy of fit.powerplane.dev is Fail",
+        "caBundle of fit",
+    ):
+        assert words in told
 
 
 def test_replicas_that_are_not_ready_stop_enforcement_and_a_single_one_is_warned_of() -> None:

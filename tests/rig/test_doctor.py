@@ -19,7 +19,7 @@ from tests.rig.pki import Authority
 from tests.rig.processes import wait_for
 from tests.rig.rig import Rig, scheduler_config
 from tests.rig.security import RBAC, applied
-from tests.rig.webhook import CONFIGURATIONS, configuration, registered, webhook_replica
+from tests.rig.webhook import CONFIGURATIONS, configuration, judged, registered, webhook_replica
 
 from powerplane.admission.gating import GATE
 from powerplane.models.api.crd import crd_documents
@@ -86,7 +86,7 @@ def sound(rig: Rig) -> Iterator[tuple[Rig, Any, int]]:
         replica.start()
         try:
             replica.wait_ready()
-            with registered(rig, port):
+            with registered(rig, port), judged(rig, port, "powerplane"), judged(rig, port, "powerplane-rollouts"):
                 rig.restart_scheduler(scheduler_config(replica.entry()))
                 rig.api.post("/api/v1/namespaces/default/pods", pod("asks", watts=20))
                 assert wait_for(lambda: len(bound(rig)) == 1, 30), "the first pod is not bound"
@@ -158,6 +158,7 @@ def break_installation(rig: Rig, port: int, folder: Path) -> Checks:
         ("rights", "rights of powerplane", "fail"),
         ("rights", "rights of powerplane-alerts", "warn"),
         ("webhook", "registration", "warn"),
+        ("webhook", "judging", "warn"),
         ("webhook", "self test", "fail"),
         ("certificates", "webhook's certificate", "fail"),
     }
@@ -203,6 +204,7 @@ NAMED = (
     ("rights", "rights of powerplane", "leases.coordination.k8s.io/powerplane"),
     ("rights", "rights of powerplane-alerts", "delete pods"),
     ("webhook", "registration", "reinvocationPolicy is Never"),
+    ("webhook", "judging", "caBundle of fit.powerplane.dev is not that of pods.powerplane.dev"),
     ("webhook", "self test", "namespace default"),
     ("certificates", "webhook's certificate", "not trusted by caBundle"),
     ("certificates", "clocks", "n9 60 min ahead"),

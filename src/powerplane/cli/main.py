@@ -45,7 +45,7 @@ def build_app(name: str = "powerplane") -> App:
     app.command(commands + "workloads:workloads", name="workloads", help="Say what each workload draws and will want.")
     app.command(commands + "forecast:forecast", name="forecast", help="Foresee which budgets will be passed, and when.")
     app.command(commands + "fit:fit", name="fit", help="Learn power curves from telemetry, with their errors.")
-    app.command(commands + "doctor:doctor", name="doctor", help="Say whether budgets can be held here, and what to do where they cannot.")
+    app.command(commands + "doctor:doctor", name="doctor", help="Say whether budgets can be held here.")
     app.command(commands + "topology:topology", name="topology", help="Print where nodes hang, from all who tell.")
     app.command(commands + "verify:verify", name="verify", help="Add up every watt of a plan again, from nothing.")
     app.command(explain)

@@ -138,14 +138,15 @@ def signs_of(nodes: Found[Node], leases: Found[Lease], now_s: float) -> LockSign
 def read_webhook(look: ClusterLook, cluster: Cluster, timeout_s: float) -> HookSeen:
     """Ask for the webhook's configuration and replicas, look at its port, and send a pod for a trial."""
     configurations = look.listed(f"{ADMISSION}/mutatingwebhookconfigurations", HookConfiguration)
+    judging = look.listed(f"{ADMISSION}/validatingwebhookconfigurations", HookConfiguration)
     hook = our_hook(HookSeen(configurations))
     probe = try_pod(look, cluster)
     if hook is None:
-        return HookSeen(configurations, probe=probe)
+        return HookSeen(configurations, judging, probe=probe)
     client = hook.client_config
     bundle = read_bundle(client.ca_bundle)
     if client.service is None:
-        return HookSeen(configurations, bundle, _shown(client.url, bundle.pem, timeout_s), probe=probe)
+        return HookSeen(configurations, judging, bundle, _shown(client.url, bundle.pem, timeout_s), probe=probe)
     service = client.service
     root = f"/api/v1/namespaces/{service.namespace}/services/https:{service.name}:{service.port}"
     slices = look.listed(SLICES, EndpointSlice, [("labelSelector", f"kubernetes.io/service-name={service.name}")])
@@ -153,7 +154,7 @@ def read_webhook(look: ClusterLook, cluster: Cluster, timeout_s: float) -> HookS
     shown = _shown(f"https://{name}:{service.port}", bundle.pem, timeout_s)
     # A Service's name is known inside the cluster only: not to be reached from here tells nothing.
     there = shown if shown is not None and not shown.trouble else None
-    return HookSeen(configurations, bundle, there, look.get(f"{root}/proxy/readyz"), slices, probe)
+    return HookSeen(configurations, judging, bundle, there, look.get(f"{root}/proxy/readyz"), slices, probe)
 
 
 def read_others(look: ClusterLook, groups: frozenset[str] | None) -> OthersSeen:

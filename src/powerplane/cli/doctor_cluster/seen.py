@@ -95,7 +95,7 @@ class Hook(Narrow, frozen=True):
 
 
 class HookConfiguration(Narrow, frozen=True):
-    """MutatingWebhookConfiguration."""
+    """MutatingWebhookConfiguration, ValidatingWebhookConfiguration."""
 
     metadata: ObjectMeta
     webhooks: tuple[Hook, ...] | None = None
@@ -241,8 +241,8 @@ class HookSeen:
 
     Parameters
     ----------
-    configurations : Found of HookConfiguration
-        All of them.
+    configurations, judging : Found of HookConfiguration
+        All that change objects, and all that judge them.
     bundle : Bundle or None
         What the API server trusts; None without a configuration.
     shown : Shown or None
@@ -255,6 +255,7 @@ class HookSeen:
     """
 
     configurations: Found[HookConfiguration] = NOTHING
+    judging: Found[HookConfiguration] = NOTHING
     bundle: Bundle | None = None
     shown: Shown | None = None
     proxied: Told | None = None

@@ -17,6 +17,7 @@ POD_HOOK = "pods.powerplane.dev"
 APPLY = "kubectl apply -f deploy/webhook.yaml"
 LONGEST_S = 5
 SLOW_S = 0.5
+JUDGES = ("fit.powerplane.dev", "objects.powerplane.dev", "rollouts.powerplane.dev")
 CONDITIONS = ("not-a-mirror", "not-bound")
 
 
@@ -77,6 +78,7 @@ def _findings(seen: HookSeen, hook: Hook | None, ready: int | None, cluster: Clu
         yield fail("registration", text, f"{APPLY}, and the authority's certificate into caBundle")
     else:
         yield from _shape(hook)
+        yield from _judging(seen, hook)
         yield from _replicas(seen, hook, ready)
     if hook is not None:
         yield from _heartbeat(cluster)
@@ -117,6 +119,28 @@ def _defects(hook: Hook) -> Iterator[str]:
     names = {condition.name for condition in hook.match_conditions or ()}
     if missing := [name for name in CONDITIONS if name not in names]:
         yield f"matchConditions lack {listed(missing)}: it is asked in vain"
+
+
+def _judging(seen: HookSeen, ours: Hook) -> Iterator[Finding]:
+    """Webhooks that judge what is to be stored: they warn, so that nothing breaks without them."""
+    if not seen.judging.seen:
+        yield unseen("judging", "webhooks that judge", seen.judging.told)
+        return
+    there = {hook.name: hook for each in seen.judging.items for hook in each.webhooks or ()}
+    missing = [name for name in JUDGES if name not in there]
+    wrong = [f"{name} is not there" for name in missing]
+    for name in JUDGES:
+        hook = there.get(name)
+        if hook is not None and hook.failure_policy != "Ignore":
+            wrong.append(
+                f"failurePolicy of {name} is {hook.failure_policy}: nothing of the kind is stored while nobody answers"
+            )
+        if hook is not None and hook.client_config.ca_bundle != ours.client_config.ca_bundle:
+            wrong.append(f"caBundle of {name} is not that of {ours.name}")
+    if wrong:
+        yield warn("judging", f"{'; '.join(wrong)}", APPLY)
+    else:
+        yield ok("judging", f"all {len(JUDGES)} that judge pods, our objects and roll-outs are there")
 
 
 def _ready(seen: HookSeen, hook: Hook | None) -> int | None:
