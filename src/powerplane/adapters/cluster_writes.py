@@ -122,6 +122,10 @@ class Writer:
         """Post an object to its collection's path."""
         return self._write("create", Request("POST", path, _query(), body))
 
+    def delete(self, path: str) -> Written:
+        """Delete one object; one that is gone already is refused with 404."""
+        return self._write("delete", Request("DELETE", path))
+
     def patch_status(self, path: str, status: Mapping[str, Any], resource_version: str = "") -> Written:
         """Merge into the status of one object.
 

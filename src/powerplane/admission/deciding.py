@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from powerplane.adapters.strict_json import convert
+from powerplane.admission.claiming import claim_watts
 from powerplane.admission.gating import hold_back
 from powerplane.admission.mutating import give_watts
 from powerplane.admission.planned import draw_to
@@ -72,6 +73,8 @@ def decide(request: Request, table: Table) -> Decision:
         lock = table.lock_of(choice)
         if lock == "Gate":
             mutation = hold_back(request.object, pod.spec, prediction, listed=table.listed)
+        elif lock == "Claims":
+            mutation = claim_watts(request.object, pod.spec, prediction, table.levels)
         else:
             mutation = give_watts(request.object, pod.spec, prediction)
         further = name_scheduler(request.object, choice.scheduler_name)

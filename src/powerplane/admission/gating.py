@@ -47,7 +47,7 @@ def hold_back(pod: Json, spec: PodSpec, prediction: Prediction, *, listed: bool)
     InputError
         For a quantity, or a list of gates, that cannot be read: the API server refuses the pod itself.
     """
-    mutation = give_watts(pod, spec, prediction) if listed else _note_watts(pod, spec, prediction)
+    mutation = give_watts(pod, spec, prediction) if listed else note_watts(pod, spec, prediction)
     if is_critical(spec):
         return mutation
     patch = Patch(pod)
@@ -65,7 +65,8 @@ def noted_watts(annotations: dict[str, str] | None) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0
 
 
-def _note_watts(pod: Json, spec: PodSpec, prediction: Prediction) -> Mutation:
+def note_watts(pod: Json, spec: PodSpec, prediction: Prediction) -> Mutation:
+    """Note what a pod will draw where it cannot be requested; never less than what is noted or requested already."""
     patch = Patch(pod)
     watts = max(prediction.watts, requested_watts(spec), noted_watts(pod["metadata"].get("annotations")))
     patch.put(str(watts), "metadata", "annotations", PREDICTED_ANNOTATION)

@@ -12,6 +12,7 @@ from typing import Any
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.lease import uptime_s
 from powerplane.adapters.watch import Batch, Reflector, Watched, WatchPatience
+from powerplane.admission.claim_levels import LevelBook
 from powerplane.admission.lock_watch import LockWatch, lock_watch
 from powerplane.admission.offering import Offer, offer
 from powerplane.admission.planned import targets_of
@@ -88,6 +89,7 @@ class AdmissionRun:
         self._known = known
         self._rates = RateBook()
         self._ground = GroundBook()
+        self._levels = LevelBook()
         self._locks = locks or lock_watch(access)
         self._offer = Offer("Auto", "")
         self._lock = threading.Lock()
@@ -151,11 +153,16 @@ class AdmissionRun:
             labels = [(each.metadata.name, each.metadata.labels or {}) for each in nodes]
             table = replace(table, ground=self._ground.ground(labels, kept[POWER_DOMAIN.name].values(), policies))
             room, surges = room_watts(kept[POWER_DOMAIN.name].values()), surges_of(kept[DEPLOYMENT].values(), table)
-            self._table = replace(table, room_watts=room, surges=surges)
+            levels = self._levels_over(kept) if table.claims else ()
+            self._table = replace(table, room_watts=room, surges=surges, levels=levels)
             self._until_s = targets.until_s
         except Exception:
             # The table from before serves on; what comes next is tried again.
             LOG.exception("the table could not be made")
+
+    def _levels_over(self, kept: Mapping[str, Mapping[Any, Any]]) -> tuple[str, ...]:
+        nodes = {each.metadata.name: each.metadata.labels or {} for each in kept["Node"].values()}
+        return self._levels.levels(kept[POWER_DOMAIN.name].values(), nodes)
 
     def _offered(self, nodes: Iterable[RatedNode]) -> Lock:
         """What the cluster offers now; told in the log when it changes."""

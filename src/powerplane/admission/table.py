@@ -72,6 +72,8 @@ class Table:
         Watts that Deployments' roll-outs in progress may still bring.
     ground : Ground
         What new objects are held against.
+    levels : tuple of str
+        At which pods claim, where the lock is claims.
     """
 
     namespaces: Mapping[str, Labels] = field(default_factory=dict)
@@ -83,6 +85,7 @@ class Table:
     room_watts: int | None = None
     surges: Mapping[tuple[str, str], int] = field(default_factory=dict)
     ground: Ground = field(default_factory=Ground)
+    levels: tuple[str, ...] = ()
 
     def labels_of(self, namespace: str) -> Labels:
         """Labels of a namespace; of one that is too new to be known, its name alone."""
@@ -102,6 +105,11 @@ class Table:
     def lock_for(self, namespace: str, pod_labels: Labels) -> Lock:
         """What holds budgets for a pod; Auto where that is not known."""
         return self.lock_of(self.choice_for(namespace, pod_labels))
+
+    @property
+    def claims(self) -> bool:
+        """Whether any policy has pods claim."""
+        return any(self.lock_of(reach.choice) == "Claims" for reach in self.reaches)
 
     def lock_of(self, choice: AdmissionChoice | None) -> Lock:
         """What a choice comes to in this cluster."""
