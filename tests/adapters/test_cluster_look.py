@@ -12,7 +12,7 @@ from tests.adapters.api_server import Api, drip, kubeconfig, refuse, send
 from powerplane.adapters.claim_feature import shares_capacity
 from powerplane.adapters.cluster_access import open_cluster
 from powerplane.adapters.cluster_http import Request
-from powerplane.adapters.cluster_look import PAGE, ClusterLook, Found, Told
+from powerplane.adapters.cluster_look import PAGE, ClusterLook, Told
 
 
 class Meta(msgspec.Struct):
@@ -71,7 +71,8 @@ def test_one_object_is_read_or_it_is_said_why_not(api: Api, look: ClusterLook) -
         send(handler, 200, json.dumps({"metadata": {"name": "it"}}).encode()) or True
     )
     assert look.read("/api/v1/pods", Thing).items[0].metadata.name == "it"
-    assert look.read("/api/v1/nothing", Thing) == Found((), look.read("/api/v1/nothing", Thing).told)
+    absent = look.read("/api/v1/nothing", Thing)
+    assert (absent.items, absent.seen) == ((), True)
 
 
 class Trial(ClusterLook):

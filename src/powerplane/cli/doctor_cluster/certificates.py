@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 
 from powerplane.adapters.certificate_look import Certificate
 from powerplane.adapters.lease_look import Lease
+from powerplane.adapters.webhook_lease import WEBHOOK_LEASE
 from powerplane.cli.doctor_cluster.saying import fail, listed, ok, report, unseen, warn
 from powerplane.cli.doctor_cluster.seen import Cluster, HookSeen
-from powerplane.cli.doctor_cluster.webhook import WEBHOOK_LEASE, our_hook
+from powerplane.cli.doctor_cluster.webhook import our_hook
 from powerplane.cli.doctor_section import Finding, SectionReport
 from powerplane.cli.report import words
 from powerplane.cli.top_remarks import span

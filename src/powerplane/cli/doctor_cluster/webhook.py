@@ -132,9 +132,7 @@ def _judging(seen: HookSeen, ours: Hook) -> Iterator[Finding]:
     for name in JUDGES:
         hook = there.get(name)
         if hook is not None and hook.failure_policy != "Ignore":
-            wrong.append(
-                f"failurePolicy of {name} is {hook.failure_policy}: nothing of the kind is stored while nobody answers"
-            )
+            wrong.append(f"failurePolicy of {name} is {hook.failure_policy}: without an answer nothing is stored")
         if hook is not None and hook.client_config.ca_bundle != ours.client_config.ca_bundle:
             wrong.append(f"caBundle of {name} is not that of {ours.name}")
     if wrong:
