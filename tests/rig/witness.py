@@ -36,11 +36,12 @@ class Budget:
 
 @dataclass(slots=True)
 class Breach:
-    """A budget that was broken: after which pod, and by how much."""
+    """A budget that was broken: after which pod, by how much, and when."""
 
     budget: str
     pod: str
     watts: float
+    at_s: float
 
 
 def requested_watts(pod: Mapping[str, Any]) -> float:
@@ -61,6 +62,11 @@ class Witness:
     budgets : list of Budget
     watts_of : callable
         What a pod draws; what it requests where nothing else is said.
+
+    Attributes
+    ----------
+    came_s : dict
+        Pod to the node that it was bound to, and when.
     """
 
     rig: Rig
@@ -71,6 +77,7 @@ class Witness:
     events: int = 0
     bound: dict[str, tuple[str, float]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    came_s: dict[str, tuple[str, float]] = field(default_factory=dict)
     first_s: float = 0.0
     last_s: float = 0.0
 
@@ -153,6 +160,7 @@ class Witness:
         if before is None:
             self.first_s = self.first_s or time.monotonic()
             self.last_s = time.monotonic()
+            self.came_s[pod["metadata"]["name"]] = (node, self.last_s)
             self._judge(node, pod["metadata"]["name"], watts)
 
     def _add(self, node: str, watts: float) -> None:
@@ -163,4 +171,6 @@ class Witness:
     def _judge(self, node: str, name: str, watts: float) -> None:
         for budget, _ in self._above[node]:
             if watts and self._load[budget.name] > budget.watts + 1e-6:
-                self.breaches.append(Breach(budget.name, name, self._load[budget.name] - budget.watts))
+                self.breaches.append(
+                    Breach(budget.name, name, self._load[budget.name] - budget.watts, time.monotonic())
+                )
