@@ -13,7 +13,7 @@ from tests.admission.test_deciding import everywhere, table
 from tests.scheduler_extender.asking import Reply
 
 from powerplane.admission.planned import Targets
-from powerplane.admission.predicting import KnownDemand
+from powerplane.admission.predicting import Bounds, KnownDemand
 from powerplane.admission.scope import reason_to_leave
 from powerplane.admission.table import Table
 from powerplane.models.api.capping_policy import AdmissionChoice
@@ -38,7 +38,8 @@ def world() -> Table:
         )
         for lock in LOCKS
     ]
-    known = {"partition/StatefulSet/db": KnownDemand(33, 44), "gate/Deployment/web": KnownDemand(50, float("inf"))}
+    young = KnownDemand(cores=Bounds(5, float("inf")))
+    known = {"partition/StatefulSet/db": KnownDemand(watts=Bounds(33, 44)), "gate/Deployment/web": young}
     names = {lock.lower(): {"kubernetes.io/metadata.name": lock.lower()} for lock in LOCKS}
     names[IGNORED] = {"powerplane.dev/admission": "ignore"}
     made = table(*policies, everywhere(), known=known, namespaces=names)

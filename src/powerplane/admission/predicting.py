@@ -1,39 +1,54 @@
 """Watts that a new pod will draw, foretold before it has a node.
 
-What its workload's pods drew counts where enough is known of it; else its requests of CPU and accelerators on the node
-type that draws the most for them, so that the number holds wherever the pod comes to run.
+What its workload's pods used counts where enough is known of it, on the node type that draws the most for a core, so
+that the number holds wherever the pod comes to run; else what pods of its class used (same namespace, images and
+requests); else its requests. CPU and accelerators are foretold apart: cards that were never metered count by request.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from fractions import Fraction
+from typing import Literal, NamedTuple
 
 from powerplane.models.errors import InputError
 from powerplane.models.quantities import LARGEST_MW
-from powerplane.models.requests import Amounts
+from powerplane.models.requests import Amounts, whole_units
+from powerplane.models.usage import is_gpu
 
-Source = Literal["history", "requests", "floor"]
+Source = Literal["history", "class", "requests", "floor"]
 
 MW = 1000
 LEAST_WATTS = 1
 """A pod that asks for nothing draws something, and 0 would let it in anywhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class KnownDemand:
-    """What one pod of a workload draws, from its history.
+class Bounds(NamedTuple):
+    """Of one quantity of one pod.
 
     Parameters
     ----------
-    target_watts, upper_watts : float
+    target, upper : float
         The percentile to plan by, and the bound that widens with little data; infinite where nothing is known.
-    cores : float
-        Of CPU, at the percentile to plan by.
     """
 
-    target_watts: float
-    upper_watts: float
-    cores: float = 0.0
+    target: float
+    upper: float
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDemand:
+    """What one pod uses, from history; None where it was never measured.
+
+    Parameters
+    ----------
+    cores : Bounds or None
+        CPU.
+    watts : Bounds or None
+        Of its accelerators.
+    """
+
+    cores: Bounds | None = None
+    watts: Bounds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +84,15 @@ class Predictor:
     rates : Rates
     known : mapping of str to KnownDemand
         By ``namespace/Kind/name``.
+    classes : mapping of str to KnownDemand
+        By ``class_key``.
     """
 
     rates: Rates = Rates()
     known: Mapping[str, KnownDemand] = field(default_factory=dict)
+    classes: Mapping[str, KnownDemand] = field(default_factory=dict)
 
-    def predict(self, owner: str, amounts: Amounts) -> Prediction:
+    def predict(self, owner: str, amounts: Amounts, alike: str = "") -> Prediction:
         """Return a new pod's watts.
 
         Parameters
@@ -83,6 +101,8 @@ class Predictor:
             ``namespace/Kind/name``; any other text is of an unknown workload.
         amounts : mapping of str to Fraction
             Its requests.
+        alike : str, optional
+            Its ``class_key``.
 
         Raises
         ------
@@ -94,23 +114,64 @@ class Predictor:
         A history whose upper bound is not even finite, or that is above what the requests could draw, is young: the
         lower of that bound and the requests' own figure counts then, and never less than the history's target.
         """
-        by_requests = self._by_requests(amounts)
+        cores_mw, devices_mw = self._by_requests(amounts)
+        source: Source = "history"
         known = self.known.get(owner)
         if known is None:
-            watts = -(-by_requests // MW)
-            return Prediction(max(watts, LEAST_WATTS), "requests" if by_requests else "floor")
-        bound = min(known.upper_watts, max(by_requests / MW, known.target_watts))
-        return Prediction(max(_ceil(bound), LEAST_WATTS), "history")
+            source, known = "class", self.classes.get(alike)
+        if known is None:
+            by_requests = cores_mw + devices_mw
+            return Prediction(max(-(-by_requests // MW), LEAST_WATTS), "requests" if by_requests else "floor")
+        cores = _settled(known.cores, self.rates.per_core_mw / MW, cores_mw / MW)
+        watts = cores + _settled(known.watts, 1.0, devices_mw / MW)
+        return Prediction(max(-int(-watts // 1), LEAST_WATTS), source)
 
-    def _by_requests(self, amounts: Amounts) -> int:
-        """Milliwatts, rounded up."""
+    def _by_requests(self, amounts: Amounts) -> tuple[int, int]:
+        """Milliwatts of CPU and of devices, rounded up."""
         # One card may be asked for by several resources, such as its slices and their memory.
         devices = max((amounts.get(each, 0) * mw for each, mw in self.rates.device_mw.items()), default=0)
-        total = -int(-(amounts.get("cpu", 0) * self.rates.per_core_mw + devices) // 1)
-        if total > LARGEST_MW:
+        cores_mw, devices_mw = _up(amounts.get("cpu", 0) * self.rates.per_core_mw), _up(devices)
+        if cores_mw + devices_mw > LARGEST_MW:
             raise InputError("the requests would draw more than any site has", "correct the quantities")
-        return total
+        return cores_mw, devices_mw
 
 
-def _ceil(watts: float) -> int:
-    return -int(-watts // 1)
+def class_key(namespace: str, images: Iterable[str], amounts: Amounts) -> str:
+    """Name the class that a pod without a known workload is held to be of.
+
+    Parameters
+    ----------
+    namespace : str
+    images : iterable of str
+        Of its containers, in their order; tags and digests do not count.
+    amounts : mapping of str to Fraction
+        Its requests: CPU and accelerators count.
+
+    Raises
+    ------
+    InputError
+        For amounts beyond any node.
+    """
+    names = ",".join(_untagged(image) for image in images)
+    asked = {each: amount for each, amount in amounts.items() if each == "cpu" or is_gpu(each)}
+    units = ",".join(f"{each}={whole_units(each, asked[each])}" for each in sorted(asked))
+    return f"{namespace} {names} {units}"
+
+
+def _untagged(image: str) -> str:
+    name = image.partition("@")[0]
+    folder, slash, last = name.rpartition("/")
+    return f"{folder}{slash}{last.partition(':')[0]}"
+
+
+def _settled(known: Bounds | None, watts_each: float, by_requests: float) -> float:
+    """Watts of one part of a pod."""
+    if known is None:
+        return by_requests
+    if not watts_each:
+        return 0.0
+    return min(known.upper * watts_each, max(by_requests, known.target * watts_each))
+
+
+def _up(amount: Fraction | int) -> int:
+    return -int(-amount // 1)

@@ -2,26 +2,17 @@
 
 import time
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
+from powerplane.adapters.telemetry.pod_history import Historian, first_history, pod_rows
 from powerplane.cli.progress import Say
 from powerplane.cli.watts_source import Opened
-from powerplane.models.telemetry.metrics import MEANINGS
-from powerplane.models.telemetry.readings import Meaning, PowerSource, Quantity, SeriesBlock
+from powerplane.models.telemetry.readings import PowerSource, Quantity, SeriesBlock
 
 MOST_VALUES = 10_000_000
 """Values of pods that are read, at the most: the step between them grows with the number of pods."""
 
 LEAST_STEP_S, USUAL_STEP_S = 60.0, 300.0
-
-
-@runtime_checkable
-class Historian(Protocol):
-    """A source that can be asked for values at equal steps."""
-
-    def history(self, meaning: Meaning, start_s: float, end_s: float, step_s: float) -> SeriesBlock:
-        """Ask for one metric."""
-        ...
 
 
 class PodHistories(Protocol):
@@ -82,14 +73,9 @@ class _Live:
         self.step_s = step_s
 
     def blocks(self, quantity: Quantity, sources: Sequence[str]) -> list[SeriesBlock]:
-        for source in sources:
-            rows = [row for row in MEANINGS if row.source == source and row.quantity == quantity and row.pod]
-            for row in rows:
-                self._say(f"reading the history of {row.metric}")
-                block = self._source.history(row, self._end_s - self._history_s, self._end_s, self.step_s)
-                if block.entities:
-                    return [block]
-        return []
+        span = (self._end_s - self._history_s, self._end_s, self.step_s)
+        rows = pod_rows(quantity, sources)
+        return first_history(self._source, rows, span, lambda row: self._say(f"reading the history of {row.metric}"))
 
 
 class _Recorded:

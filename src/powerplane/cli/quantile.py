@@ -4,8 +4,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from powerplane.adapters.telemetry.pod_history import Historian
 from powerplane.cli.options import parse_duration
-from powerplane.cli.pod_histories import Historian, open_histories
+from powerplane.cli.pod_histories import open_histories
 from powerplane.cli.progress import Say
 from powerplane.cli.watts_source import TELEMETRY, Opened
 from powerplane.models.demand.confidence import BoundRules

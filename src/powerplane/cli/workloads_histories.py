@@ -7,11 +7,12 @@ from typing import Literal
 
 import numpy as np
 
+from powerplane.adapters.telemetry.pod_history import Historian
 from powerplane.adapters.telemetry.recorded import RecordedSource
 from powerplane.cli.forecast_histories import read_cores
 from powerplane.cli.forecast_histories import read_history as read_nodes
 from powerplane.cli.measuring import MeasuredState
-from powerplane.cli.pod_histories import Historian, open_histories
+from powerplane.cli.pod_histories import open_histories
 from powerplane.cli.progress import Say
 from powerplane.cli.watts_source import Opened
 from powerplane.cli.workloads_view import Throughput

@@ -18,6 +18,7 @@ Quantity = Literal[
     "pod watts",  # a share that the source attributes; never marginal power
     "node cpu cores",  # CPU in use
     "pod cpu cores",
+    "pod memory bytes",  # the working set
     "gpu utilisation",
     "gpu limit watts",
     "celsius",
