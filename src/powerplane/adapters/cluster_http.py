@@ -137,6 +137,9 @@ def message(body: bytes) -> str:
 
 def reason(error: Exception, timeout_s: float) -> str:
     """Why there was no answer, in words."""
+    if isinstance(error, urllib3.exceptions.NewConnectionError):
+        # urllib3 counts a refused connection as one that took too long.
+        return str(error)
     if isinstance(error, TimeoutError | urllib3.exceptions.TimeoutError):
         return f"no complete answer within {timeout_s:g} s"
     return str(error) or type(error).__name__
