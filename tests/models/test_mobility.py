@@ -36,6 +36,13 @@ def test_a_pod_that_must_stay_says_why(reason, changes):
     assert unmovable_reason(pod(**changes)) == reason
 
 
+def test_a_claim_of_its_watts_lets_a_pod_go_anywhere():
+    watts = {"name": "powerplane-watts", "resourceClaimTemplateName": "powerplane-300w.rack"}
+    assert unmovable_reason(pod(spec={"resourceClaims": [watts]})) == ""
+    gpu = {"name": "gpu", "resourceClaimName": "one"}
+    assert unmovable_reason(pod(spec={"resourceClaims": [watts, gpu]})) == "claims devices"
+
+
 def test_an_empty_directory_in_memory_is_no_local_storage():
     volumes = {"volumes": [{"name": "cache", "emptyDir": {"medium": "Memory"}}]}
     assert unmovable_reason(pod(spec=volumes)) == ""

@@ -63,3 +63,9 @@ def test_a_pod_that_claims_devices_is_let_in_nowhere_for_nothing_is_known_of_the
     claims = {"resourceClaims": [{"name": "gpu", "resourceClaimName": "one"}]}
     (template,) = snapshot_of(pod(spec=claims)).templates
     assert template.volume_selectors == (NOWHERE,)
+
+
+def test_a_pod_that_claims_its_watts_is_let_in_wherever_it_would_be_without():
+    claims = {"resourceClaims": [{"name": "powerplane-watts", "resourceClaimTemplateName": "powerplane-3w.rack"}]}
+    (template,) = snapshot_of(pod(spec=claims)).templates
+    assert template.volume_selectors == ()

@@ -104,3 +104,36 @@ def test_racks_take_what_they_have_and_follow_their_budgets(rig: Rig, figure: An
             f"where it was there; {1000 * raised_s:.0f} ms after a budget rose, "
             f"{1000 * freed_s:.0f} ms after a pod went"
         )
+
+
+STORM = Floor(racks=25, per_rack=20, rows=5, node_w=430, rack_w=3400, row_w=16_000, idle_w=50)
+"""Room for pods: 380 W a node, 2,400 W a rack, 11,000 W a row; the pods below want 300,000 W of 55,000 W."""
+
+SIZES_W = (60, 90, 130, 170, 300)
+
+
+def test_a_storm_of_claims_breaks_no_budget_of_node_rack_or_row(rig: Rig, figure: Any) -> None:
+    lay(rig, STORM)
+    pods = [claiming(f"p{i:04}", SIZES_W[i % len(SIZES_W)], "node.rack.row") for i in range(2000)]
+    with controller(rig) as claims, Witness(rig, STORM.budgets(), noted_watts) as witness:
+        assert wait_for(lambda: len(offered(rig)) == 530, 60, 0.5), claims.told()
+        began = time.monotonic()
+        make_pods(rig, pods)
+        made_s = time.monotonic() - began
+        wanted = 0.97 * 55_000
+        wait_for(lambda: sum(witness.draw(f"row-{row}") for row in range(5)) >= wanted, 150, 0.5)
+        took_s = time.monotonic() - began
+        assert witness.breaches == []
+        share = sum(witness.draw(f"row-{row}") for row in range(5)) / 55_000
+        figure(
+            f"{len(witness.bound)} of 2,000 pods on 500 nodes hold {100 * share:.1f} % of what there is after "
+            f"{took_s:.0f} s ({made_s:.0f} s to create them); {1000 * took_s / max(1, len(witness.bound)):.0f} ms a pod"
+        )
+        assert share > 0.8
+        delete_all(rig)
+
+
+def delete_all(rig: Rig) -> None:
+    """Pods that wait would keep the scheduler busy while the rig is emptied."""
+    rig.api.call("DELETE", POD, {"gracePeriodSeconds": 0, "propagationPolicy": "Background"})
+    assert wait_for(lambda: not rig.api.items(f"{POD}?limit=1"), 60, 0.5)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
+from powerplane.models.requests import POWER_CLAIM
+
 Json = dict[str, Any]
 
 DRIVER: Final = "power.powerplane.dev"
@@ -21,7 +23,7 @@ WATTS: Final = "watts"
 DEVICE: Final = "budget"
 """The one device of each pool."""
 
-POD_CLAIM: Final = "powerplane-watts"
+POD_CLAIM: Final = POWER_CLAIM
 """Under ``spec.resourceClaims`` of a pod; no other claim of a pod may have it."""
 
 LABELS: Final = {"app.kubernetes.io/part-of": "powerplane"}

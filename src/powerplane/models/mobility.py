@@ -1,6 +1,7 @@
 """Why a pod may not be moved: the rules that Kubernetes' own node drains and autoscalers keep to."""
 
 from powerplane.models.objects import OwnerReference, Pod, Volume
+from powerplane.models.requests import claims_devices
 
 MIRROR = "kubernetes.io/config.mirror"
 SAFE_TO_EVICT = "cluster-autoscaler.kubernetes.io/safe-to-evict"
@@ -45,7 +46,7 @@ def unmovable_reason(pod: Pod, *, waits_for_volume: bool = False) -> str:
         return "do-not-disrupt"
     if safe != "true" and any(is_local(volume) for volume in pod.spec.volumes or ()):
         return "local storage"
-    if pod.spec.resource_claims:
+    if claims_devices(pod.spec):
         # Which nodes have such a device, and who holds it, stands in objects that are not read.
         return "claims devices"
     return "waits for its volume" if waits_for_volume else ""

@@ -29,10 +29,18 @@ FIRST_RESOURCES = ("cpu", "memory", "ephemeral-storage", "pods")
 WATTS_RESOURCE = "powerplane.dev/watts"
 """The extended resource: whole watts."""
 
+POWER_CLAIM = "powerplane-watts"
+"""Under ``spec.resourceClaims``: the pod's own watts, claimed from the budgets of whatever node it takes."""
+
 SIDECAR = "Always"
 ONE_POD: Amounts = {"pods": Fraction(1)}
 WHOLE_POD = "(pod)"
 """In the place of a container's name: the pod as a whole."""
+
+
+def claims_devices(spec: PodSpec) -> bool:
+    """Whether a pod claims devices that only some nodes have; its watts it may claim anywhere."""
+    return any(each.get("name") != POWER_CLAIM for each in spec.resource_claims or ())
 
 
 def held_beyond(spec: PodSpec, status: PodStatus) -> tuple[ContainerStatus, ...]:

@@ -20,7 +20,7 @@ from powerplane.models.objects import (
     TopologySpreadConstraint,
 )
 from powerplane.models.owners import OwnerBook
-from powerplane.models.requests import SIDECAR, held_beyond, pod_requests, whole_units
+from powerplane.models.requests import SIDECAR, claims_devices, held_beyond, pod_requests, whole_units
 from powerplane.models.snapshot import PodTemplate
 from powerplane.models.volumes import NOWHERE, PodVolumes, VolumeBook
 
@@ -98,7 +98,7 @@ class TemplateBook:
             tolerations=spec.tolerations or (),
             spread=required_spread(spec),
             host_ports=host_ports(spec),
-            volume_selectors=volumes.selectors + ((NOWHERE,) if spec.resource_claims else ()),
+            volume_selectors=volumes.selectors + ((NOWHERE,) if claims_devices(spec) else ()),
             unmovable=unmovable,
             terminating=pod.metadata.deletion_timestamp is not None,
             exclusive_claims=volumes.exclusive,
