@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from powerplane.adapters.strict_json import convert
 from powerplane.admission.claiming import claim_watts
 from powerplane.admission.gating import hold_back
-from powerplane.admission.mutating import give_watts
+from powerplane.admission.mutating import Json, give_watts
 from powerplane.admission.planned import draw_to
+from powerplane.admission.predicting import class_key
 from powerplane.admission.review import Request, Verdict
 from powerplane.admission.scheduler_name import name_scheduler
 from powerplane.admission.scope import owner_name, reason_to_leave
@@ -69,7 +70,13 @@ def decide(request: Request, table: Table) -> Decision:
     if not pod.spec.containers:
         return Decision(LEFT_ALONE, "unreadable")
     try:
-        prediction = table.predictor.predict(f"{namespace}/{owner_name(pod.metadata)}", pod_requests(pod.spec))
+        owner = f"{namespace}/{owner_name(pod.metadata)}"
+        # Its class is by what it came with: what is filled in is known of its workload.
+        alike = class_key(namespace, _images(request.object), pod_requests(pod.spec))
+        filled = table.filler.fill(request.object, pod, owner) if choice.fill_requests else []
+        if filled:
+            pod = convert(request.object, Pod, "the pod")
+        prediction = table.predictor.predict(owner, pod_requests(pod.spec), alike)
         lock = table.lock_of(choice)
         if lock == "Gate":
             mutation = hold_back(request.object, pod.spec, prediction, listed=table.listed)
@@ -84,9 +91,14 @@ def decide(request: Request, table: Table) -> Decision:
         # The API server refuses such a quantity itself, with a better word for it.
         return Decision(LEFT_ALONE, "unreadable")
     audit = {PREDICTED: str(prediction.watts), RESTS_ON: prediction.source}
-    operations = [*mutation.operations, *further]
+    operations = [*filled, *mutation.operations, *further]
     verdict = Verdict(patch=operations, audit=audit)
     return Decision(verdict, "changed" if operations else "kept", mutation.watts)
+
+
+def _images(pod: Json) -> list[str]:
+    """Images of a pod's containers, whose list has been read already."""
+    return [image if isinstance(image := each.get("image"), str) else "" for each in pod["spec"]["containers"]]
 
 
 def _planned(meta: ObjectMeta, namespace: str, table: Table) -> tuple[str, ...]:

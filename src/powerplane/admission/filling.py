@@ -10,18 +10,20 @@ The LimitRanger runs before webhooks and leaves no request out that a LimitRange
 in here can fall out of one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final
 
 from powerplane.admission.patch import Patch
-from powerplane.models.objects import Container, PodSpec, RawQuantity, ResourceRequirements
+from powerplane.models.errors import InputError
+from powerplane.models.objects import Container, Pod, PodSpec, RawQuantity, ResourceRequirements
 from powerplane.models.quantities import ceil_scaled, parse_quantity
 from powerplane.models.requests import WATTS_RESOURCE, pod_requests
 
 Json = dict[str, Any]
 
+FILLED: Final = ("cpu", "memory")
 MARGIN: Final = Fraction(15, 100)
 LEAST_MCORES: Final = 25
 MIB: Final = 1 << 20
@@ -64,31 +66,30 @@ class Filler:
     managed: frozenset[str] | None = None
     roomiest: Mapping[str, Fraction] = field(default_factory=dict)
 
-    def fill(self, pod: Json, spec: PodSpec, owner: str, annotations: Mapping[str, str] | None) -> list[Json]:
+    def fill(self, obj: Json, pod: Pod, owner: str) -> list[Json]:
         """Fill missing requests in; return the operations.
 
         Parameters
         ----------
-        pod : dict
-            As in the review; changed in place.
-        spec : PodSpec
+        obj : dict
+            The pod as in the review; changed in place.
+        pod : Pod
             The same, decoded.
         owner : str
-        annotations : mapping, optional
-            Of the pod.
+            ``namespace/Kind/name``.
 
         Raises
         ------
         InputError
             For a quantity that cannot be read: the API server refuses the pod itself.
         """
-        patch = Patch(pod)
-        for at, container in enumerate(spec.containers):
+        patch = Patch(obj)
+        for at, container in enumerate(pod.spec.containers):
             _level(patch, at, container.resources or ResourceRequirements())
-        left_alone = self.managed is None or owner in self.managed or VPA_ANNOTATION in (annotations or {})
+        left_alone = self.managed is None or owner in self.managed or VPA_ANNOTATION in (pod.metadata.annotations or {})
         if not left_alone and (known := self.usual.get(owner)):
-            for resource in ("cpu", "memory"):
-                self._from_history(patch, spec, resource, known)
+            for resource in FILLED:
+                self._from_history(patch, pod.spec, resource, known)
         return patch.operations
 
     def _from_history(self, patch: Patch, spec: PodSpec, resource: str, known: Mapping[str, Usual]) -> None:
@@ -106,6 +107,31 @@ class Filler:
             return
         for at, text in found.items():
             patch.put(text, "spec", "containers", at, "resources", "requests", resource)
+
+
+def roomiest(allocatable: Iterable[Mapping[str, RawQuantity]]) -> dict[str, Fraction]:
+    """Return what the roomiest node has of CPU and of memory; each may be another node.
+
+    Parameters
+    ----------
+    allocatable : iterable of mapping of str to quantity
+        Of each node; what cannot be read is passed over.
+    """
+    nodes = list(allocatable)
+    found = {}
+    for resource in FILLED:
+        # Nodes of one type say the same.
+        amounts = [_read(text) for text in {each[resource] for each in nodes if resource in each}]
+        if amounts:
+            found[resource] = max(amounts)
+    return found
+
+
+def _read(text: RawQuantity) -> Fraction:
+    try:
+        return parse_quantity(text)
+    except InputError:
+        return Fraction(0)
 
 
 def _level(patch: Patch, at: int, resources: ResourceRequirements) -> None:

@@ -4,6 +4,7 @@ A round that fails leaves what was known, which grows old; beyond ``TRUSTED_S`` 
 foretold by their requests.
 """
 
+import asyncio
 import logging
 import sys
 import threading
@@ -62,7 +63,7 @@ class HistoryFeed:
         self._latest = NOTHING_KNOWN
         self._read_s: float | None = None
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="history", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="history", daemon=True)
         self.failures = 0
         """Rounds without an answer, from the start."""
         self.error = ""
@@ -78,13 +79,14 @@ class HistoryFeed:
         age_s = self.age_s
         return self._latest if age_s is not None and age_s <= TRUSTED_S else NOTHING_KNOWN
 
-    def start(self) -> None:
-        """Begin. Once only."""
+    async def run(self) -> None:
+        """Read on a thread of its own until cancelled. Once only."""
         self._thread.start()
-
-    def stop(self) -> None:
-        """End, and the process with it; a piece that is being read is not waited for."""
-        self._stopping.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            # A piece that is being read is not waited for: its process ends when this one does.
+            self._stopping.set()
 
     def ask(self) -> bool:
         """Ask once; return whether there is more to read at once."""
@@ -104,7 +106,7 @@ class HistoryFeed:
             self._latest, self._read_s = told.histories, self._clock()
         return told.behind
 
-    def _run(self) -> None:
+    def _work(self) -> None:
         try:
             while not self._stopping.is_set():
                 if not self._asked():

@@ -13,10 +13,12 @@ from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.lease import uptime_s
 from powerplane.adapters.watch import Batch, Reflector, Watched, WatchPatience
 from powerplane.admission.claim_levels import LevelBook
+from powerplane.admission.filling import Filler, roomiest
+from powerplane.admission.history_wire import NOTHING_KNOWN, Histories
 from powerplane.admission.lock_watch import LockWatch, lock_watch
 from powerplane.admission.offering import Offer, offer
 from powerplane.admission.planned import targets_of
-from powerplane.admission.predicting import KnownDemand, Predictor
+from powerplane.admission.predicting import Predictor
 from powerplane.admission.rates import RateBook, RatedNode
 from powerplane.admission.rollouts import Deployment, is_rolling, surges_of
 from powerplane.admission.room import room_watts
@@ -32,7 +34,7 @@ LOG = logging.getLogger(__name__)
 MCORES = 1000
 TICK_S = 0.2
 DEPLOYMENT = "Deployment"
-Known = Callable[[], Mapping[str, KnownDemand]]
+Known = Callable[[], Histories]
 
 
 def everything(_: Any) -> bool:
@@ -73,7 +75,7 @@ class AdmissionRun:
     ----------
     access : ClusterAccess
     known : callable, optional
-        What workloads' pods draw, by ``namespace/Kind/name``.
+        What is known of workloads by history; the same object until there is news.
     patience : WatchPatience, optional
     locks : LockWatch, optional
         What is seen of locks.
@@ -82,11 +84,12 @@ class AdmissionRun:
     def __init__(
         self,
         access: ClusterAccess,
-        known: Known = dict,
+        known: Known = lambda: NOTHING_KNOWN,
         patience: WatchPatience | None = None,
         locks: LockWatch | None = None,
     ) -> None:
         self._known = known
+        self._had = NOTHING_KNOWN
         self._rates = RateBook()
         self._ground = GroundBook()
         self._levels = LevelBook()
@@ -114,6 +117,11 @@ class AdmissionRun:
         """Return the table of the moment; None until every watch has been in step once."""
         return self._table
 
+    @property
+    def fills(self) -> bool:
+        """Whether any policy has requests filled in, as far as is known."""
+        return self._table is not None and self._table.fills
+
     async def run(self) -> None:
         """Keep the table up to date until cancelled."""
         for reflector in self._reflectors:
@@ -123,6 +131,8 @@ class AdmissionRun:
                 if time.time() >= self._until_s:
                     self._dirty.set()
                 if self._locks.is_due and await asyncio.to_thread(self._locks.look):
+                    self._dirty.set()
+                if self._known() is not self._had:
                     self._dirty.set()
                 if self._dirty.is_set() and self._in_step():
                     self._dirty.clear()
@@ -138,6 +148,7 @@ class AdmissionRun:
         return all(each.status.synced or each.watched.kind == DEPLOYMENT for each in self._reflectors)
 
     def _remake(self) -> None:
+        had = self._had = self._known()
         try:
             with self._lock:
                 kept = {kind: dict(shelf.kept) for kind, shelf in self._shelves.items()}
@@ -147,14 +158,15 @@ class AdmissionRun:
             nodes = kept["Node"].values()
             listed = bool(nodes) and all(WATTS_RESOURCE in (each.status.allocatable or {}) for each in nodes)
             targets = targets_of(kept[PLACEMENT_PLAN.name].values(), time.time())
-            predictor = Predictor(rates, self._known())
+            predictor = Predictor(rates, had.workloads, had.classes)
             offered = self._offered(nodes)
             table = Table(namespaces, reaches_of(policies), predictor, offered, listed=listed, targets=targets)
             labels = [(each.metadata.name, each.metadata.labels or {}) for each in nodes]
             table = replace(table, ground=self._ground.ground(labels, kept[POWER_DOMAIN.name].values(), policies))
             room, surges = room_watts(kept[POWER_DOMAIN.name].values()), surges_of(kept[DEPLOYMENT].values(), table)
             levels = self._levels_over(kept) if table.claims else ()
-            self._table = replace(table, room_watts=room, surges=surges, levels=levels)
+            filler = Filler(had.containers, had.managed, roomiest(each.status.allocatable or {} for each in nodes))
+            self._table = replace(table, room_watts=room, surges=surges, levels=levels, filler=filler)
             self._until_s = targets.until_s
         except Exception:
             # The table from before serves on; what comes next is tried again.

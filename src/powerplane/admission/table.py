@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from powerplane.admission.filling import Filler
 from powerplane.admission.planned import Targets
 from powerplane.admission.predicting import Predictor
 from powerplane.admission.validating_ground import Ground
@@ -74,6 +75,8 @@ class Table:
         What new objects are held against.
     levels : tuple of str
         At which pods claim, where the lock is claims.
+    filler : Filler
+        What missing requests are filled from.
     """
 
     namespaces: Mapping[str, Labels] = field(default_factory=dict)
@@ -86,6 +89,7 @@ class Table:
     surges: Mapping[tuple[str, str], int] = field(default_factory=dict)
     ground: Ground = field(default_factory=Ground)
     levels: tuple[str, ...] = ()
+    filler: Filler = field(default_factory=Filler)
 
     def labels_of(self, namespace: str) -> Labels:
         """Labels of a namespace; of one that is too new to be known, its name alone."""
@@ -110,6 +114,11 @@ class Table:
     def claims(self) -> bool:
         """Whether any policy has pods claim."""
         return any(self.lock_of(reach.choice) == "Claims" for reach in self.reaches)
+
+    @property
+    def fills(self) -> bool:
+        """Whether any policy has requests filled in."""
+        return any(reach.choice.fill_requests for reach in self.reaches)
 
     def lock_of(self, choice: AdmissionChoice | None) -> Lock:
         """What a choice comes to in this cluster."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from powerplane.adapters.lease import uptime_s
 from powerplane.adapters.prometheus import NodeWatts, WattsQuery
 from powerplane.adapters.sample_feed import SampleFeed, Source
 from powerplane.adapters.telemetry.round_process import RoundProcess
 from powerplane.adapters.telemetry.round_wire import Opening
+from powerplane.admission.history_wire import Opening as HistoryOpening
 from powerplane.cli.watts_source import WattsFrom, certificate_file, check_url, request_headers
 from powerplane.models.errors import UsageError
 
@@ -53,6 +55,21 @@ def measured_feed(watts: WattsFrom, query: OwnQuery, nodes: Figures) -> SampleFe
             raise UsageError("options for measured watts are given, and no Prometheus", "give --prometheus URL as well")
         return None
     return SampleFeed(_source(watts, query, nodes), clock=uptime_s)
+
+
+def history_opening(watts: WattsFrom, kubeconfig: Path | None, context: str | None) -> HistoryOpening | None:
+    """What the history of pods is read from; None without a Prometheus.
+
+    Raises
+    ------
+    UsageError, InputError
+        For options that cannot be used.
+    """
+    if watts.prometheus is None:
+        return None
+    url, headers = check_url(watts.prometheus), dict(request_headers(watts))
+    config = str(kubeconfig) if kubeconfig is not None else None
+    return HistoryOpening(url, headers, certificate_file(watts), config, context)
 
 
 def _source(watts: WattsFrom, query: OwnQuery, nodes: Figures) -> Source:

@@ -17,7 +17,7 @@ from powerplane.admission.lock_watch import lock_watch
 from powerplane.admission.metrics import AdmissionMetrics
 from powerplane.admission.release_run import ReleaseSettings
 from powerplane.cli.exit_codes import OK
-from powerplane.cli.measured_feed import OwnQuery, measured_feed
+from powerplane.cli.measured_feed import OwnQuery, history_opening, measured_feed
 from powerplane.cli.options import Context, Kubeconfig, parse_duration
 from powerplane.cli.output import warn
 from powerplane.cli.serve_certificates import NO_OPTIONS, Certificates
@@ -162,7 +162,9 @@ def serve(
         serve_answers(run.state, listening, metrics, background)
         return OK
     locks = lock_watch(access, run.asked_ago_s, namespace)
-    webhook = make_webhook(access, webhook_settings, AdmissionMetrics(metrics.registry), locks, certificate_settings)
+    history = history_opening(measured, kubeconfig, context)
+    answered = AdmissionMetrics(metrics.registry)
+    webhook = make_webhook(access, webhook_settings, answered, locks, certificate_settings, history=history)
     serve_answers(run.state, listening, metrics, [*background, *webhook.background], [webhook.listen])
     return OK
 

@@ -15,6 +15,8 @@ from powerplane.adapters.serving.server import Background
 from powerplane.adapters.serving.tls import RotatingTls, TlsFiles
 from powerplane.admission.app import LIMITS, AdmissionApp
 from powerplane.admission.certificates.run import CertificateRun, CertificateSettings
+from powerplane.admission.history_feed import HistoryFeed, HistoryMetrics
+from powerplane.admission.history_wire import NOTHING_KNOWN, Opening
 from powerplane.admission.lock_watch import LockWatch
 from powerplane.admission.metrics import AdmissionMetrics
 from powerplane.admission.release_run import ReleaseRun, ReleaseSettings
@@ -100,6 +102,8 @@ def make_webhook(
     metrics: AdmissionMetrics,
     locks: LockWatch,
     certificates: CertificateSettings,
+    *,
+    history: Opening | None = None,
 ) -> Webhook:
     """Put a webhook together; nothing is asked or listened on yet.
 
@@ -108,13 +112,18 @@ def make_webhook(
     InputError
         For a certificate in files that cannot be used.
     """
-    run = AdmissionRun(access, locks=locks)
+    feed = HistoryFeed(history, lambda: run.fills) if history is not None else None
+    run = AdmissionRun(access, feed.histories if feed else lambda: NOTHING_KNOWN, locks=locks)
     kept = CertificateRun(access, certificates, metrics.registry, lambda: run.table() is not None)
     if isinstance(settings.tls, TlsFiles):
         kept.tls = RotatingTls(settings.tls, judge=kept.judge)
     settings = replace(settings, tls=kept.tls)
     app = AdmissionApp(run.table, metrics, certified=kept.ready)
-    return Webhook(lambda: Listener(app, settings, metrics, app.at_once), (run.run, kept.run))
+    background: tuple[Background, ...] = (run.run, kept.run)
+    if feed is not None:
+        metrics.registry.register(HistoryMetrics(feed))
+        background = (*background, feed.run)
+    return Webhook(lambda: Listener(app, settings, metrics, app.at_once), background)
 
 
 async def run_releaser(access: ClusterAccess, settings: ReleaseSettings, registry: CollectorRegistry) -> None:
