@@ -12,7 +12,7 @@ from powerplane.admission.certificates.keys import FIELDS
 from powerplane.admission.certificates.run import LEASE as CERTIFICATES_LEASE
 from powerplane.admission.certificates.run import SECRET
 from powerplane.admission.gate_facts import GRANTED_ANNOTATION
-from powerplane.admission.gating import GATE, PREDICTED_ANNOTATION
+from powerplane.admission.gating import GATE
 from powerplane.admission.lock_watch import CLAIMS_LEASE
 from powerplane.admission.planned import PLANNED_ANNOTATION
 from powerplane.admission.release_run import LEASE as GATES_LEASE
@@ -20,6 +20,7 @@ from powerplane.admission.scope import ADMISSION_LABEL
 from powerplane.cli.serve_certificates import SERVICE
 from powerplane.models.api.kinds import KINDS
 from powerplane.models.mobility import DO_NOT_DISRUPT
+from powerplane.models.pod_watts import PREDICTED_ANNOTATION
 from powerplane.node_watts.facts import CLOSED_TAINT
 from powerplane.node_watts.run import LEASE
 from powerplane.scheduler_extender.run import HEADROOM_ANNOTATION, RunSettings

@@ -7,10 +7,10 @@ from tests.admission.applying import apply, container, pod, review
 from tests.admission.test_deciding import everywhere, table
 
 from powerplane.admission.deciding import decide
-from powerplane.models.pod_watts import PREDICTED_ANNOTATION
 from powerplane.admission.review import read_review
 from powerplane.admission.table import reaches_of
 from powerplane.models.api.capping_policy import AdmissionChoice
+from powerplane.models.pod_watts import PREDICTED_ANNOTATION
 from powerplane.models.requests import WATTS_RESOURCE
 
 LEVELS = ("rack", "row")

@@ -11,6 +11,7 @@ from powerplane.adapters.watch import Batch
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.api.tree import read_tree
 from powerplane.models.drift import Sample
+from powerplane.models.pod_watts import WattsNote
 from powerplane.node_watts.books import Books
 from powerplane.node_watts.facts import CLOSED_TAINT, SeenNode, SeenNodeStatus, SeenPod, SeenPodSpec, node_fact
 from powerplane.node_watts.lie import EXPECTED, lie_of
@@ -133,6 +134,36 @@ def test_a_pod_that_came_without_watts_lowers_what_its_node_and_rack_may_list_by
     after = look(filled(nodes, [seen_pod("late", node="b", cpu="2")]), domains).seen
     assert (before.cap.tolist(), after.cap.tolist()) == ([160, 160], [160, 110])
     assert (before.rows.limit.tolist(), after.rows.limit.tolist()) == ([800], [750])
+
+
+def noting(pod, watts):
+    return msgspec.structs.replace(
+        pod, metadata=msgspec.structs.replace(pod.metadata, annotations=WattsNote(str(watts)))
+    )
+
+
+def test_watts_that_a_pod_notes_beyond_its_request_are_taken_off_what_its_node_and_rack_may_list():
+    told = []
+    nodes, domains = [seen_node("a", 100), seen_node("b", 60)], [rack(idle="100W", peak="300W", budget="260W")]
+    books = filled(nodes, [seen_pod("given", 50, "a"), noting(seen_pod("more", 30, "a"), 45)])
+    first = look(books, domains)
+    assert first.seen.bound.tolist() == [80, 0]
+    assert (first.seen.cap.tolist(), first.seen.rows.limit.tolist()) == ([145, 160], [785])
+    books._tell = lambda: told.append(1)
+    books.pods.sink(Batch(False, (("ADDED", noting(seen_pod("noted", node="b"), 70)),)))
+    assert told, "its node's number has to fall at once"
+    second = look(books, domains)
+    assert second.seen.bound.tolist() == [80, 0]
+    assert (second.seen.cap.tolist(), second.seen.rows.limit.tolist()) == ([145, 90], [715])
+    assert (second.unstated_pods, sum(second.without_watts.values())) == (0, 0)
+    books.pods.sink(Batch(False, (("DELETED", noting(seen_pod("noted", node="b"), 70)),)))
+    assert look(books, domains).seen.cap.tolist() == [145, 160]
+
+
+def test_a_note_of_less_than_the_request_lowers_nothing():
+    books = filled([seen_node("a", 100)], [noting(seen_pod("given", 50, "a"), 5)])
+    assert look(books, [rack(names=("a",))]).seen.rows.limit.tolist() == [1000]
+    assert look(books).seen.bound.tolist() == [50]
 
 
 def test_a_pod_of_cards_without_watts_counts_by_its_cards_until_it_goes():

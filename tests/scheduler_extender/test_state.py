@@ -5,10 +5,11 @@ import pytest
 from tests.scheduler_extender.small import W, ask, fact, offered, topology, tree, waiting
 from tests.scheduler_extender.small_state import NAMES, RACKS, state_of
 
+from powerplane.models.pod_watts import PREDICTED_ANNOTATION
 from powerplane.models.power_tree import NodeFigures, compile_tree
 from powerplane.models.requests import WATTS_RESOURCE
 from powerplane.scheduler_extender.choosing import AMPLE, CROWD
-from powerplane.scheduler_extender.facts import UNREADABLE_MW
+from powerplane.scheduler_extender.facts import UNREADABLE_MW, SeenPod, pod_fact
 from powerplane.scheduler_extender.rules import HoldRules
 from powerplane.scheduler_extender.trust import TrustRules
 from powerplane.scheduler_extender.wire import BindArgs, PreemptArgs, Victims
@@ -18,6 +19,34 @@ def test_a_pod_without_watts_passes_everywhere(clock):
     state = state_of(tree(RACKS), clock)
     assert state.filter(ask(waiting("p", None), NAMES)).names is None
     assert state.ledger.holds == {}
+
+
+def seen(uid, node="", watts=None, noted=None):
+    """A pod as the watch's JSON brings it."""
+    requests = {} if watts is None else {WATTS_RESOURCE: str(watts)}
+    annotations = {"a": "b"} | ({} if noted is None else {PREDICTED_ANNOTATION: str(noted)})
+    body = {
+        "metadata": {"name": uid, "namespace": "default", "uid": uid, "annotations": annotations},
+        "spec": {"nodeName": node, "containers": [{"resources": {"requests": requests}}]},
+    }
+    return pod_fact(msgspec.json.decode(msgspec.json.encode(body), type=SeenPod))
+
+
+def test_watts_that_are_noted_on_a_pod_hold_and_count_like_requested_ones(clock):
+    state = state_of(tree(RACKS, rack_w=500), clock)
+    answer = state.filter(ask(waiting("p", None, annotations={PREDICTED_ANNOTATION: "100"}), NAMES))
+    assert answer.names is not None
+    assert state.ledger.holds["p"].mw.tolist() == [100 * W] * len(answer.names)
+    state.see_pod(seen("p", "a", noted=100))
+    assert state.ledger.used_mw.tolist() == [100 * W, 0, 0, 0]
+    assert (state.ledger.silent_pods, sum(state.ledger.without_watts.values())) == (0, 0)
+
+
+def test_of_a_pods_note_and_request_the_larger_counts(clock):
+    state = state_of(tree(RACKS), clock)
+    for uid, watts, noted in (("low", 100, 5), ("high", 100, 150), ("garbage", 100, "a lot")):
+        state.see_pod(seen(uid, "b", watts, noted))
+    assert state.ledger.used_mw.tolist() == [0, 350 * W, 0, 0]
 
 
 def test_with_ample_room_every_node_is_offered(clock):

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from powerplane.adapters.watch import Batch
-from powerplane.admission.gating import noted_watts
 from powerplane.models.alerts.draws import NodeDraw, Rows, rows_of
 from powerplane.models.alerts.evaluating import View
 from powerplane.models.alerts.pods import SeenPod
@@ -17,8 +16,9 @@ from powerplane.models.errors import InputError
 from powerplane.models.incidence import PowerIncidence, compile_incidence
 from powerplane.models.mobility import MIRROR, controller_of
 from powerplane.models.objects import Narrow, Node, ObjectMeta, PodSpec, PodStatus
+from powerplane.models.pod_watts import noted_watts, requested_watts
 from powerplane.models.quantities import LARGEST, MILLI, parse_quantity
-from powerplane.models.requests import WATTS_RESOURCE, pod_requests, whole_units
+from powerplane.models.requests import pod_requests, whole_units
 
 SHELVES = ("nodes", "pods", "namespaces", "domains", "policies", "own")
 
@@ -174,8 +174,7 @@ def kept_pod(pod: WatchedPod) -> PodKept | None:
     if not spec.node_name or pod.status.phase in ("Succeeded", "Failed"):
         return None
     try:
-        amounts = pod_requests(spec)
-        requested = whole_units(WATTS_RESOURCE, amounts[WATTS_RESOURCE]) if WATTS_RESOURCE in amounts else 0
+        amounts, requested = pod_requests(spec), requested_watts(spec)
         mcores = whole_units("cpu", amounts["cpu"]) if "cpu" in amounts else 0
     except InputError:
         requested = mcores = 0

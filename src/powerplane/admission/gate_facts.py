@@ -5,12 +5,13 @@ from typing import Final
 
 import msgspec
 
-from powerplane.admission.gating import GATE, noted_watts
+from powerplane.admission.gating import GATE
 from powerplane.admission.planned import planned_nodes
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Affinity, Narrow, Node, ObjectMeta, PodSpec, PodStatus, RawQuantity, Toleration
+from powerplane.models.pod_watts import stated_watts
 from powerplane.models.quantities import LARGEST, MILLI, parse_quantity
-from powerplane.models.requests import WATTS_RESOURCE, Amounts, pod_requests, whole_units
+from powerplane.models.requests import Amounts, pod_requests, whole_units
 from powerplane.models.timestamps import parse_seconds
 
 GRANTED_ANNOTATION: Final = "powerplane.dev/granted"
@@ -184,7 +185,7 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
         node=spec.node_name,
         priority=spec.priority or 0,
         created_s=_seconds(meta.creation_timestamp),
-        draw=_draw(amounts, noted_watts(meta.annotations)),
+        draw=_draw(amounts, stated_watts(amounts, meta.annotations)),
         requests=tuple(whole_units(each, amounts[each]) if each in amounts else 0 for each in ROOM),
         gate=gate,
         other_gates=len(gates) - (gate >= 0),
@@ -212,10 +213,9 @@ def _amounts(spec: PodSpec) -> Amounts:
         return {}
 
 
-def _draw(amounts: Amounts, noted: int) -> Draw:
-    requested = whole_units(WATTS_RESOURCE, amounts[WATTS_RESOURCE]) if WATTS_RESOURCE in amounts else 0
-    if requested or noted or WATTS_RESOURCE in amounts:
-        return Draw(max(requested, noted) * MILLI)
+def _draw(amounts: Amounts, stated: int | None) -> Draw:
+    if stated is not None:
+        return Draw(stated * MILLI)
     return Draw(None, whole_units("cpu", amounts["cpu"]) if "cpu" in amounts else 0)
 
 

@@ -7,18 +7,16 @@ annotation then.
 
 from typing import Any, Final
 
-from powerplane.admission.mutating import Mutation, give_watts, requested_watts
+from powerplane.admission.mutating import Mutation, give_watts
 from powerplane.admission.patch import Patch
 from powerplane.admission.predicting import Prediction
 from powerplane.models.errors import InputError
 from powerplane.models.objects import PodSpec
+from powerplane.models.pod_watts import PREDICTED_ANNOTATION, noted_watts, requested_watts
 
 Json = dict[str, Any]
 
 GATE: Final = "powerplane.dev/power"
-PREDICTED_ANNOTATION: Final = "powerplane.dev/predicted-watts"
-"""Set on new pods by the webhook alone: whole watts."""
-
 CRITICAL_CLASSES = ("system-cluster-critical", "system-node-critical")
 CRITICAL_PRIORITY = 2_000_000_000
 """From here on priorities are the system's (kubernetes/pkg/apis/scheduling: HighestUserDefinablePriority + 1e9)."""
@@ -57,12 +55,6 @@ def hold_back(pod: Json, spec: PodSpec, prediction: Prediction, *, listed: bool)
     if {"name": GATE} not in gates:
         patch.append({"name": GATE}, "spec", "schedulingGates")
     return Mutation([*mutation.operations, *patch.operations], mutation.watts)
-
-
-def noted_watts(annotations: dict[str, str] | None) -> int:
-    """Watts by the annotation; 0 where there is none that can be read."""
-    text = (annotations or {}).get(PREDICTED_ANNOTATION, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0
 
 
 def note_watts(pod: Json, spec: PodSpec, prediction: Prediction) -> Mutation:

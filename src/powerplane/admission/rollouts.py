@@ -10,11 +10,11 @@ from typing import Final
 
 from powerplane.adapters.strict_json import convert
 from powerplane.admission.deciding import Decision
-from powerplane.admission.mutating import requested_watts
 from powerplane.admission.review import Request, Verdict
 from powerplane.admission.table import Table
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Narrow, ObjectMeta, PodSpec
+from powerplane.models.pod_watts import requested_watts
 from powerplane.models.requests import pod_requests
 
 DEFAULT_SURGE: Final = "25%"

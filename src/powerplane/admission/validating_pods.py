@@ -6,14 +6,14 @@ as its policy wants. The pod is looked at as it will be stored, after every muta
 
 from powerplane.adapters.strict_json import convert
 from powerplane.admission.deciding import LEFT_ALONE, Decision
-from powerplane.admission.gating import is_critical, noted_watts
-from powerplane.admission.mutating import requested_watts
+from powerplane.admission.gating import is_critical
 from powerplane.admission.review import LONGEST_WARNING, Request, Verdict
 from powerplane.admission.scope import owner_name, reason_to_leave
 from powerplane.admission.table import Table
 from powerplane.admission.validating_ground import Place
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Pod
+from powerplane.models.pod_watts import noted_watts, requested_watts
 from powerplane.models.requests import pod_requests
 
 NEXT_STEP = "request fewer watts, raise that budget, or let the policy's spec.admission.unfit be Warn"

@@ -78,11 +78,12 @@ UNKNOWN = NodeFact(
 
 @dataclass(slots=True)
 class NodeSums:
-    """What pods hold on one node: watts and ``ROOM`` of the bound and of the nominated, and who states no watts."""
+    """What pods hold on one node: watts and ``ROOM`` of the bound and of the nominated, and who requests no watts."""
 
     watts: int = 0
     nominated_watts: int = 0
     leaving_watts: int = 0
+    noted_watts: int = 0
     cpu: int = 0
     memory: int = 0
     pods: int = 0
@@ -99,15 +100,16 @@ class NodeSums:
         self.pods += sign * pods
         if not pod.node:
             self.nominated_watts += sign * (pod.watts or 0)
-        elif pod.watts is None:
+        elif pod.silent:
             self.unstated_cpu += sign * cpu
             self.unstated_pods += sign
             if pod.devices:
                 count = self.unstated_devices.pop(pod.devices, 0) + sign
                 self.unstated_devices |= {pod.devices: count} if count else {}
         else:
-            self.watts += sign * pod.watts
-            self.leaving_watts += sign * pod.watts * pod.leaving
+            self.watts += sign * (pod.watts or 0)
+            self.leaving_watts += sign * (pod.watts or 0) * pod.leaving
+            self.noted_watts += sign * pod.noted
 
 
 class Books:
@@ -174,7 +176,7 @@ class Books:
             self.refused.pop(before.uid, None)
         if now is not None and now.refused:
             self.refused[now.uid] = now
-        if now is not None and (now.refused or (now.without_watts and not (before and before.without_watts))):
+        if now is not None and (now.refused or (now.takes_base and not (before and before.takes_base))):
             self._tell()
 
 

@@ -10,6 +10,7 @@ from powerplane.adapters.node_rates import Devices, asked_devices
 from powerplane.models.errors import InputError
 from powerplane.models.mobility import is_its_nodes_own
 from powerplane.models.objects import Affinity, Narrow, OwnerReference, PodSpec, RawQuantity, Toleration
+from powerplane.models.pod_watts import WattsNote, stated_watts
 from powerplane.models.quantities import LARGEST, MILLI, parse_quantity
 from powerplane.models.requests import WATTS_RESOURCE, Amounts, pod_requests, whole_units
 from powerplane.models.usage import is_gpu
@@ -35,6 +36,7 @@ class SeenMeta(Narrow, frozen=True):
     labels: dict[str, str] | None = None
     deletion_timestamp: str | None = None
     owner_references: tuple[OwnerReference, ...] | None = None
+    annotations: WattsNote | None = None
 
 
 class SeenNodeSpec(Narrow, frozen=True):
@@ -170,7 +172,9 @@ class PodFact:
     own : bool
         Its node's own: of a DaemonSet, or a static pod.
     devices : tuple of (str, int)
-        Accelerators that it requests, where it requests no watts.
+        Accelerators that it requests, where it states no watts.
+    noted : int
+        Watts that an annotation states beyond its request: no scheduler counts them, so they are its node's base.
     """
 
     uid: str
@@ -186,11 +190,22 @@ class PodFact:
     wish: Wish | None
     own: bool
     devices: Devices
+    noted: int
+
+    @property
+    def silent(self) -> bool:
+        """Whether it states no watts at all."""
+        return self.watts is None and not self.noted
 
     @property
     def without_watts(self) -> bool:
         """Whether it runs without watts that it should have been given."""
-        return bool(self.node) and self.watts is None and not self.own
+        return bool(self.node) and self.silent and not self.own
+
+    @property
+    def takes_base(self) -> bool:
+        """Whether it runs on watts that its node's number has to make room for."""
+        return self.without_watts or bool(self.node and self.noted)
 
 
 def node_fact(node: SeenNode) -> NodeFact:
@@ -216,6 +231,7 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
         return None
     amounts = _amounts(spec)
     watts = whole_units(WATTS_RESOURCE, amounts[WATTS_RESOURCE]) if WATTS_RESOURCE in amounts else None
+    stated = stated_watts(amounts, meta.annotations)
     requests = tuple(whole_units(resource, amounts[resource]) if resource in amounts else 0 for resource in ROOM)
     free = not spec.node_name and not spec.scheduling_gates and meta.deletion_timestamp is None
     refused = bool(free and watts and any(_refuses(each) for each in status.conditions or ()))
@@ -232,7 +248,8 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
         refused=refused,
         wish=_wish(spec, (watts or 0, *requests)) if refused else None,
         own=is_its_nodes_own(meta.owner_references),
-        devices=asked_devices(amounts) if watts is None else (),
+        devices=asked_devices(amounts) if stated is None else (),
+        noted=(stated or 0) - (watts or 0),
     )
 
 

@@ -36,7 +36,7 @@ class Look:
     base_mw : int64 array, shape (N,)
         What each node draws that is no pod's request.
     unstated_pods : int
-        Bound pods that request no watts; they count as their nodes' base.
+        Bound pods that state no watts; they count as their nodes' base.
     without_watts : mapping of namespace to int
         Those of them that are not their node's own, and should have been given watts.
     """
@@ -84,11 +84,12 @@ class Viewer:
                 for s in sums
             ]
             devices = [dict(each.unstated_devices) for each in sums]
+            noted = [each.noted_watts for each in sums]
             waiting = list(self.books.waiting())
             without_watts = dict(self.books.without_watts)
         table = np.array(columns, dtype=np.int64).reshape(len(nodes), 8)
         allowances = [lie.reading.allowances.get(name, NodeAllowance()) for name in lie.names]
-        base = self._base(nodes, allowances, table, devices, samples=samples, now_s=now_s)
+        base = self._base(nodes, allowances, table, devices, noted, samples=samples, now_s=now_s)
         listed = np.array([node.allocatable or 0 for node in nodes], dtype=np.int64)
         # Pods that are nominated, beside those that stay: what the node lacks for them.
         short = table[:, 0] - table[:, 7] + table[:, 1] - np.maximum(listed, table[:, 0])
@@ -131,15 +132,16 @@ class Viewer:
         allowances: list[NodeAllowance],
         table: Ints,
         devices: list[dict[Devices, int]],
+        noted: list[int],
         *,
         samples: Mapping[str, Sample],
         now_s: float,
     ) -> Ints:
-        """Idle watts, pods that state none by what they request of CPU and accelerators, and drift."""
+        """Idle watts, what pods state in notes alone, those that state none by what they request, and drift."""
         base = np.zeros(len(nodes), dtype=np.int64)
         drifts: dict[str, Drift] = {}
         for i, (node, known) in enumerate(zip(nodes, allowances, strict=True)):
-            stated = known.idle_mw + _unstated_mw(node, known, int(table[i, 5]), devices[i])
+            stated = known.idle_mw + noted[i] * MW + _unstated_mw(node, known, int(table[i, 5]), devices[i])
             drift, bound = self.drifts.get(node.name), int(table[i, 0]) * MW
             sample = samples.get(node.name)
             if drift is not None or sample is not None:

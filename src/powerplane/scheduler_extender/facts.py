@@ -1,5 +1,6 @@
 """What the extender keeps of a pod and of a node: a few numbers, taken from the watch and let go of the rest."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from sys import intern
 
@@ -7,6 +8,7 @@ from powerplane.adapters.node_rates import Devices, asked_devices
 from powerplane.models.errors import InputError
 from powerplane.models.mobility import is_its_nodes_own
 from powerplane.models.objects import Container, Narrow, OwnerReference, PodSpec, RawQuantity, ResourceRequirements
+from powerplane.models.pod_watts import WattsNote, larger_watts, noted_watts, stated_watts
 from powerplane.models.quantities import parse_quantity
 from powerplane.models.requests import WATTS_RESOURCE, pod_requests, whole_units
 from powerplane.models.usage import is_gpu
@@ -19,7 +21,7 @@ UNREADABLE_MW = 10**10
 
 
 class SlimMeta(Narrow, frozen=True):
-    """Who an object is, without labels and annotations."""
+    """Who an object is, without labels, and of its annotations the watts alone."""
 
     name: str = ""
     namespace: str = ""
@@ -27,6 +29,7 @@ class SlimMeta(Narrow, frozen=True):
     resource_version: str = ""
     deletion_timestamp: str | None = None
     owner_references: tuple[OwnerReference, ...] | None = None
+    annotations: WattsNote | None = None
 
 
 class PodCondition(Narrow, frozen=True):
@@ -92,7 +95,7 @@ class Demand:
     Parameters
     ----------
     stated_mw : int or None
-        Its request of watts; None where it states none.
+        Its request of watts, or what an annotation says where that is more; None where it states none.
     mcores : int
         Its request of CPU, by which it is estimated where it states no watts.
     devices : tuple of (str, int)
@@ -166,7 +169,7 @@ def pod_fact(pod: SeenPod) -> PodFact:
         name=meta.name,
         node=intern(spec.node_name),
         nominated=status.nominated_node_name,
-        demand=demand_of(spec),
+        demand=demand_of(spec, meta.annotations),
         priority=spec.priority or 0,
         finished=status.phase in FINISHED,
         leaving=meta.deletion_timestamp is not None,
@@ -190,16 +193,17 @@ def node_fact(node: SeenNode) -> NodeFact:
     return NodeFact(node.metadata.name, labels, mcores, devices)
 
 
-def demand_of(spec: PodSpec | SlimPodSpec) -> Demand:
-    """What a pod's requests say of its draw; garbage counts as more than any node may draw."""
-    stated = _plain_watts(spec)
-    if stated is not None:
-        return Demand(stated * MW)
+def demand_of(spec: PodSpec | SlimPodSpec, annotations: Mapping[str, str] | WattsNote | None) -> Demand:
+    """What a pod's requests and annotation say of its draw; garbage counts as more than any node may draw."""
+    plain = _plain_watts(spec)
     try:
+        if plain is not None:
+            return Demand((larger_watts(plain, noted_watts(annotations)) or 0) * MW)
         amounts = pod_requests(_as_spec(spec))
-        watts = whole_units(WATTS_RESOURCE, amounts[WATTS_RESOURCE]) * MW if WATTS_RESOURCE in amounts else None
-        devices = asked_devices(amounts) if watts is None else ()
-        return Demand(watts, whole_units("cpu", amounts["cpu"]) if "cpu" in amounts else 0, devices)
+        watts = stated_watts(amounts, annotations)
+        if watts is not None:
+            return Demand(watts * MW)
+        return Demand(None, whole_units("cpu", amounts["cpu"]) if "cpu" in amounts else 0, asked_devices(amounts))
     except InputError:
         return Demand(UNREADABLE_MW)
 

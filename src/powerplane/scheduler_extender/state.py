@@ -220,7 +220,7 @@ class ExtenderState:
         if not self.tree_holds:
             return FilterAnswer(error=BROKEN_TREE)
         pod = args.pod
-        demand = demand_of(pod.spec)
+        demand = demand_of(pod.spec, pod.metadata.annotations)
         self._let_go(pod.metadata.uid)
         demand_mw = self.ledger.demand_mw(demand)
         if not demand_mw.any():
@@ -321,7 +321,7 @@ class ExtenderState:
 
     def prioritize(self, args: FilterArgs) -> bytes:
         """Score the nodes, 0 to 10."""
-        demand_mw = self.ledger.demand_mw(demand_of(args.pod.spec))
+        demand_mw = self.ledger.demand_mw(demand_of(args.pod.spec, args.pod.metadata.annotations))
         columns = self._columns(args)
         known = columns[columns >= 0]
         return self._sheet.render(columns, scores(self.ledger, known, demand_mw[known]), args.node_names)
@@ -329,7 +329,7 @@ class ExtenderState:
     def preempt(self, args: PreemptArgs) -> PreemptAnswer:
         """Say which proposals make room."""
         self._let_go(args.pod.metadata.uid)
-        demand_mw = self.ledger.demand_mw(demand_of(args.pod.spec))
+        demand_mw = self.ledger.demand_mw(demand_of(args.pod.spec, args.pod.metadata.annotations))
         worst = int(demand_mw.max(initial=0))
         return preempt(self.ledger, worst, args.pod.spec.priority or 0, args.victims)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from powerplane.admission.gating import GATE, noted_watts
+from powerplane.admission.gating import GATE
 from powerplane.admission.offering import Offer, offer
 from powerplane.admission.predicting import Predictor
 from powerplane.admission.scope import reason_to_leave
@@ -12,7 +12,7 @@ from powerplane.cli.doctor_cluster.seen import Cluster, DoctorPod
 from powerplane.models.api.capping_policy import ACTING, CappingPolicyObject, Lock
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Pod, PodSpec
-from powerplane.models.requests import WATTS_RESOURCE, pod_requests
+from powerplane.models.pod_watts import noted_watts, requested_watts
 from powerplane.models.rights import NAMESPACE
 
 FINISHED = ("Succeeded", "Failed")
@@ -88,7 +88,7 @@ def has_watts(pod: DoctorPod) -> bool:
     if noted_watts(pod.metadata.annotations) or pod.spec.resource_claims:
         return True
     try:
-        return bool(pod_requests(pod.spec).get(WATTS_RESOURCE))
+        return bool(requested_watts(pod.spec))
     except InputError:
         return False
 

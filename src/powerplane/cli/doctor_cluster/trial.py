@@ -7,14 +7,13 @@ import msgspec
 
 from powerplane.adapters.cluster_http import Request
 from powerplane.adapters.cluster_look import ClusterLook
-from powerplane.admission.gating import noted_watts
 from powerplane.admission.scope import ADMISSION_LABEL, IGNORE
 from powerplane.cli.doctor_cluster.seen import Cluster, DoctorPod, Probe
 from powerplane.cli.doctor_cluster.standing import SYSTEM, has_watts, table_of, waits
 from powerplane.models.errors import InputError
 from powerplane.models.matching import selector_matches
 from powerplane.models.objects import LabelSelector
-from powerplane.models.requests import WATTS_RESOURCE, pod_requests
+from powerplane.models.pod_watts import noted_watts, requested_watts
 
 CORES = "1"
 
@@ -81,7 +80,7 @@ def trial_pod(labels: Mapping[str, str]) -> dict[str, Any]:
 def given_watts(pod: DoctorPod) -> int:
     """Watts that a pod was given, as a request or an annotation; 1 where they are claimed."""
     try:
-        requested = int(pod_requests(pod.spec).get(WATTS_RESOURCE, 0))
+        requested = requested_watts(pod.spec)
     except InputError:
         requested = 0
     return max(requested, noted_watts(pod.metadata.annotations), int(has_watts(pod)))
