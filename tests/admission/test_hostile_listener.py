@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.admission.applying import operations, pod, response, review
 from tests.admission.hostile import bombs, encoded, full_pod, judge, replace_somewhere, world
-from tests.admission.serving import PATIENCE_S, SHORT, Webhook, answering, process
+from tests.admission.serving import PATIENCE_S, Webhook, answering, process
 from tests.scheduler_extender.asking import Reply
 from tests.scheduler_extender.talking import Client
 

@@ -86,4 +86,4 @@ def test_what_a_tenant_asks_for_below_is_raised():
 
 def test_what_cannot_be_read_is_told():
     with pytest.raises(InputError):
-        give(pod(container(cpu="two")), 40)
+        give(pod(container(**{WATTS_RESOURCE: "two"})), 40)

@@ -55,7 +55,7 @@ class Patch:
                 self._set(at, _nested([value], path[depth + 1 :]), path[: depth + 1])
                 return
             at = below
-        at.append(deepcopy(value))
+        at.append(_own(value))
         self.operations.append({"op": "add", "path": pointer(*path, "-"), "value": value})
 
     def _set(self, at: Any, value: Any, path: tuple[Key, ...]) -> None:
@@ -63,8 +63,13 @@ class Patch:
         there = isinstance(at, list) or key in at
         if there and at[key] == value:
             return
-        at[key] = deepcopy(value)
+        at[key] = _own(value)
         self.operations.append({"op": "replace" if there else "add", "path": pointer(*path), "value": value})
+
+
+def _own(value: Any) -> Any:
+    """The operation keeps the value as it is; what is in the object may be changed by later ones."""
+    return value if isinstance(value, str) else deepcopy(value)
 
 
 def _member(at: Any, key: Key) -> Any:

@@ -126,7 +126,7 @@ class _Uvicorn(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen as uvicorn does, which has no settings for TLS' own times: 60 s to shake hands, 30 s to say goodbye."""
+        """Listen as uvicorn does, which has no settings for TLS' times: 60 s to shake hands, 30 s to say goodbye."""
         loop, config = asyncio.get_running_loop(), self.config
 
         def protocol() -> asyncio.Protocol:
