@@ -21,6 +21,7 @@ PREFIXES = {
     "/apis/scheduling.k8s.io/v1/",
     "/apis/apps/v1/",
     "/apis/batch/v1/",
+    "/apis/autoscaling.k8s.io/v1/",
     "/apis/powerplane.dev/v1alpha1/",
 }
 

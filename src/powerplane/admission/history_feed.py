@@ -70,6 +70,11 @@ class HistoryFeed:
         """Why the last round had no answer."""
 
     @property
+    def pid(self) -> int:
+        """Of the process; 0 while there is none."""
+        return self._worker.pid
+
+    @property
     def age_s(self) -> float | None:
         """Seconds since the last round that had an answer; None before the first."""
         return None if self._read_s is None else self._clock() - self._read_s
@@ -91,10 +96,8 @@ class HistoryFeed:
     def ask(self) -> bool:
         """Ask once; return whether there is more to read at once."""
         try:
-            told = msgspec.json.decode(
-                self._worker.ask(Ask(self._containers()), self._clock() + ROUND_S),
-                type=Told,
-            )
+            line = self._worker.ask(Ask(self._containers()), self._clock() + ROUND_S)
+            told = msgspec.json.decode(line, type=Told)
         except (OSError, TimeoutError, msgspec.DecodeError) as error:
             self._worker.close()
             told = Told(error=f"the process that reads history failed: {error}")
@@ -106,13 +109,17 @@ class HistoryFeed:
             self._latest, self._read_s = told.histories, self._clock()
         return told.behind
 
+    def close(self) -> None:
+        """End the process; by the thread that asks."""
+        self._worker.close()
+
     def _work(self) -> None:
         try:
             while not self._stopping.is_set():
                 if not self._asked():
                     self._stopping.wait(self._every_s)
         finally:
-            self._worker.close()
+            self.close()
 
     def _asked(self) -> bool:
         try:
