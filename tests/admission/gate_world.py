@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 
+from powerplane.adapters.measured import Measured
 from powerplane.adapters.watch import Batch
 from powerplane.admission.gate_books import GateBooks
+from powerplane.admission.gate_excess import GateExcess
 from powerplane.admission.gate_facts import SeenPod
 from powerplane.admission.gate_rules import GateRules, Quota
 from powerplane.admission.gating import GATE
@@ -15,6 +17,7 @@ from powerplane.admission.release_facts import Release, Round, Seen, Terms
 from powerplane.admission.release_writes import release_patch
 from powerplane.admission.releasing import Releaser
 from powerplane.models.api.power_domain import PowerDomainObject
+from powerplane.models.drift import Sample
 from powerplane.models.objects import Node
 
 Json = dict[str, Any]
@@ -57,11 +60,20 @@ class World:
     node_w, row_w, feed_w : int
         Budgets of each node, the row, and each feed.
     rack_w : dict of rack to int
+    peak_w : int
+        Of each node; 0 for none stated.
     """
 
     def __init__(
-        self, *, node_w: int = 500, rack_w: dict[str, int] | None = None, row_w: int = 2000, feed_w: int = 2000
+        self,
+        *,
+        node_w: int = 500,
+        rack_w: dict[str, int] | None = None,
+        row_w: int = 2000,
+        feed_w: int = 2000,
+        peak_w: int = 0,
     ) -> None:
+        self.peak_w = peak_w
         self.rack_w = {"r1": 900, "r2": 700, "r3": 450} | (rack_w or {})
         self.node_w, self.row_w, self.feed_w = node_w, row_w, feed_w
         self.pods: dict[str, Json] = {}
@@ -69,6 +81,8 @@ class World:
         self.clock_s = 1000.0
         self.releaser = Releaser()
         self.quotas: dict[str, int] = {}
+        self.samples: dict[str, Sample] = {}
+        self.excess = GateExcess(Measured(lambda: self.samples))
         self._version = 0
         self._books, self._rules = GateBooks(), GateRules()
         for shelf in ("namespaces", "domains", "policies", "own", "quotas"):
@@ -149,7 +163,8 @@ class World:
         moment = self._books.moment()
         now_s = START_S + self.clock_s
         ground = self._rules.ground(moment, datetime.fromtimestamp(now_s, UTC))
-        return Seen(moment, ground, lambda _: self.most_s, self._rules.weights(), now_s, self.clock_s)
+        extra_mw = self.excess.extra_mw(ground, moment, self.clock_s)
+        return Seen(moment, ground, lambda _: self.most_s, self._rules.weights(), now_s, self.clock_s, extra_mw)
 
     def write(self, release: Release) -> bool:
         """Apply a release's patch, if the pod is still as it was seen."""
@@ -203,7 +218,7 @@ class World:
                 "parents": ["row", "fa", "fb"],
                 "feedLoad": "Shared",
                 "nodeSelector": {"matchLabels": {"rack": rack}},
-                "node": {"budget": f"{self.node_w}W"},
+                "node": {"budget": f"{self.node_w}W"} | ({"peak": f"{self.peak_w}W"} if self.peak_w else {}),
             }
             made.append({"metadata": {"name": rack}, "spec": spec})
         return made

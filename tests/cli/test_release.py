@@ -14,6 +14,12 @@ def test_a_command_line_that_does_not_say_which_pods_is_refused_before_anything_
     assert "next: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("flags", [("--all", "--prometheus", "http://p:9090"), ("--run", "--watts", "series")])
+def test_options_for_measured_watts_want_a_releaser_and_a_prometheus(capsys, flags):
+    assert run(["release", *flags, "--kubeconfig", "/nowhere"]) == 2
+    assert "next: " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("flags", [("--all",), ("--all", "--yes")])
 def test_a_server_that_refuses_is_told_in_its_own_words(capsys, tmp_path, forbidding_server, flags):
     assert run(["release", *flags, "--kubeconfig", str(kubeconfig(tmp_path, forbidding_server))]) == 1

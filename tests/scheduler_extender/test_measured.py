@@ -1,10 +1,10 @@
 import numpy as np
 from tests.scheduler_extender.small import W, fact, topology
 
+from powerplane.adapters.measured import Measured
 from powerplane.models.drift import DriftRules, Sample
 from powerplane.models.power_tree import NodeFigures, compile_tree
 from powerplane.scheduler_extender.ledger import Ledger
-from powerplane.scheduler_extender.measured import Measured
 
 RULES = DriftRules(scrape_s=5.0)
 

@@ -15,7 +15,7 @@ from powerplane.models.api.policies import effective_rack_budgets
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.api.tree import Specs, TreeReading, read_tree
 from powerplane.models.eligibility import NodeIndex
-from powerplane.models.power_tree import NodeFigures, PowerTree, compile_tree
+from powerplane.models.power_tree import Ints, NodeFigures, PowerTree, compile_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +75,24 @@ class Ground:
         mask[[self.tree.index[name] for name in names if name in self.tree.index]] = True
         return Asked(asked.mw, asked.room, asked.allowed & mask)
 
-    def headroom(self, moment: Moment) -> Headroom:
-        """What bound pods leave."""
-        used = np.zeros(len(self.tree), dtype=np.int64)
+    def headroom(self, moment: Moment, extra_mw: Ints | None = None) -> Headroom:
+        """What bound pods leave of what nodes do not draw beyond the books (``extra_mw``, shape (N,))."""
         left = np.array([fact.offers for fact in self._facts], dtype=np.int64).reshape(-1, len(ROOM))
-        for name, (_, stated_mw, silent, room) in moment.sums.items():
+        for name, (_, _, _, room) in moment.sums.items():
+            column = self.tree.index.get(name)
+            if column is not None:
+                left[column] -= np.array(room, dtype=np.int64)
+        tree = self.tree if extra_mw is None else self.tree.with_extra(extra_mw)
+        return Headroom(tree, self.bound_mw(moment), left)
+
+    def bound_mw(self, moment: Moment) -> Ints:
+        """What bound pods draw by the books, shape (N,)."""
+        used = np.zeros(len(self.tree), dtype=np.int64)
+        for name, (_, stated_mw, silent, _) in moment.sums.items():
             column = self.tree.index.get(name)
             if column is not None:
                 used[column] = stated_mw + -(-silent * int(self.tree.per_core_mw[column]) // MCORES)
-                left[column] -= np.array(room, dtype=np.int64)
-        return Headroom(self.tree, used, left)
+        return used
 
     def _allowed(self, wish: Wish | None) -> Mask:
         if wish is None:

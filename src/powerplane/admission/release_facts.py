@@ -7,6 +7,7 @@ from typing import Final, Literal
 from powerplane.admission.gate_books import Moment
 from powerplane.admission.gate_facts import ANYWHERE, SENT, PodFact
 from powerplane.admission.gate_ground import Ground
+from powerplane.models.power_tree import Ints
 
 KEPT: Final = (SENT, ANYWHERE)
 """Notes of pods for which watts are kept until they are bound."""
@@ -123,6 +124,8 @@ class Seen:
         By the time of day, as pods' creation is told.
     clock_s : float
         By a clock that only goes on.
+    extra_mw : int64 array, shape (N,), or None
+        What nodes draw beyond the books, as measured.
     """
 
     moment: Moment
@@ -131,3 +134,4 @@ class Seen:
     weights: Mapping[str, int]
     now_s: float
     clock_s: float
+    extra_mw: Ints | None = None

@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from powerplane.admission.release_facts import Outcome, Release, Round
+from powerplane.models.quantities import MILLI
 
 PREFIX = "powerplane_gates_"
 BOUND_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -26,6 +27,7 @@ class ReleaseMetrics:
             "on_their_way_pods": "Pods let go and not bound yet.",
             "on_their_way_oldest_seconds": "How long the first of these has been let go.",
             "round_seconds": "How long the last look took.",
+            "measured_excess_watts": "What nodes draw beyond the books, as measured; no pod is given it.",
         }
         self._gauges = {name: Gauge(f"{PREFIX}{name}", told, registry=registry) for name, told in gauges.items()}
         self._released = Counter(f"{PREFIX}released", "Pods let go, by reason.", ("reason",), registry=registry)
@@ -41,6 +43,10 @@ class ReleaseMetrics:
     def lead(self, leading: bool) -> None:
         """Tell whether this replica lets pods go."""
         self._gauges["leading"].set(int(leading))
+
+    def measured(self, extra_mw: int) -> None:
+        """Tell what nodes draw beyond the books."""
+        self._gauges["measured_excess_watts"].set(extra_mw / MILLI)
 
     def decided(self, round_: Round, took_s: float) -> None:
         """Tell what a look came to."""

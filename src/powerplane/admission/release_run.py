@@ -14,9 +14,12 @@ from prometheus_client import CollectorRegistry
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.cluster_writes import Writer
 from powerplane.adapters.lease import LeaseElector, uptime_s
+from powerplane.adapters.measured import Measured
 from powerplane.adapters.watch import Reflector, Watched, WatchPatience
-from powerplane.admission.gate_books import GateBooks
+from powerplane.admission.gate_books import GateBooks, Moment
+from powerplane.admission.gate_excess import GateExcess
 from powerplane.admission.gate_facts import PodFact, SeenPod
+from powerplane.admission.gate_ground import Ground
 from powerplane.admission.gate_rules import GateRules, Quota
 from powerplane.admission.release_facts import Outcome, Release, Seen, Terms
 from powerplane.admission.release_metrics import ReleaseMetrics
@@ -24,6 +27,7 @@ from powerplane.admission.release_writes import carry_out
 from powerplane.admission.releasing import Releaser
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, POWER_DOMAIN
 from powerplane.models.objects import Namespace, Node
+from powerplane.models.power_tree import Ints, PowerTree
 
 LOG = logging.getLogger(__name__)
 
@@ -84,6 +88,8 @@ class ReleaseRun:
     access : ClusterAccess
     settings : ReleaseSettings
     registry : CollectorRegistry
+    measured : Measured, optional
+        Follows what nodes draw beyond the books.
     elector : Elector, optional
         A Lease's by default.
     clock : callable
@@ -98,6 +104,7 @@ class ReleaseRun:
         settings: ReleaseSettings,
         registry: CollectorRegistry,
         *,
+        measured: Measured | None = None,
         elector: Elector | None = None,
         clock: Callable[[], float] = uptime_s,
         now: Callable[[], float] = time.time,
@@ -116,6 +123,8 @@ class ReleaseRun:
         self._written_s: dict[str, float] = {}
         self._books = GateBooks(self._wake.set, self._was_bound)
         self._rules = GateRules(self._wake.set)
+        self._excess = GateExcess(measured)
+        self._tree: PowerTree | None = None
         self._reflectors = self._watch(access)
         self._quotas = self._reflector(access, Watched("/api/v1/resourcequotas", "ResourceQuota", Quota), "quotas")
         self._pool = ThreadPoolExecutor(settings.writers, thread_name_prefix="gates")
@@ -184,29 +193,43 @@ class ReleaseRun:
             self._stopping.wait(max(self._settings.soonest_s, self._clock() - began_s))
 
     def _tick(self) -> None:
-        leading = self._elector.leading()
+        token, leading = self._elector.token, self._elector.leading()
         self._metrics.lead(leading)
         if not leading:
             self._releaser = None
-            return
         if self.trouble():
             return
+        if not leading:
+            if self._excess.due(self._clock()):
+                self._look()
+            return
         started_s = self._clock()
-        token = self._elector.token
         if self._releaser is None or self._releaser[0] != token:
             self._releaser = (token, Releaser(self._settings.terms))
         releaser = self._releaser[1]
         with self._deciding:
             # The moment is taken under the lock: a write that ends between must not be forgotten as undone.
-            moment = self._books.moment()
-            ground = self._rules.ground(moment, datetime.fromtimestamp(self._now(), UTC))
+            moment, ground, extra_mw = self._look()
             rules = self._rules.gated_for()
-            seen = Seen(moment, ground, rules, self._rules.weights(), self._now(), self._clock())
+            seen = Seen(moment, ground, rules, self._rules.weights(), self._now(), self._clock(), extra_mw)
             round_ = releaser.decide(seen)
         self._metrics.decided(round_, self._clock() - started_s)
         self._forget({pod.uid for pod in (*moment.waiting, *moment.on_their_way)})
         for release in round_.releases:
             self._pool.submit(self._send, releaser, release)
+
+    def _look(self) -> tuple[Moment, Ground, Ints]:
+        """See what there is, and what is drawn beyond it; also while another replica leads."""
+        moment = self._books.moment()
+        ground = self._rules.ground(moment, datetime.fromtimestamp(self._now(), UTC))
+        extra_mw = self._excess.extra_mw(ground, moment, self._clock())
+        self._tree = ground.tree
+        self._metrics.measured(int(extra_mw.sum()))
+        return moment, ground, extra_mw
+
+    def figures(self) -> dict[str, tuple[float, float]]:
+        """Idle and peak watts of every node, as far as its domain states them: 0 and infinite where it does not."""
+        return {node.name: node.envelope_watts for node in self._tree.nodes} if self._tree else {}
 
     def _forget(self, known: set[str]) -> None:
         """Drop the times of pods that are neither waiting nor on their way: they went without being bound."""

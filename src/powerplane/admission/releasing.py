@@ -59,7 +59,7 @@ class Releaser:
     def decide(self, seen: Seen) -> Round:
         """Return who is let go now."""
         self._remember(seen)
-        headroom = seen.ground.headroom(seen.moment)
+        headroom = seen.ground.headroom(seen.moment, seen.extra_mw)
         held = self._charge_granted(seen, headroom)
         tally = _Tally(releases=self._again(seen, headroom))
         queue = FairQueue(self._queued(seen, headroom, tally), held, seen.weights)

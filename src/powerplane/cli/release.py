@@ -6,18 +6,25 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Group, Parameter
 from prometheus_client import CollectorRegistry, start_http_server
 
 from powerplane.adapters.cluster_access import ClusterAccess, open_cluster
+from powerplane.adapters.measured import Measured
+from powerplane.adapters.sample_feed import SampleFeed
 from powerplane.admission.release_all import free_all, list_gated
 from powerplane.admission.release_run import ReleaseRun, ReleaseSettings
 from powerplane.cli.exit_codes import OK
+from powerplane.cli.measured_feed import Figures, OwnQuery, measured_feed
 from powerplane.cli.options import Context, Kubeconfig
 from powerplane.cli.output import print_text, warn
 from powerplane.cli.progress import progress
+from powerplane.cli.serve import OwnLabel, OwnSeries
+from powerplane.cli.watts_source import CaFile, Headers, NodeLabels, PrometheusUrl, TokenFile, WattsFrom, labels
 from powerplane.models.errors import UsageError
 
 RUN = Group("With --run", sort_key=3)
@@ -35,13 +42,21 @@ def release(
     namespace: Annotated[str, Parameter(group=RUN, help="Of the Lease.")] = "powerplane-system",
     identity: Annotated[str | None, Parameter(group=RUN, help="This replica's name; default the host's.")] = None,
     operations_port: Annotated[int | None, Parameter(group=RUN, help="Port of /metrics, on 127.0.0.1.")] = None,
+    prometheus: PrometheusUrl = None,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    header: Headers = None,
+    node_label: NodeLabels = None,
+    watts: OwnSeries = None,
+    watts_label: OwnLabel = "node_name",
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> int:
     """Let pods go that wait behind the gate powerplane.dev/power.
 
     With --run as headroom comes, in order; under the account powerplane-gate-releaser it needs nothing else of
-    PowerPlane's, and `powerplane serve --release-gates` does the same. SIGTERM or Ctrl-C ends it.
+    PowerPlane's, and `powerplane serve --release-gates` does the same. With --prometheus, what nodes are measured to
+    draw beyond what is known is given to nobody. SIGTERM or Ctrl-C ends it.
 
     With --all everybody at once, whatever the budgets: the way out when PowerPlane is gone for good. It needs the API
     server only. First stop the webhook (`kubectl delete mutatingwebhookconfiguration powerplane`), or new pods are
@@ -51,10 +66,14 @@ def release(
         raise UsageError("nothing says which pods to let go", "give one of --all and --run")
     if yes and run:
         raise UsageError("--yes goes with --all", "leave it out")
-    access = open_cluster(kubeconfig, context)
+    measured = WattsFrom(prometheus, None, token_file, ca_file, labels(header), labels(node_label))
+    if not run and (measured != WattsFrom() or watts):
+        raise UsageError("options for measured watts go with --run", "leave them out")
+    opened = partial(open_cluster, kubeconfig, context)
     if run:
         settings = ReleaseSettings(identity or os.environ.get("POD_NAME") or socket.gethostname(), namespace)
-        return _run(access, settings, operations_port)
+        return _run(settings, operations_port, partial(measured_feed, measured, OwnQuery(watts, watts_label)), opened)
+    access = opened()
     if yes:
         with progress("letting pods go"):
             count = free_all(access)
@@ -67,17 +86,32 @@ def release(
     return OK
 
 
-def _run(access: ClusterAccess, settings: ReleaseSettings, operations_port: int | None) -> int:
+def _run(
+    settings: ReleaseSettings,
+    operations_port: int | None,
+    feed_for: Callable[[Figures], SampleFeed | None],
+    opened: Callable[[], ClusterAccess],
+) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("urllib3").setLevel(logging.WARNING)
+
+    def figures() -> Mapping[str, tuple[float, float]]:
+        """Look when asked: the feed comes first, and starts last."""
+        return releaser.figures()
+
+    feed = feed_for(figures)
     registry = CollectorRegistry()
-    releaser = ReleaseRun(access, settings, registry)
+    releaser = ReleaseRun(opened(), settings, registry, measured=Measured(feed.samples) if feed else None)
     if operations_port is not None:
         start_http_server(operations_port, "127.0.0.1", registry)
     over = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: over.set())
+    if feed is not None:
+        feed.start()
     releaser.start()
     over.wait()
     releaser.stop()
+    if feed is not None:
+        feed.stop()
     return OK

@@ -11,6 +11,7 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from powerplane.adapters.cluster_access import open_cluster
+from powerplane.adapters.measured import Measured
 from powerplane.adapters.serving.server import Background
 from powerplane.adapters.serving.tls import SCHEDULER_NAME, TlsFiles
 from powerplane.admission.lock_watch import lock_watch
@@ -42,7 +43,6 @@ from powerplane.cli.watts_source import (
     labels,
 )
 from powerplane.models.errors import UsageError
-from powerplane.scheduler_extender.measured import Measured
 from powerplane.scheduler_extender.metrics import ExtenderMetrics
 from powerplane.scheduler_extender.run import ExtenderRun, RunSettings
 from powerplane.scheduler_extender.server import ServerSettings
@@ -157,7 +157,9 @@ def serve(
     background: list[Background] = [run.run]
     if release_gates:
         gates = ReleaseSettings(identity=settings.identity, namespace=namespace)
-        background.append(lambda: run_releaser(access, gates, metrics.registry))
+        # Each keeps books of its own, and so measures what is beyond them by itself.
+        beyond = Measured(feed.samples) if feed else None
+        background.append(lambda: run_releaser(access, gates, metrics.registry, beyond))
     if webhook_settings is None:
         serve_answers(run.state, listening, metrics, background)
         return OK

@@ -10,6 +10,7 @@ from cyclopts import Group, Parameter
 from prometheus_client import CollectorRegistry
 
 from powerplane.adapters.cluster_access import ClusterAccess
+from powerplane.adapters.measured import Measured
 from powerplane.adapters.serving.listener import Listener, ListenerSettings
 from powerplane.adapters.serving.server import Background
 from powerplane.adapters.serving.tls import RotatingTls, TlsFiles
@@ -126,9 +127,11 @@ def make_webhook(
     return Webhook(lambda: Listener(app, settings, metrics, app.at_once), background)
 
 
-async def run_releaser(access: ClusterAccess, settings: ReleaseSettings, registry: CollectorRegistry) -> None:
+async def run_releaser(
+    access: ClusterAccess, settings: ReleaseSettings, registry: CollectorRegistry, measured: Measured | None = None
+) -> None:
     """Let gated pods go, on threads of its own, until cancelled."""
-    releaser = ReleaseRun(access, settings, registry)
+    releaser = ReleaseRun(access, settings, registry, measured=measured)
     releaser.start()
     try:
         await asyncio.Event().wait()

@@ -13,6 +13,7 @@ from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.cluster_writes import Writer
 from powerplane.adapters.lease import LeaseElector, uptime_s
 from powerplane.adapters.lease_look import ASKED_ANNOTATION
+from powerplane.adapters.measured import Measured
 from powerplane.adapters.watch import Reflector, Watched, WatchPatience
 from powerplane.adapters.without_watts import WithoutWattsLog
 from powerplane.models.api.fields import ApiStruct
@@ -22,7 +23,6 @@ from powerplane.models.errors import InputError
 from powerplane.models.timestamps import parse_seconds
 from powerplane.scheduler_extender.facts import NodeFact, PodFact, SeenNode, SeenPod, node_fact, pod_fact
 from powerplane.scheduler_extender.intake import Intake
-from powerplane.scheduler_extender.measured import Measured
 from powerplane.scheduler_extender.metrics import DomainReading, StateReading
 from powerplane.scheduler_extender.readiness import Readiness, Signs
 from powerplane.scheduler_extender.state import ExtenderState
