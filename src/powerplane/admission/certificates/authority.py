@@ -36,11 +36,11 @@ class Pair:
     ----------
     certificate : x509.Certificate
     key : ec.EllipticCurvePrivateKey
-        Shown nowhere.
+        Shown nowhere, and told by the certificate already.
     """
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey = field(repr=False)
+    key: ec.EllipticCurvePrivateKey = field(repr=False, compare=False)
 
     @property
     def pem(self) -> bytes:

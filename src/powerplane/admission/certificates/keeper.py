@@ -94,7 +94,11 @@ class Keeper:
         self._trouble: dict[str, str] = {}
 
     def standing(self) -> tuple[bool, str]:
-        """Whether API servers can be answered under this certificate, and if not, what is missing."""
+        """Whether API servers can be answered under this certificate, and if not, what is missing.
+
+        While there is no configuration nobody asks: that is no reason to be taken out of the Service, but no sign of
+        life either.
+        """
         return self._standing
 
     def judge(self, shown: Face | None, fresh: Face) -> str:
@@ -135,11 +139,21 @@ class Keeper:
             return None
         self._went_well("secret")
         self._looked_s = self._means.clock()
-        leaf = seen.keys.leaf
-        # A report that stood before a look which found that certificate is seen by whoever writes another after it.
-        reported = self._reported.certificate if self._reported is not None else ""
-        self._joined |= leaf is not None and reported in bundle_of(leaf.certificate)
+        self._join(seen.keys.leaf)
         return seen
+
+    def _join(self, leaf: Pair | None) -> None:
+        """Note whether whoever makes certificates waits for this replica.
+
+        A report that stood before a look which found that certificate is seen by whoever writes another after it; one
+        that is old may be thought to be of a replica that is gone.
+        """
+        if self._terms is None:
+            return
+        if self._means.clock() - self._reported_s > self._terms.forget_s / 2:
+            self._joined = False
+        elif leaf is not None and self._reported is not None:
+            self._joined |= self._reported.certificate in bundle_of(leaf.certificate)
 
     def _look_at_registrations(self) -> tuple[Registration, ...] | None:
         try:
@@ -181,8 +195,6 @@ class Keeper:
             return False, f"there is no certificate yet{self._because('secret')}"
         if self._registrations is None:
             return False, f"the webhook configurations have not been read yet{self._because('configuration')}"
-        if not self._registrations:
-            return False, "there is no webhook configuration: apply deploy/webhook.yaml"
         for hook in self._hooks():
             if why := self._means.refused(face, hook):
                 return False, f"API servers refuse our certificate for {hook.host} ({hook.name}): {why}"
@@ -201,7 +213,7 @@ class Keeper:
             told(now),
             certificate.fingerprint if certificate else "",
             (certificate.authority or UNKNOWN) if certificate else "",
-            self._standing[0],
+            self._standing[0] and bool(self._hooks()),
         )
         before = self._reported
         same = before is not None and (before.certificate, before.ready) == (report.certificate, report.ready)

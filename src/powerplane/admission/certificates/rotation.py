@@ -123,11 +123,11 @@ def next_step(sight: Sight, hindsight: Hindsight, terms: Terms, now: datetime.da
     if any(not keys.trusted.keys() <= bundle.keys() for bundle in sight.bundles):
         return "publish"
     showing = [(key, each) for key, each in sight.reports.items() if each.authority]
-    unseen = bool(showing)
 
     def settled(authority: Pair) -> bool:
-        """Whether what it signs may be shown; while nobody shows anything there is nothing to lose."""
-        return not unseen or hindsight.trusted_s(authority) >= terms.settle_s
+        """Whether what it signs may be shown; at the very start nobody shows or trusts another, so that none waits."""
+        others = any(bundle.keys() - bundle_of(authority.certificate).keys() for bundle in sight.bundles)
+        return not (showing or others) or hindsight.trusted_s(authority) >= terms.settle_s
 
     following, signer = keys.following, keys.authority
     if following is not None and following.holds(now):
