@@ -92,10 +92,10 @@ class Controller:
 
 
 @contextmanager
-def controller(rig: Rig, *flags: str) -> Iterator[Controller]:
+def controller(rig: Rig, *flags: str, kubeconfig: Any = None) -> Iterator[Controller]:
     """A controller for as long as the block runs; afterwards nothing is left of it."""
     install_class(rig)
-    made = Controller(rig, "claims", *flags).start()
+    made = Controller(rig, "claims", *flags, kubeconfig=kubeconfig).start()
     try:
         yield made
     finally:

@@ -28,6 +28,10 @@ PATHS = {
     "Role": f"{RBAC}/namespaces/{{namespace}}/roles",
     "RoleBinding": f"{RBAC}/namespaces/{{namespace}}/rolebindings",
     "Lease": "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases",
+    "DeviceClass": "/apis/resource.k8s.io/v1/deviceclasses",
+    "Service": "/api/v1/namespaces/{namespace}/services",
+    "MutatingWebhookConfiguration": f"{ADMISSION}/mutatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration": f"{ADMISSION}/validatingwebhookconfigurations",
     "ValidatingAdmissionPolicy": POLICIES,
     "ValidatingAdmissionPolicyBinding": f"{ADMISSION}/validatingadmissionpolicybindings",
 }

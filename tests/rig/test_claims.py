@@ -4,13 +4,18 @@ import time
 from typing import Any
 
 import pytest
-from tests.rig.claims import claiming, controller, noted_watts, offered
-from tests.rig.cluster import bound, make_nodes, make_pods, pod
+from tests.rig.claims import RESOURCE, claiming, controller, noted_watts, offered
+from tests.rig.cluster import AT_ONCE, bound, make_nodes, make_pods, pod
 from tests.rig.extender import change_domain, install_objects, make_domains
 from tests.rig.floor import Floor
+from tests.rig.objects import apply, written
 from tests.rig.processes import wait_for
 from tests.rig.rig import Rig
+from tests.rig.security import applied, wait_for_guards
+from tests.rig.webhook import registered, webhook_replica
 from tests.rig.witness import Witness
+
+from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY
 
 pytestmark = pytest.mark.rig
 
@@ -104,6 +109,60 @@ def test_racks_take_what_they_have_and_follow_their_budgets(rig: Rig, figure: An
             f"where it was there; {1000 * raised_s:.0f} ms after a budget rose, "
             f"{1000 * freed_s:.0f} ms after a pod went"
         )
+
+
+FEEDS = Floor(racks=2, per_rack=4, peak_w=320, feed_w=1000)
+"""Two feeds that share the load, each able to carry 1,000 W alone; 10 W a core."""
+
+CLAIMS = "system:serviceaccount:powerplane-system:powerplane-claims"
+GROUPS = ("system:serviceaccounts", "system:serviceaccounts:powerplane-system")
+
+
+def web(replicas: int) -> dict[str, Any]:
+    """A Deployment whose pods draw 100 W each."""
+    container = {"name": "main", "image": "none", "resources": {"requests": {"cpu": "10"}}}
+    labels = {"app": "web"}
+    spec = {"terminationGracePeriodSeconds": 0, "containers": [container]}
+    template = {"metadata": {"labels": labels}, "spec": spec}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template},
+    }
+
+
+def test_a_deployments_pods_are_made_to_claim_and_each_feed_can_carry_them_alone(rig: Rig) -> None:
+    lay(rig, FEEDS)
+    with applied(rig, "rbac.yaml", "rbac-claims.yaml", "claims.yaml", "admission-policies.yaml"):
+        wait_for_guards(rig, lambda: True)
+        spec = {"cap": {"watts": "100kW"}, "mode": "Initial", "admission": {"lock": "Claims"}}
+        apply(rig, CLUSTER_CAPPING_POLICY.path("all"), written(CLUSTER_CAPPING_POLICY, "all", spec))
+        replica, port = webhook_replica(rig, "claims-hook")
+        replica.start()
+        own = rig.kubeconfig_for(CLAIMS, *GROUPS)
+        try:
+            with controller(rig, kubeconfig=own) as claims, registered(rig, port):
+                assert wait_for(lambda: len(offered(rig)) == 2, 40, 0.2), claims.told()
+                replica.wait_ready()
+                probe = pod("probe", cpu="10")
+                dry = lambda: rig.api.call("POST", f"{POD}?dryRun=All", probe).body["spec"].get("resourceClaims")  # noqa: E731  # named for what is waited for
+                named = {"name": "powerplane-watts", "resourceClaimTemplateName": "powerplane-100w.feed.feed-2"}
+                assert wait_for(lambda: dry() == [named], 20, 0.2), dry()
+                assert rig.api.items(f"{RESOURCE}/namespaces/default/resourceclaimtemplates") == []
+                with Witness(rig, FEEDS.budgets(), noted_watts) as witness:
+                    rig.api.post("/apis/apps/v1/namespaces/default/deployments", web(14))
+                    assert wait_for(lambda: len(bound(rig)) == 10, 40, 0.1), claims.told()
+                    time.sleep(3)
+                    assert len(bound(rig)) == 10
+                    assert witness.breaches == []
+                told = claims.log.read_text().lower()
+                assert "forbidden" not in told
+                assert "denied" not in told
+                rig.api.call("DELETE", "/apis/apps/v1/namespaces/default/deployments", AT_ONCE)
+                delete_all(rig)
+        finally:
+            replica.stop()
 
 
 STORM = Floor(racks=25, per_rack=20, rows=5, node_w=430, rack_w=3400, row_w=16_000, idle_w=50)

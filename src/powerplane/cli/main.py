@@ -65,6 +65,7 @@ def build_app(name: str = "powerplane") -> App:
     claims = App(name="claims", help="Budgets as devices that pods claim watts from.", help_format="plaintext")
     claims.command(commands + "claims:run", name="run", help="Offer every budget, and make the templates of claims.")
     claims.command(commands + "claims:check", name="check", help="Say whether this cluster can hold budgets by claims.")
+    claims.command(commands + "claims_plugin:node_plugin", name="node-plugin", help="Answer a node's kubelet.")
     app.command(claims)
     alert = App(name="alert", help="Tell of budgets that nobody may hold.", help_format="plaintext")
     alert.command(commands + "alert:run", name="run", help="Watch passive policies, and tell when one is passed.")

@@ -1,0 +1,1 @@
+"""What a kubelet asks of the driver of power claims: there is nothing to prepare."""
