@@ -5,16 +5,16 @@ a second turn changes nothing. What a tenant wrote counts where it is more than 
 less.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from powerplane.admission.patch import Patch
 from powerplane.admission.predicting import Prediction
 from powerplane.models.errors import InputError
-from powerplane.models.objects import Container, PodSpec, RawQuantity
+from powerplane.models.objects import Container, PodSpec
+from powerplane.models.pod_watts import requested_watts
 from powerplane.models.quantities import parse_quantity
-from powerplane.models.requests import SIDECAR, WATTS_RESOURCE, pod_requests, whole_units
+from powerplane.models.requests import SIDECAR, WATTS_RESOURCE
 
 Json = dict[str, Any]
 
@@ -84,25 +84,3 @@ def _stated_watts(container: Container) -> int:
     if WATTS_RESOURCE in limits and parse_quantity(limits[WATTS_RESOURCE]) != own:
         raise InputError("the request of watts differs from their limit", "state the same for both, or neither")
     return own
-
-
-def requested_watts(spec: PodSpec) -> int:
-    """Watts that a pod requests; 0 where it requests none, which needs no sums."""
-    if not any(_names_watts(each) for each in _stated(spec)):
-        return 0
-    amounts = pod_requests(spec)
-    return whole_units(WATTS_RESOURCE, amounts[WATTS_RESOURCE]) if WATTS_RESOURCE in amounts else 0
-
-
-def _stated(spec: PodSpec) -> Iterator[dict[str, RawQuantity] | None]:
-    for each in (*spec.containers, *(spec.init_containers or ())):
-        if each.resources is not None:
-            yield each.resources.requests
-            yield each.resources.limits
-    if spec.resources is not None:
-        yield spec.resources.requests
-    yield spec.overhead
-
-
-def _names_watts(amounts: dict[str, RawQuantity] | None) -> bool:
-    return amounts is not None and WATTS_RESOURCE in amounts
