@@ -3,12 +3,15 @@
 from datetime import UTC, datetime
 
 import msgspec
+from prometheus_client import CollectorRegistry
+from tests.admission.claim_world import tree
 from tests.admission.gate_world import World
 
 from powerplane.adapters.watch import Batch
 from powerplane.admission.claim_excess import Excess
-from powerplane.admission.claim_layout import lay_out
+from powerplane.admission.claim_layout import capacities, lay_out
 from powerplane.admission.claim_levels import LevelBook
+from powerplane.admission.claim_metrics import ClaimMetrics
 from powerplane.admission.gate_books import GateBooks
 from powerplane.admission.gate_rules import GateRules
 from powerplane.models.api.power_domain import PowerDomainObject
@@ -54,3 +57,17 @@ def test_what_a_node_is_measured_to_draw_beyond_its_books_is_excess_and_stale_sa
     assert first[1:].sum() == 0
     again = excess.follow(tree, drawn, {tree.nodes[0].name: Sample(160_000, 10.0)}, 500.0)
     assert again[0] >= 60_000
+
+
+def test_metrics_tell_what_domains_offer_and_forget_those_that_are_gone():
+    registry = CollectorRegistry()
+    metrics = ClaimMetrics(registry)
+    for made in (tree(), tree(feed_w=None)):
+        layout = lay_out(made)
+        metrics.decided({"devices": 3.0}, layout, capacities(made, layout, 0 * layout.device_at))
+    assert registry.get_sample_value("powerplane_claims_offered_watts", {"pool": "rack/r1"}) == 900
+    assert registry.get_sample_value("powerplane_claims_offered_watts", {"pool": "feed/fa/lost/fb"}) is None
+    metrics.wrote("slice", "patch", "ok")
+    assert registry.get_sample_value(
+        "powerplane_claims_writes_total", {"kind": "slice", "verb": "patch", "outcome": "ok"}
+    )

@@ -34,6 +34,7 @@ class ClaimMetrics:
             ("pool",),
             registry=registry,
         )
+        self._pools: set[str] = set()
         self._writes = Counter(
             f"{PREFIX}writes", "Writes, by kind, verb and outcome.", ("kind", "verb", "outcome"), registry=registry
         )
@@ -55,10 +56,16 @@ class ClaimMetrics:
         """
         for name, value in shown.items():
             self._gauges[name].set(value)
-        self._offered.clear()
-        for device, amount in zip(layout.devices, watts, strict=True):
-            if device.row != NO_ROW and amount is not None:
-                self._offered.labels(device.pool).set(amount)
+        offered = {
+            device.pool: amount
+            for device, amount in zip(layout.devices, watts, strict=True)
+            if device.row != NO_ROW and amount is not None
+        }
+        for pool in self._pools - offered.keys():
+            self._offered.remove(pool)
+        self._pools = set(offered)
+        for pool, amount in offered.items():
+            self._offered.labels(pool).set(amount)
 
     def wrote(self, kind: str, verb: str, outcome: str) -> None:
         """Count a write."""
