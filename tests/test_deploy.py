@@ -75,6 +75,10 @@ OWN_CERTIFICATES = documents("webhook-own-certificates.yaml")
 SHIPPED_HOOKS = [each for each in documents("webhook.yaml") if each["kind"].endswith("WebhookConfiguration")]
 
 
+def identity(configuration):
+    return f"{configuration['kind'].lower()}s/{configuration['metadata']['name']}"
+
+
 def configurations(rules):
     return {f"{rule['resources'][0]}/{name}" for rule in rules for name in rule["resourceNames"]}
 
@@ -96,8 +100,7 @@ def test_what_makes_certificates_may_write_one_secret_one_lease_and_our_own_conf
 def test_every_configuration_that_ships_is_one_that_is_looked_at_and_may_be_read():
     reading = next(each for each in RIGHTS if each["metadata"]["name"] == "powerplane:configurations")
     assert configurations(reading["rules"]) == set(CONFIGURATIONS)
-    shipped = {f"{each['kind'].lower()}s/{each['metadata']['name']}" for each in SHIPPED_HOOKS}
-    assert shipped <= set(CONFIGURATIONS)
+    assert set(map(identity, SHIPPED_HOOKS)) == set(CONFIGURATIONS)
     for each in SHIPPED_HOOKS:
         for hook in each["webhooks"]:
             assert "caBundle" not in hook["clientConfig"]
@@ -106,8 +109,8 @@ def test_every_configuration_that_ships_is_one_that_is_looked_at_and_may_be_read
 
 def test_cert_manager_is_told_of_every_configuration_and_makes_an_authority_apart():
     made = documents("webhook-cert-manager.yaml")
-    told = {each["metadata"]["name"]: each for each in made if each["kind"].endswith("WebhookConfiguration")}
-    assert set(told) == {each["metadata"]["name"] for each in SHIPPED_HOOKS}
+    told = {identity(each): each for each in made if each["kind"].endswith("WebhookConfiguration")}
+    assert set(told) == set(map(identity, SHIPPED_HOOKS))
     leaf = next(each for each in made if each["kind"] == "Certificate" and not each["spec"].get("isCA"))
     for each in told.values():
         assert each["metadata"]["annotations"] == {INJECTED_ANNOTATION: f"{NAMESPACE}/{leaf['metadata']['name']}"}

@@ -15,11 +15,11 @@ from powerplane.models.api.kinds import API_VERSION, KINDS, ApiKind
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
-def apply(rig: Rig, path: str, body: Mapping[str, Any]) -> list[str]:
+def apply(rig: Rig, path: str, body: Mapping[str, Any], manager: str = "tests") -> list[str]:
     """Apply an object server-side, and return the server's warnings."""
     answer = rig.api.pool.request(
         "PATCH",
-        f"{rig.server}{path}?fieldManager=tests&force=true&fieldValidation=Strict",
+        f"{rig.server}{path}?fieldManager={manager}&force=true&fieldValidation=Strict",
         body=json.dumps(body).encode(),
         headers={"Content-Type": APPLY, "Accept": "application/json"},
     )

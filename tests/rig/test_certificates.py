@@ -13,19 +13,19 @@ from typing import Any
 import msgspec
 import pytest
 from cryptography import x509
-from tests.rig.api import MERGE
+from tests.rig.api import JSON_PATCH, MERGE
 from tests.rig.balancer import Balancer
 from tests.rig.cluster import WATTS, make_nodes, node, pod
 from tests.rig.extender import Replica, install_objects, make_domains, power_domain
 from tests.rig.objects import apply, written
 from tests.rig.processes import free_ports, wait_for
 from tests.rig.rig import Rig
-from tests.rig.security import SERVING, applied
+from tests.rig.security import ADMISSION, SERVING, applied, documents
 from tests.rig.webhook import CONFIGURATIONS, configuration
 
 from powerplane.adapters.lease_look import Lease
 from powerplane.adapters.webhook_lease import STALE_S, WEBHOOK_LEASE, admission_is_alive
-from powerplane.admission.certificates.cluster import ASKED_ANNOTATION
+from powerplane.admission.certificates.cluster import ASKED_ANNOTATION, INJECTED_ANNOTATION
 from powerplane.admission.certificates.run import LEASE, SECRET
 from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY
 
@@ -154,7 +154,8 @@ def site(rig: Rig) -> Iterator[tuple[Site, Balancer]]:
     policy = {"cap": {"watts": "2kW"}, "mode": "Initial"}
     apply(rig, CLUSTER_CAPPING_POLICY.path("all"), written(CLUSTER_CAPPING_POLICY, "all", policy))
     found = Site(rig)
-    with applied(rig, "rbac.yaml", "webhook-own-certificates.yaml"), Balancer(found.ports) as balancer:
+    files = ("rbac.yaml", "admission-policies.yaml", "webhook-own-certificates.yaml")
+    with applied(rig, *files), Balancer(found.ports) as balancer:
         hooks = configuration(rig, balancer.port)
         for hook in hooks["webhooks"]:
             del hook["clientConfig"]["caBundle"]
@@ -168,6 +169,35 @@ def site(rig: Rig) -> Iterator[tuple[Site, Balancer]]:
                 each.stop()
             rig.api.call("DELETE", f"{CONFIGURATIONS}/powerplane")
             rig.api.call("DELETE", PODS)
+
+
+def test_neither_applying_our_manifests_again_nor_cert_managers_part_takes_the_bundle_away(rig: Rig) -> None:
+    shipped = [each for each in documents("webhook.yaml") if each["kind"].endswith("WebhookConfiguration")]
+    parts = [each for each in documents("webhook-cert-manager.yaml") if each["kind"].endswith("WebhookConfiguration")]
+    paths = {identity(each): f"{ADMISSION}/{each['kind'].lower()}s/{each['metadata']['name']}" for each in shipped}
+    bundle = base64.b64encode(rig.authority.file.read_bytes()).decode()
+    try:
+        for each in shipped:
+            path = paths[identity(each)]
+            apply(rig, path, each)
+            hooks = range(len(each["webhooks"]))
+            patch = [{"op": "add", "path": f"/webhooks/{n}/clientConfig/caBundle", "value": bundle} for n in hooks]
+            assert rig.api.call("PATCH", f"{path}?fieldManager=powerplane", patch, JSON_PATCH).ok
+        for each in parts:
+            apply(rig, paths[identity(each)], each, manager="powerplane-certificates")
+        for each in shipped:
+            apply(rig, paths[identity(each)], each)
+        for each in shipped:
+            found = rig.api.get(paths[identity(each)])
+            assert [hook["clientConfig"]["caBundle"] for hook in found["webhooks"]] == [bundle] * len(each["webhooks"])
+            assert found["metadata"]["annotations"] == {INJECTED_ANNOTATION: "powerplane-system/powerplane-webhook"}
+    finally:
+        for path in paths.values():
+            rig.api.call("DELETE", path)
+
+
+def identity(document: dict[str, Any]) -> tuple[str, str]:
+    return document["kind"], document["metadata"]["name"]
 
 
 def within(seconds: float, holds: Any, what: str) -> float:
