@@ -21,6 +21,7 @@ from tests.rig.rig import Rig, scheduler_config
 from tests.rig.security import RBAC, applied
 from tests.rig.webhook import CONFIGURATIONS, configuration, judged, registered, webhook_replica
 
+from powerplane.adapters.webhook_lease import WEBHOOK_LEASE
 from powerplane.admission.gating import GATE
 from powerplane.models.api.crd import crd_documents
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY
@@ -88,6 +89,7 @@ def sound(rig: Rig) -> Iterator[tuple[Rig, Any, int]]:
             replica.wait_ready()
             with registered(rig, port), judged(rig, port, "powerplane"), judged(rig, port, "powerplane-rollouts"):
                 rig.restart_scheduler(scheduler_config(replica.entry()))
+                assert wait_for(lambda: beats(rig), 30, 0.2), "the webhook has no heartbeat"
                 rig.api.post("/api/v1/namespaces/default/pods", pod("asks", watts=20))
                 assert wait_for(lambda: len(bound(rig)) == 1, 30), "the first pod is not bound"
                 yield rig, replica, port
@@ -98,6 +100,12 @@ def sound(rig: Rig) -> Iterator[tuple[Rig, Any, int]]:
             for kind in ("clusterroles", "clusterrolebindings"):
                 rig.api.call("DELETE", f"{RBAC}/{kind}/too-much")
             rig.api.call("DELETE", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n9")
+
+
+def beats(rig: Rig) -> bool:
+    """Whether the webhook's Lease has been renewed."""
+    lease = rig.api.call("GET", f"/apis/coordination.k8s.io/v1/namespaces/powerplane-system/leases/{WEBHOOK_LEASE}")
+    return lease.ok and "renewTime" in lease.body["spec"]
 
 
 def without_field(plural: str, *path: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ READ = ("get", "list", "watch")
 HOLD = ("get", "update", "patch")
 LEASES = "coordination.k8s.io"
 ADMISSION = "admissionregistration.k8s.io"
+CLAIMS = "resource.k8s.io"
 
 
 class Right(NamedTuple):
@@ -128,6 +129,18 @@ ACCOUNTS = (
         "sends alerts",
         (*READER, *rights(["create", "patch"], ["events"], "events.k8s.io")),
         "deploy/rbac-alerts.yaml",
+    ),
+    Account(
+        "powerplane-claims",
+        "keeps budgets as devices to claim from",
+        (
+            *READER,
+            *rights([*READ, "create", "patch", "delete"], ["resourceslices"], CLAIMS),
+            *rights([*READ, "create", "delete"], ["resourceclaimtemplates"], CLAIMS),
+            *rights(READ, ["resourceclaims"], CLAIMS),
+            *lease("powerplane-claims"),
+        ),
+        "deploy/rbac-claims.yaml",
     ),
 )
 """Every account that ``deploy/`` makes."""
