@@ -5,6 +5,7 @@ skips and names it. In CI a part that can be installed has to be there, so such 
 that may not be shipped stay a skip.
 """
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Callable
@@ -39,6 +40,11 @@ def find_data() -> Path | None:
     return Path(named) if named and Path(named).is_dir() else None
 
 
+def find_atheris() -> bool:
+    """Whether coverage-guided fuzzing can be run."""
+    return importlib.util.find_spec("atheris") is not None
+
+
 def find_rig() -> bool:
     """Whether the programs of a control plane are built, or may be built here."""
     return why_not() is None
@@ -47,6 +53,7 @@ def find_rig() -> bool:
 REAL_PARTS: dict[str, tuple[Callable[[], object], str, bool]] = {
     "chromium": (find_chromium, "a Chromium browser on PATH (Debian: apt-get install chromium)", True),
     "rig": (find_rig, "a real control plane: Linux, and Go to build it with (tests/rig/tools)", True),
+    "atheris": (find_atheris, "atheris (Linux on x86-64, Python below 3.14: make venv)", True),
     "prometheus": (find_prometheus, "Prometheus on PATH (Debian: apt-get install prometheus)", True),
     "alertmanager": (
         find_alertmanager,
