@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from tests.adapters.serving.test_certificate_files import Counted
 from tests.admission.certificates.puppets import PATHS, START, TERMS, Puppet, World
 
 from powerplane.adapters.webhook_lease import read_reports, report_key
@@ -143,6 +144,12 @@ def test_who_leaves_is_waited_for_by_nobody(world, replica):
     assert set(read_reports(world.annotations)) == {report_key("a")}
 
 
+def test_two_of_one_name_are_told_of(world, replica, caplog):
+    twin = Puppet(world, "a")
+    rounds(12, replica, twin, every_s=6)
+    assert "another replica is named a: give each its --identity" in caplog.text
+
+
 def test_where_cert_manager_writes_the_bundle_nothing_is_written(world, replica, caplog):
     replica.injected = True
     rounds(5, replica)
@@ -154,14 +161,18 @@ def test_a_certificate_that_would_be_refused_does_not_take_the_place_of_one_that
     keys = settled(world, replica)
     replica.leading = False
     shown = replica.shown
+    events = Counted()
+    replica.tls.tell(events)
     stranger = make_authority(replica.now(), 1e6)
     world.data = write_keys(dataclasses.replace(keys, leaf=issue(stranger, TERMS.names, replica.now(), 1e5)))
     world.version += 1
     rounds(3, replica)
     assert (replica.shown, replica.keeper.standing()) == (shown, (True, ""))
+    assert events.reloads == [False]
     replica.leading = True
     rounds(12, replica, every_s=20)
     assert read_keys(world.data).leaf.pem == replica.shown != shown
+    assert events.reloads == [False, True]
 
 
 def test_more_names_make_a_new_certificate(world, replica):

@@ -8,7 +8,7 @@ from typing import Final
 
 from powerplane.adapters.serving.own_certificate import Face, make_face, refusal
 from powerplane.adapters.serving.tls import SwappedTls
-from powerplane.adapters.webhook_lease import BEAT_S, Report, beat, farewell, told
+from powerplane.adapters.webhook_lease import BEAT_S, Report, beat, farewell, report_key, told
 from powerplane.admission.certificates.authority import Pair
 from powerplane.admission.certificates.bundle import bundle_of
 from powerplane.admission.certificates.cluster import Hook, Place, Registration, SeenSecret, TroubleError
@@ -169,6 +169,8 @@ class Keeper:
         shown = self._means.tls().face
         (fingerprint,) = bundle_of(leaf.certificate)
         if shown is not None and shown.certificate.fingerprint == fingerprint:
+            if self._refused:
+                self._means.tls().reloaded(ok=True)
             self._refused = ""
             return
         try:
@@ -220,11 +222,16 @@ class Keeper:
         if same and self._means.clock() - self._reported_s < BEAT_S:
             return
         try:
-            self._means.place.report(beat(report, now, self._means.place.reports()))
+            seen = self._means.place.reports()
+            self._means.place.report(beat(report, now, seen))
         except TroubleError as error:
             self._failed(error)
             return
-        self._went_well("lease")
+        written = seen.get(report_key(self._replica))
+        if before is not None and written is not None and written.at != before.at:
+            self._failed(TroubleError("lease", f"another replica is named {self._replica}: give each its --identity"))
+        else:
+            self._went_well("lease")
         self._reported, self._reported_s = report, self._means.clock()
 
     def _lead(self, terms: Terms, secret: SeenSecret, registrations: tuple[Registration, ...]) -> None:

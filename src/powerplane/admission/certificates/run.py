@@ -80,7 +80,7 @@ class CertificateRun:
         self._elector: LeaseElector | None = None
         self.tls = SwappedTls()
         if settings.terms is not None:
-            self._elector = LeaseElector(access, settings.namespace, LEASE, settings.identity)
+            self._elector = _elector(access, settings, settings.terms)
         self._keeper = Keeper(
             settings.identity,
             settings.terms,
@@ -136,3 +136,17 @@ class CertificateRun:
             self._round_s = time.monotonic()
             rounds = 0 if self._keeper.standing()[0] else rounds + 1
             self._stopping.wait(SOON_S if 0 < rounds <= SOON_ROUNDS else self._settings.every_s)
+
+
+def _elector(access: ClusterAccess, settings: CertificateSettings, terms: Terms) -> LeaseElector:
+    """Nothing here is in a hurry, so that a Lease is renewed every five seconds; sooner where little is waited."""
+    duration_s = int(min(30.0, max(6.0, terms.settle_s / 2)))
+    return LeaseElector(
+        access,
+        settings.namespace,
+        LEASE,
+        settings.identity,
+        duration_s=duration_s,
+        renew_deadline_s=duration_s * 2 / 3,
+        retry_s=duration_s / 6,
+    )
