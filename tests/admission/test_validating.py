@@ -77,8 +77,7 @@ def test_a_policy_that_says_deny_has_it_refused_with_what_to_do():
     assert ask(wants(1900), known(DENYING)).result == "kept"
 
 
-def test_watts_that_are_foretold_or_noted_count_like_requested_ones():
-    assert ask(pod(container(cpu="200"))).result == "warned"
+def test_watts_that_are_noted_count_like_requested_ones():
     noted = pod(container(cpu="1"))
     noted["metadata"]["annotations"] = {"powerplane.dev/predicted-watts": "1901"}
     assert ask(noted).result == "warned"

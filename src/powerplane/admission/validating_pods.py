@@ -8,13 +8,12 @@ from powerplane.adapters.strict_json import convert
 from powerplane.admission.deciding import LEFT_ALONE, Decision
 from powerplane.admission.gating import is_critical
 from powerplane.admission.review import LONGEST_WARNING, Request, Verdict
-from powerplane.admission.scope import owner_name, reason_to_leave
+from powerplane.admission.scope import reason_to_leave
 from powerplane.admission.table import Table
 from powerplane.admission.validating_ground import Place
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Pod
 from powerplane.models.pod_watts import noted_watts, requested_watts
-from powerplane.models.requests import pod_requests
 
 NEXT_STEP = "request fewer watts, raise that budget, or let the policy's spec.admission.unfit be Warn"
 
@@ -42,7 +41,8 @@ def judge_pod(request: Request, table: Table) -> Decision:
     if choice is None:
         return Decision(LEFT_ALONE, "no_policy")
     try:
-        watts = _watts(pod, namespace, table)
+        # What it will draw by all that is known stands on it by now: the mutating webhook wrote it there.
+        watts = max(requested_watts(pod.spec), noted_watts(pod.metadata.annotations))
     except InputError:
         return Decision(LEFT_ALONE, "unreadable")
     place = table.ground.places.too_small(watts, pod.spec.node_selector)
@@ -61,9 +61,3 @@ def unfit_words(watts: int, place: Place) -> str:
     left = LONGEST_WARNING - len(head) - len(tail)
     budget = place.budget if len(place.budget) <= left else f"{place.budget[: left - 1]}…"
     return f"{head}{budget}{tail}"
-
-
-def _watts(pod: Pod, namespace: str, table: Table) -> int:
-    """What it asks for, what was noted on it, or what it will draw by all that is known: the most of these."""
-    foretold = table.predictor.predict(f"{namespace}/{owner_name(pod.metadata)}", pod_requests(pod.spec)).watts
-    return max(requested_watts(pod.spec), noted_watts(pod.metadata.annotations), foretold)
