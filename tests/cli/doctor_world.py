@@ -8,7 +8,7 @@ import msgspec
 from powerplane.adapters.certificate_look import Bundle, Certificate, Shown
 from powerplane.adapters.cluster_look import Found, Told
 from powerplane.adapters.lease_look import ASKED_ANNOTATION, Lease
-from powerplane.adapters.webhook_lease import WEBHOOK_LEASE
+from powerplane.adapters.webhook_lease import WEBHOOK_LEASE, Report, report_key
 from powerplane.admission.release_run import LEASE as GATES_LEASE
 from powerplane.cli.doctor_cluster.api import GUARDS
 from powerplane.cli.doctor_cluster.reading import signs_of
@@ -83,10 +83,17 @@ def policy(name: str, mode: str = "Initial", lock: str = "Auto", **spec: Any) ->
     return {"metadata": {"name": name, "creationTimestamp": BEFORE}, "spec": body}
 
 
+def reports(**ready: bool) -> dict[str, str]:
+    """What replicas of the webhook say of themselves."""
+    return {
+        report_key(name): msgspec.json.encode(Report(name, AT, ready=is_so)).decode() for name, is_so in ready.items()
+    }
+
+
 LEASES = (
     lease("powerplane", **{ASKED_ANNOTATION: "2025-12-31T23:59:50+00:00"}),
     lease(GATES_LEASE),
-    lease(WEBHOOK_LEASE),
+    lease(WEBHOOK_LEASE, **reports(one=True, two=True)),
     lease("powerplane-node-watts"),
 )
 

@@ -23,6 +23,7 @@ from tests.cli.doctor_world import (
     node,
     pod,
     policy,
+    reports,
     spoilt,
     text,
     trouble,
@@ -225,6 +226,14 @@ def test_a_heartbeat_that_is_old_or_from_the_future_stops_enforcement_and_one_th
         assert trouble(examine_webhook(hooks(), cluster(leases=leases))) == {("heartbeat", "fail")}
     assert trouble(examine_webhook(hooks(), cluster(leases=found(Lease)))) == {("heartbeat", "warn")}
     assert trouble(examine_webhook(hooks(), cluster(leases=Found((), REFUSED)))) == {("heartbeat", "warn")}
+
+
+def test_replicas_that_say_that_they_are_not_ready_are_named() -> None:
+    for told, level in (({"one": True, "two": False}, "warn"), ({"two": False}, "fail"), ({}, "fail")):
+        leases = found(Lease, lease("powerplane-webhook", **reports(**told)))
+        report = examine_webhook(hooks(), cluster(leases=leases))
+        assert trouble(report) == {("heartbeat", level)}
+        assert ("two" in text(report, "heartbeat")) == bool(told)
 
 
 def test_a_pod_that_comes_in_without_watts_stops_enforcement_unless_it_waits() -> None:

@@ -21,7 +21,7 @@ from tests.rig.rig import Rig, scheduler_config
 from tests.rig.security import RBAC, applied
 from tests.rig.webhook import CONFIGURATIONS, configuration, judged, registered, webhook_replica
 
-from powerplane.adapters.webhook_lease import WEBHOOK_LEASE
+from powerplane.adapters.webhook_lease import WEBHOOK_LEASE, read_reports
 from powerplane.admission.gating import GATE
 from powerplane.models.api.crd import crd_documents
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY
@@ -104,8 +104,16 @@ def sound(rig: Rig) -> Iterator[tuple[Rig, Any, int]]:
 
 def beats(rig: Rig) -> bool:
     """Whether the webhook's Lease has been renewed."""
-    lease = rig.api.call("GET", f"/apis/coordination.k8s.io/v1/namespaces/powerplane-system/leases/{WEBHOOK_LEASE}")
-    return lease.ok and "renewTime" in lease.body["spec"]
+    return "renewTime" in webhook_lease(rig)["spec"]
+
+
+def says_ready(rig: Rig) -> bool:
+    """Whether some replica of the webhook says that it is ready."""
+    return any(each.ready for each in read_reports(webhook_lease(rig)["metadata"].get("annotations")).values())
+
+
+def webhook_lease(rig: Rig) -> Any:
+    return rig.api.get(f"/apis/coordination.k8s.io/v1/namespaces/powerplane-system/leases/{WEBHOOK_LEASE}")
 
 
 def without_field(plural: str, *path: str) -> dict[str, Any]:
@@ -160,6 +168,7 @@ def break_installation(rig: Rig, port: int, folder: Path) -> Checks:
     wrong["metadata"]["resourceVersion"] = rig.api.get(f"{CONFIGURATIONS}/powerplane")["metadata"]["resourceVersion"]
     rig.api.put(f"{CONFIGURATIONS}/powerplane", wrong)
     assert wait_for(lambda: not given(rig), 30, 0.2), "the wrong caBundle makes no difference"
+    assert wait_for(lambda: not says_ready(rig), 30, 0.2), "the webhook takes itself for ready"
     return {
         ("api", "definitions", "fail"),
         ("api", "guards", "warn"),
@@ -167,6 +176,7 @@ def break_installation(rig: Rig, port: int, folder: Path) -> Checks:
         ("rights", "rights of powerplane-alerts", "warn"),
         ("webhook", "registration", "warn"),
         ("webhook", "judging", "warn"),
+        ("webhook", "heartbeat", "fail"),
         ("webhook", "self test", "fail"),
         ("certificates", "webhook's certificate", "fail"),
     }
@@ -213,6 +223,7 @@ NAMED = (
     ("rights", "rights of powerplane-alerts", "delete pods"),
     ("webhook", "registration", "reinvocationPolicy is Never"),
     ("webhook", "judging", "caBundle of fit.powerplane.dev is not that of pods.powerplane.dev"),
+    ("webhook", "heartbeat", "no replica is ready: doctored"),
     ("webhook", "self test", "namespace default"),
     ("certificates", "webhook's certificate", "not trusted by caBundle"),
     ("certificates", "clocks", "n9 60 min ahead"),
@@ -256,5 +267,6 @@ def test_a_sound_cluster_is_told_to_be_sound_and_each_planted_fault_is_found_and
         ("policies", "waiting pods", "fail"),
     }
     assert (found(view), code) == (expected - {("certificates", "webhook's certificate", "fail")} | now_too, 3)
+    assert "no replica says that it runs" in told(view, "webhook", "heartbeat")
     assert "default/held" in told(view, "policies", "waiting pods")
     assert "refused" in told(view, "certificates", "webhook's port")

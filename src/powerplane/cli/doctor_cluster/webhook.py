@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from powerplane.adapters.webhook_lease import STALE_S, WEBHOOK_LEASE
+from powerplane.adapters.lease_look import seconds_of
+from powerplane.adapters.webhook_lease import STALE_S, WEBHOOK_LEASE, read_reports
 from powerplane.admission.scope import ADMISSION_LABEL, IGNORE
 from powerplane.cli.doctor_cluster.saying import fail, listed, ok, report, unseen, warn
 from powerplane.cli.doctor_cluster.seen import Cluster, Hook, HookSeen, Probe
@@ -191,13 +192,24 @@ def _heartbeat(cluster: Cluster) -> Iterator[Finding]:
         text = f"Lease {WEBHOOK_LEASE} has no heartbeat: nobody can tell whether the webhook lives"
         yield warn("heartbeat", text, "kubectl apply -f deploy/rbac.yaml, and see the log of `powerplane serve`")
         return
-    age_s = (cluster.now_s if cluster.server_s is None else cluster.server_s) - lease.renewed_s
+    now_s = cluster.now_s if cluster.server_s is None else cluster.server_s
+    age_s = now_s - lease.renewed_s
+    found = [*read_reports(lease.metadata.annotations).values()]
+    alive = {each.replica: each.ready for each in found if abs(now_s - (seconds_of(each.at) or 0.0)) <= STALE_S}
+    down = [name for name, ready in alive.items() if not ready]
+    log = "see the log of `powerplane serve --webhook-port` there: it says what is missing"
     if abs(age_s) > STALE_S:
         old = f"{words.seconds(abs(age_s))} {'old' if age_s > 0 else 'ahead of the API server'}"
         text = f"the last heartbeat of a replica that is ready is {old} (Lease {WEBHOOK_LEASE})"
         yield fail("heartbeat", text, "see whether `powerplane serve --webhook-port` runs, and its log")
+    elif not alive:
+        yield fail("heartbeat", "no replica says that it runs", "see whether `powerplane serve --webhook-port` runs")
+    elif len(down) == len(alive):
+        yield fail("heartbeat", f"no replica is ready: {listed(down)}", log)
+    elif down:
+        yield warn("heartbeat", f"{words.count(len(down), 'replica')} of {len(alive)} not ready: {listed(down)}", log)
     else:
-        yield ok("heartbeat", f"{lease.holder or 'the webhook'} lives: {words.seconds(max(0.0, age_s))} ago")
+        yield ok("heartbeat", f"{listed(sorted(alive))} live; last {words.seconds(max(0.0, age_s))} ago")
 
 
 def _self_test(probe: Probe) -> Finding:
