@@ -24,7 +24,7 @@ ROLES = (
     ("tests-nodes", [""], ["nodes", "nodes/status"]),
     ("tests-plans", ["powerplane.dev"], ["placementplans", "placementplans/status"]),
     ("tests-statuses", ["powerplane.dev"], ["powerdomains/status"]),
-    ("tests-resize", [""], ["pods/resize"]),
+    ("tests-resize", [""], ["pods/resize", "pods/ephemeralcontainers"]),
     ("tests-bindings", [""], ["bindings", "pods/binding"]),
     ("tests-namespaces", [""], ["namespaces", "namespaces/status", "namespaces/finalize"]),
     ("tests-tokens", [""], ["serviceaccounts/token"]),
@@ -123,7 +123,8 @@ def updates(user: str, before: dict[str, Any], patch: Any, kind: str = MERGE, su
     """A change of a pod that an administrator made; by the administrator where no user is named."""
 
     def act(rig: Rig) -> Answer:
-        made = pod("old", namespace="team", watts=100, **before.get("spec", {}))
+        # Bound, it would be on a node without a kubelet, where the server lets nobody resize.
+        made = pod("old", namespace="team", watts=100, **{"schedulerName": "nobody", **before.get("spec", {})})
         made["metadata"] |= before.get("metadata", {})
         rig.api.delete(f"{PODS}/old", {"gracePeriodSeconds": 0})
         rig.api.post(PODS, made)

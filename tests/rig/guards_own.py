@@ -1,5 +1,6 @@
 """What our accounts may reach at all, and what nobody else may touch of ours: labels, devices, Leases, tokens."""
 
+import base64
 from typing import Any
 
 from tests.rig.acts import (
@@ -189,6 +190,26 @@ def makes_secret(user: str, name: str) -> Act:
     return does(user, "POST", f"/api/v1/namespaces/{SYSTEM}/secrets", {"metadata": {"name": name}})
 
 
+def ca_bundle(hook: int = 0) -> dict[str, Any]:
+    return {"op": "add", "path": f"/webhooks/{hook}/clientConfig/caBundle", "value": ""}
+
+
+ELSEWHERE = {"op": "replace", "path": "/webhooks/1/clientConfig/service/name", "value": "elsewhere"}
+
+
+def configures(kind: str, patch: list[dict[str, Any]]) -> Act:
+    """A webhook configuration of ours, as it is shipped, changed by the account that makes certificates."""
+
+    def act(rig: Rig) -> Answer:
+        with applied(rig, "webhook.yaml", "webhook-own-certificates.yaml"):
+            path = f"/apis/admissionregistration.k8s.io/v1/{kind}webhookconfigurations/powerplane?dryRun=All"
+            authority = base64.b64encode(rig.authority.file.read_bytes()).decode()
+            filled = [{**each, "value": authority} if each["path"].endswith("caBundle") else each for each in patch]
+            return as_user(rig, SERVING, "PATCH", path, filled, JSON_PATCH)
+
+    return act
+
+
 SYSTEM = "powerplane-system"
 GUARDS: list[Guard] = [
     (
@@ -289,5 +310,35 @@ GUARDS: list[Guard] = [
         "and by nobody else",
         makes_secret(LABELLER, "powerplane-webhook"),
         makes_secret(LABELLER, "powerplane-webhook-tls"),
+    ),
+    (
+        "configurations",
+        "may change caBundle, and nothing else",
+        configures("mutating", [{"op": "replace", "path": "/webhooks/0/rules/0/resources", "value": ["secrets"]}]),
+        configures("mutating", [ca_bundle()]),
+    ),
+    (
+        "configurations",
+        "may change caBundle, and nothing else",
+        configures("validating", [ca_bundle(), ELSEWHERE]),
+        configures("validating", [ca_bundle(), ca_bundle(1)]),
+    ),
+    (
+        "configurations",
+        "may change caBundle, and nothing else",
+        configures("validating", [{"op": "remove", "path": "/webhooks/1"}]),
+        configures("validating", [ca_bundle()]),
+    ),
+    (
+        "configurations",
+        "may change caBundle, and nothing else",
+        configures("mutating", [{"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Fail"}]),
+        configures("mutating", [ca_bundle()]),
+    ),
+    (
+        "configurations",
+        "may change caBundle, and nothing else",
+        configures("mutating", [{"op": "add", "path": "/metadata/finalizers", "value": ["a.b/c"]}]),
+        configures("mutating", [ca_bundle()]),
     ),
 ]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.rig import guards_nodes, guards_own, guards_pods
 from tests.rig.acts import LABELLER, RELEASER, TENANT, Act, updates
-from tests.rig.api import STRATEGIC
+from tests.rig.api import JSON_PATCH, STRATEGIC
 from tests.rig.cluster import WATTS
 from tests.rig.guards_own import binds
 from tests.rig.rig import Rig
@@ -70,3 +70,28 @@ def test_the_server_itself_binds_no_pod_that_is_gated(guarded: Rig) -> None:
     refused = binds(LABELLER, gates=("powerplane.dev/power",))(guarded)
     assert refused.status == 409
     assert "schedulingGates" in refused.message
+
+
+def test_the_server_itself_lets_nobody_change_the_watts_of_a_pod_that_is_there(guarded: Rig) -> None:
+    less = [
+        {"op": "replace", "path": f"/spec/containers/0/resources/requests/{WATTS.replace('/', '~1')}", "value": "1"}
+    ]
+    refused = updates("", {}, less, JSON_PATCH)(guarded)
+    assert refused.status == 422
+    assert "pod updates may not change fields" in refused.message
+
+
+def test_the_server_itself_lets_nobody_add_a_gate_to_a_pod_that_is_there(guarded: Rig) -> None:
+    refused = updates("", {}, {"spec": {"schedulingGates": [{"name": "powerplane.dev/power"}]}})(guarded)
+    assert refused.status == 422
+    assert "schedulingGates" in refused.message
+
+
+@pytest.mark.parametrize("subresource", ["/resize", "/ephemeralcontainers"])
+def test_the_server_itself_keeps_a_pods_keys_where_only_its_containers_may_change(
+    guarded: Rig, subresource: str
+) -> None:
+    keys = {"metadata": {"annotations": {"powerplane.dev/told": "1"}, "labels": {"powerplane.dev/told": "1"}}}
+    answer = updates(TENANT, {}, keys, subresource=subresource)(guarded)
+    assert answer.ok, answer.message
+    assert not any("powerplane.dev/told" in answer.body["metadata"].get(each, {}) for each in ("annotations", "labels"))
