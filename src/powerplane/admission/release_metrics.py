@@ -32,6 +32,7 @@ class ReleaseMetrics:
         self._gauges = {name: Gauge(f"{PREFIX}{name}", told, registry=registry) for name, told in gauges.items()}
         self._released = Counter(f"{PREFIX}released", "Pods let go, by reason.", ("reason",), registry=registry)
         self._writes = Counter(f"{PREFIX}writes", "Writes to pods, by outcome.", ("outcome",), registry=registry)
+        self._events = Counter(f"{PREFIX}events", "Events about pods, by outcome.", ("outcome",), registry=registry)
         self._failures = Counter(f"{PREFIX}round_failures", "Looks that ended in an error.", registry=registry)
         self._bound = Histogram(
             f"{PREFIX}release_to_bound_seconds",
@@ -67,6 +68,10 @@ class ReleaseMetrics:
         self._writes.labels(outcome).inc()
         if outcome == "done":
             self._released.labels(release.reason).inc()
+
+    def told(self, outcome: str) -> None:
+        """Count an event."""
+        self._events.labels(outcome).inc()
 
     def bound(self, seconds: float) -> None:
         """Count how long a pod that was let go took to be bound."""

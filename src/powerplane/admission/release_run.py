@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.cluster_writes import Writer
+from powerplane.adapters.event_teller import EventTeller
 from powerplane.adapters.lease import LeaseElector, uptime_s
 from powerplane.adapters.measured import Measured
 from powerplane.adapters.watch import Reflector, Watched, WatchPatience
@@ -21,6 +22,7 @@ from powerplane.admission.gate_excess import GateExcess
 from powerplane.admission.gate_facts import PodFact, SeenPod
 from powerplane.admission.gate_ground import Ground
 from powerplane.admission.gate_rules import GateRules, Quota
+from powerplane.admission.gate_waits import LongWaits, overdue_event
 from powerplane.admission.release_facts import Outcome, Release, Seen, Terms
 from powerplane.admission.release_metrics import ReleaseMetrics
 from powerplane.admission.release_writes import carry_out
@@ -114,6 +116,10 @@ class ReleaseRun:
         self._now = now
         self._writer = Writer(access, settings.write_timeout_s, attempts=1)
         self._metrics = ReleaseMetrics(registry)
+        # An event has a name of its own, so that one that is sent again makes no second.
+        events = Writer(access, settings.write_timeout_s, attempts=3)
+        self._teller = EventTeller(events, settings.identity, self._metrics.told)
+        self._waits = LongWaits()
         self._lease: LeaseElector | None = None
         if elector is None:
             elector = self._lease = LeaseElector(access, settings.namespace, settings.lease, settings.identity)
@@ -153,6 +159,7 @@ class ReleaseRun:
             reflector.start()
         if self._lease is not None:
             self._lease.start()
+        self._teller.start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -162,6 +169,7 @@ class ReleaseRun:
         if self._thread.is_alive():
             self._thread.join(2 * self._settings.write_timeout_s)
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._teller.stop()
         if self._lease is not None:
             self._lease.stop()
         for reflector in (*self._reflectors, self._quotas):
@@ -217,6 +225,9 @@ class ReleaseRun:
         self._forget({pod.uid for pod in (*moment.waiting, *moment.on_their_way)})
         for release in round_.releases:
             self._pool.submit(self._send, releaser, release)
+        if self._waits.due(seen.clock_s):
+            for event in self._waits.events(releaser.waits(seen), seen.now_s, seen.clock_s):
+                self._teller.tell(event)
 
     def _look(self) -> tuple[Moment, Ground, Ints]:
         """See what there is, and what is drawn beyond it; also while another replica leads."""
@@ -256,6 +267,7 @@ class ReleaseRun:
             LOG.warning("pod %s/%s, %s: %s (%s)", pod.namespace, pod.name, release.reason, outcome, told)
         elif release.reason == "overdue" and outcome == "done":
             LOG.warning("pod %s/%s was let go without headroom: it has waited too long", pod.namespace, pod.name)
+            self._teller.tell(overdue_event(pod, self._now()))
         self._metrics.wrote(release, outcome)
         with self._deciding:
             releaser.note(release, outcome, self._clock())

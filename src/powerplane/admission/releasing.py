@@ -161,6 +161,12 @@ class Releaser:
             else:
                 yield pod
 
+    def waits(self, seen: Seen) -> Iterator[tuple[PodFact, float]]:
+        """Pods that wait for watts and nothing else, and for how many seconds each."""
+        for pod in seen.moment.waiting:
+            if pod.uid not in self.grants and not pod.other_gates:
+                yield pod, self.waited_s(pod, seen)
+
     def waited_s(self, pod: PodFact, seen: Seen) -> float:
         """How long a pod has waited, by the server's clock or by ours: whichever says more."""
         return max(seen.now_s - pod.created_s, seen.clock_s - self._first_seen_s.get(pod.uid, seen.clock_s))

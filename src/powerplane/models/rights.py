@@ -121,6 +121,7 @@ ACCOUNTS = (
             *READER,
             *rights(["patch"], ["pods"]),
             *rights(READ, ["resourcequotas"]),
+            *rights(["create", "patch"], ["events"], "events.k8s.io"),
             *lease("powerplane-gates"),
         ),
     ),

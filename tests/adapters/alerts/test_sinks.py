@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from tests.models.alerts.findings import finding, notice
 
 from powerplane.adapters.alerts.alertmanager import Alertmanager
-from powerplane.adapters.alerts.events import LONGEST_NOTE, event_of
+from powerplane.adapters.alerts.events import event_of
 from powerplane.adapters.alerts.posting import MOST_BODY_BYTES
 from powerplane.adapters.alerts.secret import Secret
 from powerplane.adapters.alerts.sink import Sent
 from powerplane.adapters.alerts.slack import LONGEST_TEXT, Slack, message_of
 from powerplane.adapters.alerts.webhook import Webhook, body_of, read_keys, sign
+from powerplane.adapters.cluster_events import LONGEST_NOTE
 from powerplane.models.alerts.alert import AlertKey, Notice, Remedy
 from powerplane.models.alerts.grouping import MOST_IN_BUNDLE, bundled
 from powerplane.models.alerts.remedy import MOST_NAMED
