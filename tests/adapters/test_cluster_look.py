@@ -60,6 +60,12 @@ def test_refused_absent_silent_and_unreadable_are_told_apart(api: Api, look: Clu
     assert "metadata" in look.listed("/api/v1/pods", Thing).trouble
 
 
+def test_after_the_time_for_all_questions_none_is_asked(api: Api, look: ClusterLook) -> None:
+    late = ClusterLook(look.access, 0.3, total_s=0.0)
+    assert "time for all questions is up" in late.get("/api/v1/pods").trouble
+    assert not api.counts()
+
+
 def test_several_questions_are_answered_in_their_order(api: Api, look: ClusterLook) -> None:
     api.trouble["nodes"] = refuse(403)
     told = look.ask_all(Request("GET", f"/api/v1/{what}") for what in ("pods", "nodes", "nothing", "pods"))

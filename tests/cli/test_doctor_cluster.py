@@ -408,6 +408,13 @@ def test_a_policy_that_nothing_holds_for_and_one_whose_lock_is_not_there_stop_en
         assert f"asks for {lock}" in text(report, "lock")
 
 
+def test_a_lock_is_called_missing_only_by_who_can_see() -> None:
+    for kind in ("nodes", "leases"):
+        report = policies(cluster(**{kind: Found((), REFUSED)}))
+        assert trouble(report) == {("lock", "warn")}
+        assert "may not be seen" in text(report, "lock")
+
+
 def test_pods_that_came_in_without_watts_while_a_policy_acted_are_counted_and_older_ones_are_not() -> None:
     older = pod("older", watts=0, at="2025-12-30T00:00:00Z")
     daemon = pod("daemon", watts=0)

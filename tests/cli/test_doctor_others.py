@@ -25,6 +25,7 @@ from tests.cli.doctor_world import (
 from powerplane.adapters.cluster_http import Request
 from powerplane.adapters.cluster_look import ClusterLook, Found, Told
 from powerplane.adapters.lease_look import ASKED_ANNOTATION, Lease
+from powerplane.cli.doctor_cluster.examining import tried
 from powerplane.cli.doctor_cluster.others import examine_others
 from powerplane.cli.doctor_cluster.reading import signs_of
 from powerplane.cli.doctor_cluster.reviews import read_accounts, read_own
@@ -162,6 +163,14 @@ def test_what_no_account_may_do_is_told_with_why_and_absent_accounts_are_not_ask
 def test_what_whoever_runs_it_lacks_is_asked_of_the_api_server() -> None:
     assert read_own(Judge(set(DOCTOR))).lacks == ()
     assert read_own(Judge(set(DOCTOR[1:]))).lacks == (str(DOCTOR[0]),)
+
+
+def test_objects_that_cannot_be_read_are_told_of_and_what_rests_on_them_says_so() -> None:
+    def broken() -> Any:
+        raise ValueError("what nobody foresaw")
+
+    assert tried(broken, lambda why: why.trouble) == "ValueError: what nobody foresaw"
+    assert tried(lambda: 7, lambda _: 8) == 7
 
 
 @pytest.fixture

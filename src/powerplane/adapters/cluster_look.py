@@ -3,6 +3,7 @@
 What is refused, what is not there and what does not answer are told apart, since each is mended in its own way.
 """
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -108,14 +109,19 @@ class ClusterLook:
     access : ClusterAccess
     timeout_s : float
         For one question.
+    total_s : float
+        For all of them: after this none is asked any more.
     """
 
-    def __init__(self, access: ClusterAccess, timeout_s: float = 5.0) -> None:
+    def __init__(self, access: ClusterAccess, timeout_s: float = 5.0, total_s: float = math.inf) -> None:
         self.access = access
         self._timeout_s = timeout_s
+        self._until_s = time.monotonic() + total_s
 
     def ask(self, request: Request) -> Told:
         """Ask one question."""
+        if time.monotonic() > self._until_s:
+            return Told(0, f"{request.method} {request.path}: not asked: the time for all questions is up".encode())
         dates: list[str] = []
 
         def note(response: urllib3.BaseHTTPResponse) -> None:

@@ -34,6 +34,7 @@ GUARDS = (
     "powerplane-tokens",
     "powerplane-leases",
     "powerplane-certificates",
+    "powerplane-configurations",
 )
 """The policies of ``deploy/admission-policies.yaml``."""
 

@@ -123,6 +123,9 @@ def _policies(cluster: Cluster, policies: Sequence[PolicyStanding]) -> Iterator[
 def _lock(cluster: Cluster, each: PolicyStanding) -> Finding:
     pods = words.count(each.pods, "pod")
     what = f"{each.shown} ({each.mode}, {pods}) is held by {each.lock}: {each.why}"
+    for found, kind in ((cluster.nodes, "nodes"), (cluster.leases, "our Leases")):
+        if not found.seen:
+            return unseen("lock", f"which lock holds for {each.shown}, because {kind},", found.told)
     if each.lock == "Auto":
         text = f"{each.shown} ({each.mode}, {pods}): nothing holds budgets for new pods: {each.why}"
         return fail("lock", text, f"open one, the first is the best: {OPEN['Partition']}; or {OPEN['Gate']} ({LOCKS})")

@@ -316,3 +316,9 @@ class Cluster:
     def lease(self, name: str) -> Lease | None:
         """One of our Leases; None where it is not there, or may not be seen."""
         return next((each for each in self.leases.items if each.metadata.name == name), None)
+
+
+def unread(why: Told) -> Cluster:
+    """Nothing of a cluster, and why."""
+    nothing: Found[Any] = Found((), why)
+    return Cluster(nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing)
