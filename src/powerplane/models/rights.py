@@ -99,6 +99,7 @@ ACCOUNTS = (
         (
             *READER,
             *rights(READ, ["deployments"], "apps"),
+            *rights(["list"], ["verticalpodautoscalers"], "autoscaling.k8s.io"),
             *rights(["patch"], STATUSES, GROUP),
             *rights(["patch"], ["nodes"]),
             *lease("powerplane", "powerplane-webhook"),

@@ -152,7 +152,8 @@ class AdmissionChoice(ApiStruct, frozen=True):
     max_gate_seconds
         How long a gate of ours may hold a pod before it is let go whatever the headroom.
     fill_requests
-        Whether requests of CPU and memory that a pod leaves out are filled in from its workload's history.
+        Whether requests that a pod leaves out are filled in: of CPU and memory from its workload's history, of GPUs
+        from its limits.
     scheduler_name
         Scheduler to give to pods that name none.
     """
