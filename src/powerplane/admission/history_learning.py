@@ -53,7 +53,7 @@ class PodLearner:
 
     def known(self) -> tuple[dict[str, KnownDemand], dict[str, KnownDemand]]:
         """Return what workloads and classes use; those seen for less than ten minutes are left out."""
-        return _known(self.workloads), _known(self.classes)
+        return known_of(self.workloads), known_of(self.classes)
 
 
 @dataclass(slots=True)
@@ -107,7 +107,8 @@ def _teach(used: PodHistory, memory: DemandMemory, names: Iterable[str]) -> None
     own.teach(memory, [named[row][1] for row in seen.tolist()])
 
 
-def _known(memory: DemandMemory) -> dict[str, KnownDemand]:
+def known_of(memory: DemandMemory) -> dict[str, KnownDemand]:
+    """Return what is known of each name in a memory; those seen for less than ten minutes are left out."""
     demand = memory.demand()
     cores, watts = _bounds(demand.cores), _bounds(demand.watts)
     return {

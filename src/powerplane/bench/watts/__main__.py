@@ -20,7 +20,16 @@ from powerplane.bench.watts.page import render_section
 from powerplane.bench.watts.table import WattsTable
 from powerplane.models.errors import PowerPlaneError, UsageError
 
-MEASUREMENTS = ("nodes", "gpu_limits", "quantiles", "plan_quantiles", "forecasts", "rounds", "simulator_speed")
+MEASUREMENTS = (
+    "nodes",
+    "gpu_limits",
+    "quantiles",
+    "plan_quantiles",
+    "admission",
+    "forecasts",
+    "rounds",
+    "simulator_speed",
+)
 """Modules of this package with a function ``measure(data) -> WattsTable``, in the order of the page."""
 
 SECTION = "watts"
