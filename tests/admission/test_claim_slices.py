@@ -6,7 +6,16 @@ import msgspec
 from tests.admission.claim_world import NODES, RACKS, tree
 
 from powerplane.admission.claim_layout import Device, capacities, lay_out
-from powerplane.admission.claim_slices import NO_LIMIT_W, Offer, SeenSlice, Selecting, offer_seen, offers_of, places_of
+from powerplane.admission.claim_slices import (
+    NO_LIMIT_W,
+    Offer,
+    SeenSlice,
+    Selecting,
+    offer_seen,
+    offers_of,
+    open_levels,
+    places_of,
+)
 
 HOST = "kubernetes.io/hostname"
 LABELS = {name: {HOST: name, "rack": rack} for rack, members in RACKS.items() for name in members}
@@ -83,3 +92,12 @@ def test_each_device_is_a_slice_of_its_own():
     assert len(offers) == len(layout.devices)
     assert offers["powerplane.rack.r1"].where == selector("rack", "r1")
     assert offers["powerplane.no.limit.feed-2"].watts == NO_LIMIT_W
+
+
+def test_a_level_that_is_none_any_more_is_open_for_pods_that_claim_at_it_and_there_are_never_many():
+    layout = lay_out(tree(row_w=None))
+    offers = open_levels(layout, ["rack", "row", "feed-2"])
+    assert [(each.level, each.where, each.watts) for each in offers.values()] == [
+        ("row", {"allNodes": True}, NO_LIMIT_W)
+    ]
+    assert len(open_levels(layout, [f"x{i}" for i in range(100)])) == 16

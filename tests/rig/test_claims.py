@@ -71,6 +71,7 @@ def test_racks_take_what_they_have_and_follow_their_budgets(rig: Rig, figure: An
         witness.allow("rack-000", 2000)
         change_domain(rig, "rack-000", budget="2kW")
         raised_s = becomes(rig, even | {"n000": 6})
+        assert wait_for(lambda: witness.draw("rack-000") == 1800, 10, 0.01)
         witness.allow("rack-000", 500)
         change_domain(rig, "rack-000", budget="500W")
         assert wait_for(lambda: offered(rig)["rack/rack-000"] == "500", 10, 0.05)
@@ -88,8 +89,9 @@ def test_racks_take_what_they_have_and_follow_their_budgets(rig: Rig, figure: An
         stray["metadata"]["annotations"] = {"powerplane.dev/predicted-watts": "400"}
         witness.allow("rack-002", 1300)
         make_pods(rig, [stray])
-        assert wait_for(lambda: offered(rig)["rack/rack-002"] == "600", 10, 0.05), claims.told()
+        assert wait_for(lambda: offered(rig)["rack/rack-002"] == "600", 20, 0.05), claims.told()
         assert offered(rig)["row/row-0"] == "3600"
+        assert wait_for(lambda: witness.draw("rack-002") == 1300, 10, 0.01)
         witness.allow("rack-002", 1000)
         delete(rig, next(n for n, node in bound(rig).items() if node.startswith("n002") and n != "stray"))
         time.sleep(2)
@@ -103,6 +105,15 @@ def test_racks_take_what_they_have_and_follow_their_budgets(rig: Rig, figure: An
         assert by_rack(rig)["n003"] == 3
         claims.start()
         becomes(rig, even | {"n000": 5, "n003": 4}, 60)
+
+        # With the last budget of a level gone, pods that claim at it do not wait for ever.
+        for row in ("row-0", "row-1"):
+            witness.allow(row, 10_000)
+            change_domain(rig, row, budget=None)
+        assert wait_for(lambda: "no.limit/row" in offered(rig), 20, 0.05), claims.told()
+        witness.allow("rack-001", 1300)
+        change_domain(rig, "rack-001", budget="1300W")
+        becomes(rig, even | {"n000": 5, "n001": 4, "n003": 4})
         assert witness.breaches == []
         figure(
             f"bound {1000 * first_s:.0f} ms after creation where the template was missing, {1000 * second_s:.0f} ms "
@@ -179,7 +190,7 @@ def test_a_storm_of_claims_breaks_no_budget_of_node_rack_or_row(rig: Rig, figure
         began = time.monotonic()
         make_pods(rig, pods)
         made_s = time.monotonic() - began
-        wanted = 0.97 * 55_000
+        wanted = 0.95 * 55_000
         wait_for(lambda: sum(witness.draw(f"row-{row}") for row in range(5)) >= wanted, 150, 0.5)
         took_s = time.monotonic() - began
         assert witness.breaches == []

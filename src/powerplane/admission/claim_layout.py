@@ -92,8 +92,13 @@ def lay_out(tree: PowerTree) -> Layout:
         rest = tuple(node for node in range(len(tree)) if node not in covered)
         devices += own
         if rest:
-            devices.append(Device(level, f"no.limit/{names[level]}", NO_ROW, rest, limited=False))
+            devices.append(Device(level, no_limit(names[level]), NO_ROW, rest, limited=False))
     return Layout(names, tuple(devices), len(tree))
+
+
+def no_limit(level: str) -> str:
+    """Return the pool of a device without a limit."""
+    return pool_name("no.limit", level)
 
 
 def _levels(tree: PowerTree) -> list[tuple[str, list[int]]]:

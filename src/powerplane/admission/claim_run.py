@@ -21,7 +21,7 @@ from powerplane.admission.claim_facts import SeenClaim, SeenTemplate
 from powerplane.admission.claim_layout import Layout, capacities, lay_out
 from powerplane.admission.claim_metrics import ClaimMetrics
 from powerplane.admission.claim_names import DRIVER, GROUP_PATH, LABELS
-from powerplane.admission.claim_slices import SLICES_PATH, SeenSlice, offers_of, places_of
+from powerplane.admission.claim_slices import SLICES_PATH, SeenSlice, offers_of, open_levels, places_of
 from powerplane.admission.claim_writes import Calm, SliceWrites, TemplateWrites, Write
 from powerplane.admission.gate_books import GateBooks, Moment
 from powerplane.admission.gate_facts import SeenPod
@@ -246,8 +246,8 @@ class ClaimRun:
             return
         now_s, token = self._clock(), self._elector.token
         templates = self._templates.all()
-        writes = self._template_writes.decide(self._books.wanted(), templates, now_s)
-        self._send(writes, token)
+        wanted = self._books.wanted()
+        self._send(self._template_writes.decide(wanted, templates, now_s), token)
         moment = self._nodes.moment()
         ground = self._rules.ground(moment, datetime.fromtimestamp(self._now(), UTC))
         if not ground.holds:
@@ -258,7 +258,9 @@ class ClaimRun:
         excess_mw = self._excess.follow(ground.tree, beside.drawn_mw, self._samples(), now_s)
         watts = capacities(ground.tree.with_extra(excess_mw), laid.layout, beside.beside_mw)
         seen = {name: each for (_, name), each in self._slices.all().items()}
-        self._send(self._slice_writes.decide(offers_of(laid.layout, laid.places, watts), seen, now_s), token)
+        asked = {level for _, template in wanted for level in template.levels}
+        offers = offers_of(laid.layout, laid.places, watts) | open_levels(laid.layout, asked)
+        self._send(self._slice_writes.decide(offers, seen, now_s), token)
         shown = {
             "devices": len(laid.layout.devices),
             "hidden_devices": sum(place is None for place in laid.places),

@@ -1,13 +1,22 @@
 """Devices as ResourceSlices: one a device, in a pool of its own, with a generation that grows with each change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from powerplane.admission.claim_layout import NO_ROW, Device, Layout
-from powerplane.admission.claim_names import API_VERSION, DEVICE, DRIVER, GROUP_PATH, LABELS, WATTS, slice_name
+from powerplane.admission.claim_layout import NO_ROW, Device, Layout, no_limit
+from powerplane.admission.claim_names import (
+    API_VERSION,
+    DEVICE,
+    DRIVER,
+    GROUP_PATH,
+    LABELS,
+    MOST_LEVELS,
+    WATTS,
+    slice_name,
+)
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Narrow, ObjectMeta, RawQuantity
 from powerplane.models.quantities import parse_quantity
@@ -118,6 +127,20 @@ def offers_of(layout: Layout, places: Sequence[Json | None], watts: Sequence[int
             offer = Offer(device.pool, level, where, NO_LIMIT_W if amount is None else amount)
             made[offer.name] = offer
     return made
+
+
+def open_levels(layout: Layout, asked: Iterable[str]) -> dict[str, Offer]:
+    """Return offers without a limit for levels that pods claim at and that are none any more: they would wait for ever.
+
+    Parameters
+    ----------
+    layout : Layout
+    asked : iterable of str
+        Levels that templates of live pods name.
+    """
+    gone = sorted(set(asked) - set(layout.levels))[:MOST_LEVELS]
+    offers = (Offer(no_limit(level), level, {"allNodes": True}, NO_LIMIT_W) for level in gone)
+    return {offer.name: offer for offer in offers}
 
 
 class Selecting:
