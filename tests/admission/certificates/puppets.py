@@ -94,7 +94,6 @@ class Puppet:
         self.leading = True
         self.injected = False
         self.refusing: set[str] = set()
-        self.finished_s = float("-inf")
         self.pems: dict[str, bytes] = {}
         self._thread: threading.Thread | None = None
         self.begin()
@@ -102,7 +101,6 @@ class Puppet:
     def begin(self, terms: Terms = TERMS) -> None:
         """Start anew, as a process does."""
         self.tls = SwappedTls()
-        self.finished_s = float("-inf")
         self.registry = CollectorRegistry()
         means = Means(
             self,
@@ -132,16 +130,12 @@ class Puppet:
 
     @property
     def is_asked(self) -> bool:
-        """Whether a Service sends clients here: it said that it is ready, not long ago."""
-        return self.keeper.standing()[0] and self.world.now_s - self.finished_s <= 60
+        """Whether a Service sends clients here: it says that it is ready."""
+        return self.keeper.standing()[0]
 
     def advance(self) -> bool:
         """Do one request, and all that is done before the next; False where a round ends."""
-        return self._advance(self._round)
-
-    def _round(self) -> None:
-        self.keeper.round()
-        self.finished_s = self.world.now_s
+        return self._advance(self.keeper.round)
 
     def _act(self, act: Callable[[], None]) -> None:
         while self._advance(act):
@@ -174,7 +168,7 @@ class Puppet:
 
     def round(self) -> None:
         """Go on to the end of a round."""
-        self._act(self._round)
+        self._act(self.keeper.round)
 
     def leave(self) -> None:
         """Take one's leave, as a process that is stopped does."""

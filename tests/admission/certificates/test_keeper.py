@@ -94,6 +94,12 @@ def test_what_is_broken_is_told_once_counted_and_tried_again(world, replica, cap
     assert replica.keeper.standing() == (True, "")
 
 
+def test_what_was_seen_a_minute_ago_counts_no_more(world, replica):
+    settled(world, replica)
+    world.now_s += 61
+    assert replica.keeper.standing() == (False, "certificates have not been looked at for a minute")
+
+
 def test_who_has_slept_reports_before_it_is_ready_again(world, replica):
     settled(world, replica)
     world.now_s += TERMS.forget_s / 2 + 1

@@ -126,5 +126,5 @@ class Rotation(RuleBasedStateMachine):
         check_settled(self.world, self.puppets)
 
 
-Rotation.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+Rotation.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
 test_whatever_happens_between_two_requests_no_client_refuses_what_is_shown = Rotation.TestCase

@@ -23,6 +23,9 @@ from powerplane.admission.certificates.rotation import (
     next_step,
 )
 
+STALE_S: Final = 60.0
+"""A round takes a dozen seconds at the most, and the next begins soon."""
+
 UNKNOWN: Final = "unknown"
 """Stands for the authority of a certificate that does not name it."""
 
@@ -85,6 +88,7 @@ class Keeper:
         self._means = means
         self._registrations: tuple[Registration, ...] | None = None
         self._standing = (False, "certificates have not been looked at yet")
+        self._began_s = means.clock()
         self._hindsight: Hindsight | None = None
         self._reported: Report | None = None
         self._reported_s = float("-inf")
@@ -97,8 +101,10 @@ class Keeper:
         """Whether API servers can be answered under this certificate, and if not, what is missing.
 
         While there is no configuration nobody asks: that is no reason to be taken out of the Service, but no sign of
-        life either.
+        life either. What was seen a minute ago counts no more: nobody looks after certificates.
         """
+        if self._means.clock() - self._began_s > STALE_S:
+            return False, "certificates have not been looked at for a minute"
         return self._standing
 
     def judge(self, shown: Face | None, fresh: Face) -> str:
@@ -110,11 +116,12 @@ class Keeper:
 
     def round(self) -> None:
         """Look at everything once, and do what is to be done; whatever fails is tried again in the next round."""
+        began_s = self._means.clock()
         secret = self._look_at_secret() if self._terms is not None else None
         fresh = self._look_at_registrations()
         if secret is not None and secret.keys.leaf is not None:
             self._take(secret.keys.leaf)
-        self._standing = self._stand()
+        self._standing, self._began_s = self._stand(), began_s
         self._means.metrics.stands(ok=self._standing[0])
         self._tell()
         leads = self._means.leading()

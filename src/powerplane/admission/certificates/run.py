@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,9 +24,6 @@ SECRET: Final = "powerplane-webhook"
 EVERY_S: Final = 5.0
 SOON_S: Final = 0.5
 SOON_ROUNDS: Final = 20
-STALE_S: Final = 60.0
-"""A round takes a dozen seconds at the most; after this the thread is stuck."""
-
 LOG = logging.getLogger(__name__)
 
 
@@ -94,7 +90,6 @@ class CertificateRun:
                 table,
             ),
         )
-        self._round_s = time.monotonic()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="certificates", daemon=True)
 
@@ -104,8 +99,6 @@ class CertificateRun:
 
     def ready(self) -> tuple[bool, str]:
         """Whether API servers can be answered, and if not, what is missing."""
-        if time.monotonic() - self._round_s > STALE_S:
-            return False, "nobody looks after the certificates"
         return self._keeper.standing()
 
     async def run(self) -> None:
@@ -133,7 +126,6 @@ class CertificateRun:
             # Whatever goes wrong, the certificate that is shown goes on being shown, and the next round may go well.
             except Exception:
                 LOG.exception("a look at the certificates failed")
-            self._round_s = time.monotonic()
             rounds = 0 if self._keeper.standing()[0] else rounds + 1
             self._stopping.wait(SOON_S if 0 < rounds <= SOON_ROUNDS else self._settings.every_s)
 
