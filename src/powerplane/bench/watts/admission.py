@@ -93,14 +93,29 @@ def measure(data: Path) -> WattsTable:
 
 
 def follow(course: Course, data: Path, seed: int) -> list[Case]:
-    """Let a site's services grow pod by pod, foretell the first, tenth and hundredth of each, and see their day."""
+    """Follow the trace's site."""
     random = np.random.default_rng(seed)
     site = read_site(data, random, service_pods=SERVICE_PODS)
+    card_watts = node_powers(read_nodes(data / "openb", "all_node")).card_range_mw / 1000
+    return follow_site(course, site, card_watts, random)
+
+
+def follow_site(course: Course, site: Site, card_watts: Floats, random: np.random.Generator) -> list[Case]:
+    """Let services grow pod by pod, foretell the first, tenth and hundredth of each, and see their day.
+
+    Parameters
+    ----------
+    course : Course
+        Of ``DAYS`` days.
+    site : Site
+    card_watts : float64 array, shape (N,)
+        What a whole card of each server draws above idle.
+    random : numpy.random.Generator
+    """
     cores, watts = _columns(course, site, random)
     drawn = _pod_watts(site, cores, watts)
     step, age = _arrivals(site, random)
     owners = [f"openb/Deployment/service-{service}" for service in site.service.tolist()]
-    card_watts = node_powers(read_nodes(data / "openb", "all_node")).card_range_mw / 1000
     amounts, rates, homes = _amounts(site, card_watts), _rates(site, card_watts), _home_rates(site, card_watts)
     alike = [class_key("openb", (), each) for each in amounts]
     workloads, classes = DemandMemory(RULES), DemandMemory(RULES)
