@@ -40,6 +40,7 @@ def test_without_a_secret_nothing_is_made():
     ("options", "told"),
     [
         ({"certificate_life": "200d"}, "more than a third"),
+        ({"forget": "25h"}, "more than a day"),
         ({"authority_life": "soon"}, "is not a duration"),
         ({"configurations": ["powerplane"]}, "names no webhook configuration"),
     ],

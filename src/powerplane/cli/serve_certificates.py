@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
+from powerplane.adapters.webhook_lease import KEEP_S
 from powerplane.admission.certificates.cluster import CONFIGURATIONS
 from powerplane.admission.certificates.rotation import Terms
 from powerplane.admission.certificates.run import EVERY_S, CertificateSettings
@@ -81,6 +82,10 @@ class CertificateOptions:
             raise UsageError(
                 "--certificate-life is more than a third of --authority-life: an authority would end with its own",
                 "give the authority at least three times as long",
+            )
+        if terms.forget_s > KEEP_S / 2:
+            raise UsageError(
+                "--certificate-forget is more than a day: what a replica says is not kept so long", "give a day or less"
             )
         every_s = min(EVERY_S, terms.settle_s / 4)
         return CertificateSettings(identity, namespace, self.secret, terms, configurations, every_s)

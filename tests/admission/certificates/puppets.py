@@ -18,10 +18,10 @@ from powerplane.adapters.serving.own_certificate import Face, read_certificate
 from powerplane.adapters.serving.tls import SwappedTls
 from powerplane.adapters.webhook_lease import Report, read_reports
 from powerplane.admission.certificates.bundle import Bundle, read_bundle, write_bundle
-from powerplane.admission.certificates.cluster import Hook, Registration, SeenSecret, TroubleError
 from powerplane.admission.certificates.keeper import Keeper, Means
 from powerplane.admission.certificates.keys import Keys, read_keys, write_keys
 from powerplane.admission.certificates.metrics import CertificateMetrics
+from powerplane.admission.certificates.place import Hook, Registration, SeenSecret, TroubleError
 from powerplane.admission.certificates.rotation import Terms
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)

@@ -11,8 +11,8 @@ from powerplane.adapters.serving.tls import SwappedTls
 from powerplane.adapters.webhook_lease import BEAT_S, Report, beat, farewell, report_key, told
 from powerplane.admission.certificates.authority import Pair
 from powerplane.admission.certificates.bundle import bundle_of
-from powerplane.admission.certificates.cluster import Hook, Place, Registration, SeenSecret, TroubleError
 from powerplane.admission.certificates.metrics import CertificateMetrics
+from powerplane.admission.certificates.place import Hook, Place, Registration, SeenSecret, TroubleError
 from powerplane.admission.certificates.rotation import (
     Hindsight,
     Sight,
