@@ -71,12 +71,15 @@ def decide(request: Request, table: Table) -> Decision:
         return Decision(LEFT_ALONE, "unreadable")
     try:
         owner = f"{namespace}/{owner_name(pod.metadata)}"
+        asked = pod_requests(pod.spec)
         # Its class is by what it came with: what is filled in is known of its workload.
-        alike = class_key(namespace, _images(request.object), pod_requests(pod.spec))
+        classed = table.predictor.classes and owner not in table.predictor.known
+        alike = class_key(namespace, _images(request.object), asked) if classed else ""
         filled = table.filler.fill(request.object, pod, owner) if choice.fill_requests else []
         if filled:
             pod = convert(request.object, Pod, "the pod")
-        prediction = table.predictor.predict(owner, pod_requests(pod.spec), alike)
+            asked = pod_requests(pod.spec)
+        prediction = table.predictor.predict(owner, asked, alike)
         lock = table.lock_of(choice)
         if lock == "Gate":
             mutation = hold_back(request.object, pod.spec, prediction, listed=table.listed)

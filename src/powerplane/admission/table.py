@@ -14,7 +14,7 @@ from powerplane.models.api.capping_policy import (
     ClusterPowerCappingPolicySpec,
     Lock,
 )
-from powerplane.models.matching import selector_matches
+from powerplane.models.matching import Selector, canonical, selector_matches
 from powerplane.models.objects import LabelSelector
 
 NAME_LABEL = "kubernetes.io/metadata.name"
@@ -22,6 +22,7 @@ EVERYTHING = LabelSelector()
 DEFAULT_CHOICE = AdmissionChoice()
 
 Labels = Mapping[str, str]
+Ranked = tuple[tuple[Selector, AdmissionChoice], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,13 @@ class Reach:
 
     def takes(self, namespace: str, namespace_labels: Labels, pod_labels: Labels) -> bool:
         """Say whether a pod is among them."""
+        return self.takes_namespace(namespace, namespace_labels) and selector_matches(self.pods, pod_labels)
+
+    def takes_namespace(self, namespace: str, namespace_labels: Labels) -> bool:
+        """Say whether pods of a namespace may be among them."""
         if self.namespace and self.namespace != namespace:
             return False
-        return selector_matches(self.namespaces, namespace_labels) and selector_matches(self.pods, pod_labels)
+        return selector_matches(self.namespaces, namespace_labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ class Table:
     ground: Ground = field(default_factory=Ground)
     levels: tuple[str, ...] = ()
     filler: Filler = field(default_factory=Filler)
+    _kept: dict[str, Ranked] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def labels_of(self, namespace: str) -> Labels:
         """Labels of a namespace; of one that is too new to be known, its name alone."""
@@ -102,9 +108,22 @@ class Table:
 
     def choice_for(self, namespace: str, pod_labels: Labels) -> AdmissionChoice | None:
         """How a pod is let in; None where no policy in mode Initial or Enforce is for it."""
-        labels = self.labels_of(namespace)
-        takers = [reach for reach in self.reaches if reach.takes(namespace, labels, pod_labels)]
-        return max(takers, key=lambda reach: reach.rank).choice if takers else None
+        for pods, choice in self._ranked(namespace):
+            if selector_matches(pods, pod_labels):
+                return choice
+        return None
+
+    def _ranked(self, namespace: str) -> Ranked:
+        """What policies of a namespace's pods say, the highest first; kept, as every review asks."""
+        found = self._kept.get(namespace)
+        if found is None:
+            labels = self.labels_of(namespace)
+            takers = [each for each in self.reaches if each.takes_namespace(namespace, labels)]
+            takers.sort(key=lambda each: each.rank, reverse=True)
+            found = tuple((canonical(each.pods), each.choice) for each in takers)
+            if namespace in self.namespaces:
+                self._kept[namespace] = found
+        return found
 
     def lock_for(self, namespace: str, pod_labels: Labels) -> Lock:
         """What holds budgets for a pod; Auto where that is not known."""
