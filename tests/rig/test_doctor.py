@@ -247,6 +247,14 @@ def test_a_sound_cluster_is_told_to_be_sound_and_each_planted_fault_is_found_and
     assert (found(view), code) == (set(), 0)
     assert [each["name"] for each in view["sections"]] == PARTS
 
+    make_nodes(rig, [node("n5", {RACK: "r1"})])
+    assert wait_for(lambda: "get Extender" in replica.log.read_text(), 20, 0.2), "the lock is not chosen anew"
+    _, view = doctor(rig)
+    assert found(view) == set()
+    assert "held by Extender: 2 of 3 nodes list watts, and the scheduler asks" in told(view, "policies", "lock")
+    rig.api.call("DELETE", "/api/v1/nodes/n5")
+    assert wait_for(lambda: replica.log.read_text().count("get Partition") == 2, 20, 0.2)
+
     code, view = doctor(rig, user="stranger")
     assert code == 0
     assert ("rights", "your rights", "warn") in found(view)

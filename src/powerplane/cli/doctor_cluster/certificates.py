@@ -174,4 +174,4 @@ def _clocks(cluster: Cluster, skewed: tuple[ClockView, ...]) -> Iterator[Finding
 
 
 def _way(ahead_s: float) -> str:
-    return f"{words.seconds(abs(ahead_s))} {'ahead' if ahead_s > 0 else 'behind'}"
+    return f"{span(abs(ahead_s))} {'ahead' if ahead_s > 0 else 'behind'}"
