@@ -98,7 +98,7 @@ class Puppet:
         self._thread: threading.Thread | None = None
         self.begin()
 
-    def begin(self, terms: Terms = TERMS) -> None:
+    def begin(self, terms: Terms | None = TERMS) -> None:
         """Start anew, as a process does."""
         self.tls = SwappedTls()
         self.registry = CollectorRegistry()

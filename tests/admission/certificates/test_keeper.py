@@ -150,6 +150,22 @@ def test_who_leaves_is_waited_for_by_nobody(world, replica):
     assert set(read_reports(world.annotations)) == {report_key("a")}
 
 
+def test_with_files_no_secret_is_read_nothing_is_written_and_the_sign_of_life_is_renewed(world, replica):
+    ours = make_authority(START, 1e6)
+    leaf = issue(ours, TERMS.names, START, 1e5)
+    replica.begin(None)
+    replica.refusing.add("secret")
+    replica.tls.show(replica.make(leaf.pem, leaf.key_pem))
+    rounds(2, replica)
+    assert replica.keeper.standing()[1].startswith("API servers refuse our certificate")
+    for path in PATHS:
+        world.put_bundle(path, ours.pem)
+    rounds(2, replica)
+    assert replica.keeper.standing() == (True, "")
+    assert world.lease_spec["holderIdentity"] == "a"
+    assert (world.writes, replica.figure("failures_total", object="secret")) == ([], 0)
+
+
 def test_two_of_one_name_are_told_of(world, replica, caplog):
     twin = Puppet(world, "a")
     rounds(12, replica, twin, every_s=6)
