@@ -6,6 +6,7 @@ object a line with ``type`` and ``object``.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from socket import MSG_PEEK, socket
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -21,6 +22,12 @@ READ_BYTES = 1 << 16
 MOST_LINES = 500
 """Lines that are gathered into one batch, so that a storm is not handed on one by one, nor waited for to end."""
 
+
+CHUNK_END = 2
+"""Bytes after each chunk (RFC 9112, 7.1)."""
+
+RECORD_OF_CHUNK_END = 64
+"""At most so many bytes make a TLS record of these: header, they, padding to a block, and tag (RFC 5246, RFC 8446)."""
 
 BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises: also for bytes that are no text, and for nesting without end."""
@@ -234,12 +241,19 @@ def read_lines(response: urllib3.BaseHTTPResponse, longest: int) -> Iterator[lis
 
 
 def _more(response: urllib3.BaseHTTPResponse) -> bool:
-    """Whether more can be read at once. No more than a guess: what is buffered within the client is not seen."""
+    """Whether more can be read at once. No more than a guess: what is buffered within the client is not seen.
+
+    The end of a chunk that stands there alone is nothing to read on for: what comes after it may come in minutes.
+    """
     sock = getattr(response.connection, "sock", None)
     if sock is None:
         return False
     pending = getattr(sock, "pending", None)
-    return bool(pending and pending()) or wait_for_read(sock, timeout=0)
+    if pending is not None and (left := pending()):
+        return bool(left > CHUNK_END)
+    least = CHUNK_END if pending is None else RECORD_OF_CHUNK_END
+    # Past TLS, at what the kernel holds; it is left there.
+    return wait_for_read(sock, timeout=0) and len(socket.recv(sock, least + 1, MSG_PEEK)) > least
 
 
 def _named(item: msgspec.Raw, error: Exception) -> str:
