@@ -53,7 +53,9 @@ def _encodes_to(value: Any, raw: bytes) -> bool:
         return False
     for letter, escape in _GO_ESCAPES:
         encoded = encoded.replace(letter, escape)
-    return encoded == raw
+        if len(encoded) == len(raw):
+            return encoded == raw
+    return False
 
 
 def refuse_twice(raw: bytes, what: str) -> None:

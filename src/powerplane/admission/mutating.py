@@ -12,7 +12,7 @@ from powerplane.admission.patch import Patch
 from powerplane.admission.predicting import Prediction
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Container, PodSpec
-from powerplane.models.pod_watts import requested_watts
+from powerplane.models.pod_watts import names_watts, requested_watts
 from powerplane.models.quantities import parse_quantity
 from powerplane.models.requests import SIDECAR, WATTS_RESOURCE
 
@@ -58,13 +58,14 @@ def give_watts(pod: Json, spec: PodSpec, prediction: Prediction) -> Mutation:
     run together lack; init containers run before, and hold nothing beside them.
     """
     patch = Patch(pod)
-    lacking = prediction.watts - requested_watts(_running(spec))
+    stated = names_watts(spec)  # few do: theirs alone need sums
+    lacking = prediction.watts - (requested_watts(_running(spec)) if stated else 0)
     if lacking > 0:
-        own = _stated_watts(spec.containers[0])
+        own = _stated_watts(spec.containers[0]) if stated else 0
         text = str(own + lacking)
         patch.put(text, "spec", "containers", 0, "resources", "limits", WATTS_RESOURCE)
         patch.put(text, "spec", "containers", 0, "resources", "requests", WATTS_RESOURCE)
-    return Mutation(patch.operations, max(prediction.watts, requested_watts(spec)))
+    return Mutation(patch.operations, max(prediction.watts, requested_watts(spec) if stated else 0))
 
 
 def _running(spec: PodSpec) -> PodSpec:

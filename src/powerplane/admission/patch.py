@@ -5,6 +5,7 @@ the parent meanwhile is not overwritten, since each webhook is shown the object 
 """
 
 from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 Json = dict[str, Any]
@@ -76,6 +77,7 @@ def _member(at: Any, key: Key) -> Any:
     return at.get(key) if isinstance(at, dict) else at[key]
 
 
+@lru_cache(maxsize=1024)
 def pointer(*path: Key) -> str:
     """Return a JSON Pointer (RFC 6901)."""
     return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in path)

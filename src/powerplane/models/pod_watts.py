@@ -4,7 +4,7 @@ It may say so twice: by a request of ``powerplane.dev/watts``, and by an annotat
 request would keep the pod off every node. The larger of both counts, so that neither can talk the other down.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -41,9 +41,16 @@ def requested_watts(spec: PodSpec) -> int:
     InputError
         For a quantity that cannot be read.
     """
-    if not any(each is not None and WATTS_RESOURCE in each for each in _lists(spec)):
-        return 0
-    return _requested(pod_requests(spec)) or 0
+    return (_requested(pod_requests(spec)) or 0) if names_watts(spec) else 0
+
+
+def names_watts(spec: PodSpec) -> bool:
+    """Whether a pod says anything of watts in a request or a limit."""
+    for each in (*spec.containers, *(spec.init_containers or ()), spec):
+        listed = each.resources
+        if listed is not None and (_names(listed.requests) or _names(listed.limits)):
+            return True
+    return _names(spec.overhead)
 
 
 def stated_watts(amounts: Amounts, annotations: Mapping[str, str] | WattsNote | None) -> int | None:
@@ -72,11 +79,5 @@ def _requested(amounts: Amounts) -> int | None:
     return whole_units(WATTS_RESOURCE, amounts[WATTS_RESOURCE]) if WATTS_RESOURCE in amounts else None
 
 
-def _lists(spec: PodSpec) -> Iterator[Mapping[str, RawQuantity] | None]:
-    """Every list of quantities that may name watts."""
-    wholes = (spec.resources, *(each.resources for each in (*spec.containers, *(spec.init_containers or ()))))
-    for each in wholes:
-        if each is not None:
-            yield each.requests
-            yield each.limits
-    yield spec.overhead
+def _names(amounts: Mapping[str, RawQuantity] | None) -> bool:
+    return amounts is not None and WATTS_RESOURCE in amounts
