@@ -19,6 +19,11 @@ def names(releases, reason=None):
     return [each.pod.name for each in releases if reason is None or each.reason == reason]
 
 
+def unruled(world):
+    """Releases of a look at which no policy asks anybody to wait."""
+    return world.releaser.decide(replace(world.seen(), most_s=lambda _: None)).releases
+
+
 class Interleavings(RuleBasedStateMachine):
     """Pods come and go, budgets change, writes fail or are told late, releasers die: the judge adds up every budget."""
 
@@ -302,10 +307,31 @@ def test_without_a_policy_nobody_waits():
     world = World(rack_w={"r1": 1, "r2": 1, "r3": 1})
     world.create("p", 400)
     assert world.settle() == []
-    seen = replace(world.seen(), most_s=lambda _: None)
-    (release,) = world.releaser.decide(seen).releases
+    assert unruled(world) == ()
+    world.clock_s += 31
+    (release,) = unruled(world)
     assert release.reason == "no_policy"
     assert world.write(release)
+    world.rack_w = dict.fromkeys(RACKS, 450)
+    world.create("next", 100)
+    assert world.settle() == [], "it may go anywhere, and counts for a while"
+
+
+def test_a_policy_that_is_made_anew_and_a_namespace_that_is_seen_late_let_nobody_go_over_a_budget():
+    world = World(rack_w={"r1": 1, "r2": 1, "r3": 1})
+    world.create("p", 400)
+    for _ in range(20):
+        world.clock_s += 20
+        assert unruled(world) == ()
+        world.clock_s += 5
+        assert world.look().releases == ()
+
+
+def test_a_pod_without_a_policy_goes_where_there_are_watts_as_any_other():
+    world = World()
+    world.create("p", 100)
+    (release,) = unruled(world)
+    assert release.reason == "headroom"
 
 
 def test_behind_somebody_elses_gate_nobody_holds_watts_and_the_time_still_runs():
@@ -313,8 +339,25 @@ def test_behind_somebody_elses_gate_nobody_holds_watts_and_the_time_still_runs()
     world.create("p", 100, schedulingGates=[{"name": "other.io/x"}, {"name": "powerplane.dev/power"}])
     assert world.settle() == []
     world.clock_s += 601
-    assert names(world.settle(), "overdue") == []
+    assert names(world.settle(), "overdue") == ["p"], "it keeps no watts: nobody knows when the other gate goes"
     assert world.pods["p"]["spec"]["schedulingGates"] == [{"name": "other.io/x"}]
+
+
+def test_a_pod_that_went_too_late_counts_from_when_the_last_gate_of_others_goes():
+    world = World()
+    world.create("huge", 1900, schedulingGates=[{"name": "other.io/x"}, {"name": "powerplane.dev/power"}])
+    world.clock_s += 601
+    assert names(world.settle(), "overdue") == ["huge"]
+    world.clock_s += 300
+    world.create("first", 200)
+    assert names(world.settle()) == ["first"], "what stands behind a gate holds no watts"
+    world.bind("first", world.reach("first")[0])
+    del world.pods["huge"]["spec"]["schedulingGates"]
+    world.touch("huge")
+    world.create("next", 200)
+    assert world.settle() == []
+    world.clock_s += 31
+    assert names(world.settle()) == ["next"]
 
 
 def test_domains_that_make_no_tree_let_nobody_go_but_the_overdue():

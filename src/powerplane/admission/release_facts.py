@@ -27,6 +27,9 @@ class Terms:
         A pod that has waited so long and fits nowhere has watts set aside for it.
     overdue_hold_s : float
         How long a pod that was let go without headroom is charged wherever it might go.
+    unruled_s : float
+        How long no policy must have asked a pod to wait before it goes: a policy may be made anew, and a pod be seen
+        before its namespace is.
     stale_s : float
         How long to wait for the watch to show why a write was not taken, or what became of one without an answer.
     retry_s : float
@@ -37,6 +40,7 @@ class Terms:
 
     patience_s: float = 60.0
     overdue_hold_s: float = 30.0
+    unruled_s: float = 30.0
     stale_s: float = 10.0
     retry_s: float = 1.0
     most_set_aside: int = 256
@@ -50,7 +54,7 @@ class Release:
     ----------
     pod : PodFact
     reason : str
-        "headroom"; "overdue": it has waited as long as its policy lets it; "no_policy": nobody asks it to wait.
+        "headroom"; "overdue": it has waited as long as its policy lets it; "no_policy": no policy holds it any more.
     nodes : tuple of str
         Where it may come to stand; empty: anywhere that its own rules let it go to.
     hostnames : tuple of str

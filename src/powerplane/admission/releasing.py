@@ -6,6 +6,7 @@ docs/explanation/gates.md.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ class Releaser:
         self._on_way_since_s: dict[str, float] = {}
         self._places: dict[str, str] = {}
         self._not_before_s: dict[str, float] = {}
+        self._unruled_since_s: dict[str, float] = {}
 
     def note(self, release: Release, outcome: Outcome, clock_s: float) -> None:
         """Take in what became of a write: done, not as it was seen any more (stale), refused, or unknown."""
@@ -72,7 +74,7 @@ class Releaser:
             tally.set_aside,
             tally.never,
             tally.oldest_s,
-            len(seen.moment.on_their_way),
+            len(self._on_way_since_s),
             max((seen.clock_s - since_s for since_s in self._on_way_since_s.values()), default=0.0),
         )
 
@@ -81,12 +83,18 @@ class Releaser:
     def _remember(self, seen: Seen) -> None:
         """Forget who is gone, and grants that did not come about."""
         waiting = {pod.uid: pod for pod in seen.moment.waiting}
-        leaving = {pod.uid for pod in seen.moment.on_their_way}
+        # Behind somebody else's gate it cannot be bound yet.
+        leaving = {pod.uid for pod in seen.moment.on_their_way if not pod.other_gates}
         for uid, grant in list(self.grants.items()):
             pod = waiting.get(uid)
             if pod is None or self._failed(grant, pod, seen.clock_s):
                 del self.grants[uid]
-        memories: list[dict[str, Any]] = [self._first_seen_s, self._places, self._not_before_s]
+        memories: list[dict[str, Any]] = [
+            self._first_seen_s,
+            self._places,
+            self._not_before_s,
+            self._unruled_since_s,
+        ]
         for each in memories:
             for uid in [uid for uid in each if uid not in waiting]:
                 del each[uid]
@@ -129,14 +137,15 @@ class Releaser:
             _add(held, pod.namespace, _least_mw(pod.draw))
         for grant in self.grants.values():
             release = grant.release
-            if release.reason == "headroom":
-                headroom.charge(self._columns(seen, release), seen.ground.asked(release.pod))
-                _add(held, release.pod.namespace, _least_mw(release.pod.draw))
+            headroom.charge(self._columns(seen, release), seen.ground.asked(release.pod))
+            _add(held, release.pod.namespace, _least_mw(release.pod.draw))
         return held
 
     def _counts(self, pod: PodFact, clock_s: float) -> bool:
-        since_s = self._on_way_since_s[pod.uid]
-        return pod.granted in KEPT or (pod.granted == "overdue" and clock_s - since_s <= self.terms.overdue_hold_s)
+        since_s = self._on_way_since_s.get(pod.uid)
+        if since_s is None:
+            return False
+        return pod.granted in KEPT or clock_s - since_s <= self.terms.overdue_hold_s
 
     def _columns(self, seen: Seen, release: Release) -> Ints:
         if not release.nodes:
@@ -151,15 +160,26 @@ class Releaser:
         for pod in sorted(seen.moment.waiting, key=lambda each: (each.created_s, each.uid)):
             if pod.uid in self.grants or self._not_before_s.get(pod.uid, 0.0) > seen.clock_s:
                 continue
-            most_s = seen.most_s(pod)
+            most_s = self._most_s(pod, seen)
             if most_s is None:
                 tally.releases.append(Release(pod, "no_policy"))
             elif self.waited_s(pod, seen) >= most_s:
-                tally.releases.append(self._granted(seen, headroom, pod) or Release(pod, "overdue"))
+                # Nobody knows when another gate goes: nothing is kept for so long.
+                granted = None if pod.other_gates else self._granted(seen, headroom, pod)
+                tally.releases.append(granted or Release(pod, "overdue"))
             elif pod.other_gates or not seen.ground.holds:
                 self._keep(pod, seen, tally)
             else:
                 yield pod
+
+    def _most_s(self, pod: PodFact, seen: Seen) -> float | None:
+        """How long a pod may be held; None where no policy has asked it to wait for a while."""
+        most_s = seen.most_s(pod)
+        if most_s is not None:
+            self._unruled_since_s.pop(pod.uid, None)
+            return most_s
+        since_s = self._unruled_since_s.setdefault(pod.uid, seen.clock_s)
+        return None if seen.clock_s - since_s >= self.terms.unruled_s else inf
 
     def waits(self, seen: Seen) -> Iterator[tuple[PodFact, float]]:
         """Pods that wait for watts and nothing else, and for how many seconds each."""
