@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from powerplane.models.objects import Narrow, PodSpec, RawQuantity
+from powerplane.models.objects import Container, Narrow, PodSpec, RawQuantity
 from powerplane.models.requests import WATTS_RESOURCE, Amounts, pod_requests, whole_units
 
 PREDICTED_ANNOTATION: Final = "powerplane.dev/predicted-watts"
@@ -46,7 +46,8 @@ def requested_watts(spec: PodSpec) -> int:
 
 def names_watts(spec: PodSpec) -> bool:
     """Whether a pod says anything of watts in a request or a limit."""
-    for each in (*spec.containers, *(spec.init_containers or ()), spec):
+    parts: tuple[Container | PodSpec, ...] = (*spec.containers, *(spec.init_containers or ()), spec)
+    for each in parts:
         listed = each.resources
         if listed is not None and (_names(listed.requests) or _names(listed.limits)):
             return True
