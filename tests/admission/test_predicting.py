@@ -71,6 +71,15 @@ def test_a_pod_of_no_known_workload_counts_by_its_class():
         assert predictor.predict("batch/Job/run-17", amounts, other).source == "requests"
 
 
+def test_a_young_workload_is_bound_by_its_older_class_and_never_below_its_own_target():
+    amounts = {"cpu": Fraction(16)}
+    alike = class_key("n", ["i"], amounts)
+    for older, watts in ((Bounds(2, 3), 17), (Bounds(0.1, 0.2), 11), (Bounds(20, 30), 55)):
+        known = {"o": KnownDemand(cores=Bounds(2, 10))}
+        found = Predictor(RATES, known, {alike: KnownDemand(cores=older)}).predict("o", amounts, alike)
+        assert (found.watts, found.source) == (watts, "history")
+
+
 def test_memory_and_watts_that_are_asked_for_make_no_other_class():
     amounts = {"cpu": Fraction(1)}
     more = amounts | {"memory": Fraction(5), "powerplane.dev/watts": Fraction(9), "pods": Fraction(1)}
@@ -82,11 +91,11 @@ def test_where_no_node_states_its_watts_cores_rate_nothing(known):
     assert Predictor(Rates(), known).predict("o", {"cpu": Fraction(64)}).watts == 1
 
 
-@given(AMOUNTS, AMOUNTS, st.integers(0, 8), KNOWN)
-def test_asking_for_less_never_foretells_less_than_the_target_of_the_history(less, more, cards, known):
+@given(AMOUNTS, AMOUNTS, st.integers(0, 8), KNOWN, st.none() | KNOWN)
+def test_asking_for_less_never_foretells_less_than_the_target_of_the_history(less, more, cards, known, like):
     less, more = sorted((less, more))
-    predictor = Predictor(RATES, {"o": known})
-    low, high = (predictor.predict("o", {"cpu": cpu, GPU: Fraction(cards)}).watts for cpu in (less, more))
+    predictor = Predictor(RATES, {"o": known}, {"c": like} if like else {})
+    low, high = (predictor.predict("o", {"cpu": cpu, GPU: Fraction(cards)}, "c").watts for cpu in (less, more))
     target = (known.cores.target * 5.5 if known.cores else 0) + (known.watts.target if known.watts else 0)
     assert target * (1 - 1e-9) <= low <= high
 

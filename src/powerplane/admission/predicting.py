@@ -112,13 +112,16 @@ class Predictor:
         Notes
         -----
         A history whose upper bound is not even finite, or that is above what the requests could draw, is young: the
-        lower of that bound and the requests' own figure counts then, and never less than the history's target.
+        lower of that bound and the requests' own figure counts then, and never less than the history's target. Where
+        its class has been known for longer, the class's bound is the lower one.
         """
         cores_mw, devices_mw = self._by_requests(amounts)
         source: Source = "history"
-        known = self.known.get(owner)
+        known, like = self.known.get(owner), self.classes.get(alike)
         if known is None:
-            source, known = "class", self.classes.get(alike)
+            source, known = "class", like
+        elif like is not None:
+            known = KnownDemand(_narrowed(known.cores, like.cores), _narrowed(known.watts, like.watts))
         if known is None:
             by_requests = cores_mw + devices_mw
             return Prediction(max(-(-by_requests // MW), LEAST_WATTS), "requests" if by_requests else "floor")
@@ -162,6 +165,13 @@ def _untagged(image: str) -> str:
     name = image.partition("@")[0]
     folder, slash, last = name.rpartition("/")
     return f"{folder}{slash}{last.partition(':')[0]}"
+
+
+def _narrowed(known: Bounds | None, like: Bounds | None) -> Bounds | None:
+    """Bounds of a workload, by its class where that is surer; never below the workload's own target."""
+    if known is None or like is None:
+        return known
+    return Bounds(known.target, max(known.target, min(known.upper, like.upper)))
 
 
 def _settled(known: Bounds | None, watts_each: float, by_requests: float) -> float:
