@@ -27,7 +27,41 @@ function done(summary, latency)
     latency:percentile(50), latency:percentile(99), latency:percentile(99.9), latency.max))
 end
 """
+COUNTED = """
+local ffi = require("ffi")
+ffi.cdef("typedef struct { long s; long us; } moment; int gettimeofday(moment *, void *);")
+local function now()
+  local it = ffi.new("moment")
+  ffi.C.gettimeofday(it, nil)
+  return tonumber(it.s) * 1e6 + tonumber(it.us)
+end
+local bodies, at, seen, bad, start, most = {}, 0, 0, 0, 0, 0
+function init(args)
+  for line in io.lines(args[1]) do bodies[#bodies + 1] = wrk.format("POST", nil, nil, line) end
+  most = tonumber(args[2])
+end
+function request()
+  if at == 0 then start = now() end
+  at = at + 1
+  return bodies[at % #bodies + 1]
+end
+function response(status, _, body)
+  seen = seen + 1
+  if status >= 300 then
+    bad = bad + 1
+    if bad == 1 then io.stderr:write(body, "\\n") end
+  end
+  if seen == most then
+    io.write(string.format("FOUND %d %d\\n", now() - start, bad))
+    io.flush()
+    os.exit(0)
+  end
+end
+"""
 PAUSES = "function delay() return math.random(0, {most_ms}) end"
+
+
+LONGEST_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +106,12 @@ def server_certificates(folder: Path, name: str) -> ssl.SSLContext:
     return ssl.create_default_context(cadata=authority.pem.decode())
 
 
+def post_count(url: str, bodies: Path, connections: int, count: int, headers: dict[str, str]) -> tuple[float, int]:
+    """Post so many bodies, in turns, over kept-alive connections; returns seconds, and answers that were no success."""
+    found = _wrk(COUNTED, url, connections, LONGEST_S, headers, str(bodies), str(count))
+    return found[0] / 1e6, found[1]
+
+
 def drive(
     url: str,
     bodies: Path,
@@ -79,7 +119,6 @@ def drive(
     seconds: float,
     *,
     pause_ms: int = 0,
-    headers: dict[str, str] | None = None,
 ) -> Timing:
     """Post bodies, in turns, over kept-alive connections, each as soon as it has its answer.
 
@@ -92,24 +131,26 @@ def drive(
     seconds : float
     pause_ms : int
         How long each connection rests before a question: evenly from 0 to twice this.
-    headers : dict, optional
     """
     pauses = PAUSES.format(most_ms=2 * pause_ms) if pause_ms else ""
-    given = {"content-type": "application/json", **(headers or {})}
-    flags = [word for name, value in given.items() for word in ("-H", f"{name}: {value}")]
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(SCRIPT.replace("PAUSE", pauses))
-        script.flush()
-        shape = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "5s"]
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run(
-            [*on_core(1), "wrk", *shape, "-s", script.name, *flags, url, "--", str(bodies)],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    line = next(line for line in done.stdout.splitlines() if line.startswith("FOUND "))
-    requests, wall_us, bad, *latencies = (int(word) for word in line.split()[1:])
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    requests, wall_us, bad, *latencies = _wrk(
+        SCRIPT.replace("PAUSE", pauses), url, connections, seconds, {}, str(bodies)
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     client_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Timing(requests, bad, wall_us / 1e6, client_s, *(each / 1000 for each in latencies))
+
+
+def _wrk(text: str, url: str, connections: int, seconds: float, headers: dict[str, str], *words: str) -> list[int]:
+    """Run wrk with a script; returns the numbers that it writes."""
+    given = {"content-type": "application/json", **headers}
+    flags = [word for name, value in given.items() for word in ("-H", f"{name}: {value}")]
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(text)
+        script.flush()
+        shape = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "5s"]
+        command = [*on_core(1), "wrk", *shape, "-s", script.name, *flags, url, "--", *words]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    line = next(line for line in done.stdout.splitlines() if line.startswith("FOUND "))
+    return [int(word) for word in line.split()[1:]]

@@ -52,7 +52,7 @@ def pod_spec(chance: random.Random) -> Json:
     return {
         "volumes": [
             {"name": "config", "configMap": {"name": "app", "defaultMode": 420}},
-            {"name": token, "projected": {"sources": [{"serviceAccountToken": {"expirationSeconds": 3607}}]}},
+            {"name": token, "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}},
         ],
         "containers": containers,
         "restartPolicy": "Always",

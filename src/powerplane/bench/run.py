@@ -81,7 +81,7 @@ def _run(given: argparse.Namespace) -> None:
         records = Records(head, tuple(runs.values()), rows)
         _write(given.records, msgspec.json.format(msgspec.json.encode(records)))
         page = render(Page(head, suite, records.runs, rows, skipped))
-        _write(given.out, with_sections_of(page, given.out, ("watts",)).encode())
+        _write(given.out, with_sections_of(page, given.out, ("webhook", "watts")).encode())
 
     runs: dict[RunKey, Measurement] = {(run.cell, run.method, run.seed): run for run in old.runs}
     for case in chosen:

@@ -1,0 +1,227 @@
+"""How much slower pods are created where the webhook is registered: a real API server, in turns with it and without.
+
+Pods are posted by wrk to etcd and kube-apiserver alone (no scheduler, no controller). The arms take turns, and each
+round creates as many pods in each; medians are printed as markdown. `yes` is a webhook of ours that decides nothing,
+so that what any webhook costs is told from what ours adds. Needs wrk on PATH, and the control plane of tests/rig.
+
+    python -m benchmarks.webhook_create_rate --pods 2000 --rounds 5
+"""
+
+import argparse
+import contextlib
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.serving_cost import post_count, processor_s
+from benchmarks.webhook_cells import pod_spec, yes_listener
+from tests.rig import processes
+from tests.rig.cluster import AT_ONCE, make_nodes, node
+from tests.rig.extender import install_objects, make_domains, power_domain
+from tests.rig.objects import apply, written
+from tests.rig.processes import free_ports, spawn, wait_for
+from tests.rig.rig import Rig, running_rig
+from tests.rig.webhook import registered, webhook_replica
+
+from powerplane.adapters.serving.limits import DEFAULT_LIMITS
+from powerplane.adapters.serving.listener import ListenerSettings
+from powerplane.adapters.serving.server import Server, run_until_signal
+from powerplane.adapters.serving.tls import TlsFiles
+from powerplane.admission.metrics import AdmissionMetrics
+from powerplane.bench.machine import load_line, machine_line
+from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY
+
+NONE, YES, OURS = "no webhook", "yes", "PowerPlane"
+ARMS = (NONE, YES, OURS)
+PODS = "/api/v1/namespaces/default/pods"
+CALLS = "apiserver_admission_webhook_admission_duration_seconds_count"
+LONGEST_S = 120.0
+SETTLE_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One arm's round: pods created a second, and processor time by pod, in µs, of API server and webhook."""
+
+    per_s: float
+    server_us: float
+    webhook_us: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What every round shares: the rig, the pods' file, the token, and webhooks by arm (pid and port)."""
+
+    rig: Rig
+    bodies: Path
+    token: str
+    hooks: dict[str, tuple[int, int]]
+
+
+def main() -> None:
+    """Run the arms in turns and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--pods", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--at-once", type=int, action="append", help="posts in flight; default 1, 4 and 16")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--yes", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.yes:
+        say_yes(given.yes)
+        return
+    counts, before = tuple(given.at_once or (1, 4, 16)), load_line()
+    found: dict[tuple[int, str], list[Figures]] = {(count, arm): [] for count in counts for arm in ARMS}
+    with tempfile.TemporaryDirectory() as name, ground(Path(name), given.seed) as shared:
+        for turn in range(given.rounds):
+            for count in counts:
+                for arm in ARMS if turn % 2 == 0 else ARMS[::-1]:
+                    found[count, arm].append(one_round(shared, arm, given.pods, count))
+                    sys.stderr.write(f"{count} {arm}: {found[count, arm][-1]}\n")
+    sys.stdout.write(
+        f"{machine_line()}; load {before} before, {load_line()} after; {given.pods} pods, {given.rounds} rounds, "
+        f"seed {given.seed}.\n\n{table(found)}"
+    )
+
+
+@contextlib.contextmanager
+def ground(folder: Path, seed: int) -> Iterator[Ground]:
+    """A rig of etcd and kube-apiserver, with both webhooks running, none registered."""
+    with running_rig("create-rate") as rig:
+        install_objects(rig)
+        make_nodes(rig, [node("n1", cpu="32", watts=300)])
+        make_domains(rig, [power_domain("r1", budget="2kW", nodeNames=["n1"], node={"idle": "100W", "peak": "420W"})])
+        policy = {"cap": {"watts": "2kW"}, "mode": "Enforce", "admission": {"lock": "Partition"}}
+        apply(rig, CLUSTER_CAPPING_POLICY.path("all"), written(CLUSTER_CAPPING_POLICY, "all", policy))
+        token = bearer(rig)
+        for part in ("kube-scheduler", "kube-controller-manager", "kwok"):
+            rig.kill(part, hard=False)
+        replica, port = webhook_replica(rig, "hook")
+        replica.start()
+        yes_pid, yes_port = start_yes(rig)
+        bodies = folder / "pods"
+        write_pods(bodies, seed)
+        try:
+            replica.wait_ready()
+            yield Ground(rig, bodies, token, {YES: (yes_pid, yes_port), OURS: (replica.pid, port)})
+        finally:
+            processes.stop(yes_pid)
+            replica.stop()
+
+
+def bearer(rig: Rig) -> str:
+    """A token of an administrator's service account: wrk has no client certificates."""
+    rig.api.post("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "maker"}})
+    binding = {
+        "metadata": {"name": "maker"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "ServiceAccount", "name": "maker", "namespace": "default"}],
+    }
+    rig.api.post("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding)
+    path = "/api/v1/namespaces/default/serviceaccounts/maker/token"
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    token: str = rig.api.post(path, body)["status"]["token"]
+    return token
+
+
+def write_pods(bodies: Path, seed: int) -> None:
+    """Pods as a controller posts them, by names that the API server makes."""
+    chance = random.Random(seed)
+    lines = []
+    for at in range(200):
+        meta = {"generateName": f"web-{at % 20}-", "labels": {"app": f"web-{at % 20}"}}
+        spec = {**pod_spec(chance), "terminationGracePeriodSeconds": 0}
+        lines.append(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}) + "\n")
+    bodies.write_text("".join(lines), encoding="utf-8")
+
+
+def start_yes(rig: Rig) -> tuple[int, int]:
+    """A process that lets everything in; its id and port."""
+    (port,) = free_ports(1)
+    pair = rig.authority.issue("powerplane-webhook", file="webhook-yes")
+    pair.certificate.with_suffix(".port").write_text(f"{port}", encoding="utf-8")
+    command = [sys.executable, "-m", "benchmarks.webhook_create_rate", "--yes", str(pair.certificate)]
+    return spawn(command, rig.log("yes"), outlive=False), port
+
+
+def say_yes(certificate: Path) -> None:
+    """Serve until the parent ends it."""
+    port = int(certificate.with_suffix(".port").read_text(encoding="utf-8"))
+    tls = TlsFiles(certificate, certificate.with_suffix(".key"), None, ())
+    settings = ListenerSettings(port=port, tls=tls, insecure=True, limits=DEFAULT_LIMITS)
+    run_until_signal(lambda: Server([yes_listener(settings, AdmissionMetrics(), at_once=True)]))
+
+
+def one_round(shared: Ground, arm: str, pods: int, at_once: int) -> Figures:
+    """Create pods in one arm, and remove them again."""
+    rig = shared.rig
+    with contextlib.ExitStack() as stack:
+        pid, port = shared.hooks.get(arm, (0, 0))
+        if pid:
+            stack.enter_context(registered(rig, port))
+        wait_called(rig, wanted=bool(pid))
+        before = used_s(rig, pid)
+        took_s, bad = post_count(
+            rig.server + PODS, shared.bodies, at_once, pods, {"authorization": f"Bearer {shared.token}"}
+        )
+        after = used_s(rig, pid)
+    if bad:
+        raise SystemExit(f"{arm}: {bad} pods were not created")
+    rig.api.call("DELETE", PODS, AT_ONCE)
+    assert wait_for(lambda: not rig.api.get(f"{PODS}?limit=1")["items"], LONGEST_S, 0.2)
+    time.sleep(SETTLE_S)
+    return Figures(pods / took_s, *(1e6 * (new - old) / pods for old, new in zip(before, after, strict=True)))
+
+
+def used_s(rig: Rig, pid: int) -> tuple[float, float]:
+    """Processor time until now of API server and webhook."""
+    return processor_s(rig.pids["kube-apiserver"]), processor_s(pid) if pid else 0.0
+
+
+def wait_called(rig: Rig, *, wanted: bool) -> None:
+    """Wait until the API server calls the webhook, or no longer does; it learns of registrations after a while."""
+
+    def calls() -> bool:
+        page = rig.api.pool.request("GET", f"{rig.server}/metrics").data.decode()
+        before = _calls(page)
+        body = {"metadata": {"generateName": "p-"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+        rig.api.call("POST", f"{PODS}?dryRun=All", body)
+        return _calls(rig.api.pool.request("GET", f"{rig.server}/metrics").data.decode()) > before
+
+    assert wait_for(lambda: calls() == wanted, LONGEST_S, 0.3), "the registration was not seen"
+
+
+def _calls(page: str) -> float:
+    """Times that admission webhooks were called."""
+    lines = (line for line in page.splitlines() if line.startswith(CALLS))
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
+def table(found: dict[tuple[int, str], list[Figures]]) -> str:
+    """Medians over the rounds, with the lowest and the highest rate."""
+    rows = [
+        "| in flight | webhook | pods per s, median (least, most) | of the rate without | API server µs | webhook µs |",
+        "|---|---|---|---|---|---|",
+    ]
+    for (count, arm), rounds in found.items():
+        rates = [each.per_s for each in rounds]
+        base = statistics.median(each.per_s for each in found[count, NONE])
+        share = 100 * statistics.median(rates) / base
+        server_us, webhook_us = (
+            statistics.median(getattr(each, name) for each in rounds) for name in ("server_us", "webhook_us")
+        )
+        rows.append(
+            f"| {count} | {arm} | {statistics.median(rates):.0f} ({min(rates):.0f}, {max(rates):.0f}) | {share:.0f} % "
+            f"| {server_us:.0f} | {webhook_us:.0f} |"
+        )
+    return "\n".join([*rows, ""])
+
+
+if __name__ == "__main__":
+    main()
