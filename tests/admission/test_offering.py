@@ -2,6 +2,7 @@
 
 from powerplane.adapters.lease_look import ASKED_ANNOTATION, Lease, LeaseLives, LeaseMeta, LeaseSpec
 from powerplane.admission.lock_watch import CLAIMS_LEASE, EVERY_S, EXTENDER_LEASE, LockWatch
+from powerplane.admission.metrics import AdmissionMetrics
 from powerplane.admission.offering import ASKED_WITHIN_S, LockSigns, offer
 from powerplane.admission.release_run import LEASE as GATES_LEASE
 
@@ -78,6 +79,16 @@ def test_another_replicas_questions_count_as_its_lease_tells_them_and_ours_as_we
     assert world.look(1.0)[1].asked_ago_s == 0.5
     world.asked_ago_s, world.leases[EXTENDER_LEASE] = None, lease("1", holder="")
     assert world.look(1.0)[1].asked_ago_s is None
+
+
+def test_the_lock_that_is_offered_is_told_to_whoever_scrapes() -> None:
+    found = offer(EVERYTHING)
+    metrics = AdmissionMetrics()
+    metrics.offers(lambda: found.lock)
+    assert b'powerplane_admission_lock_offered{lock="Partition"} 1.0' in metrics.render()
+    found = offer(LockSigns())
+    assert b'powerplane_admission_lock_offered{lock="Partition"} 0.0' in metrics.render()
+    assert b'powerplane_admission_lock_offered{lock="Auto"} 1.0' in metrics.render()
 
 
 def test_a_look_is_due_at_the_start_and_some_seconds_after_the_last() -> None:

@@ -1,10 +1,13 @@
 """What the webhook tells about itself, in Prometheus' form."""
 
+from collections.abc import Callable
 from functools import cache
+from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from powerplane.adapters.serving.port_metrics import PortMetrics
+from powerplane.models.api.capping_policy import Lock
 
 PREFIX = "powerplane_admission_"
 LATENCY_BUCKETS_S = (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.5, 1.0, 5.0)
@@ -33,6 +36,22 @@ class AdmissionMetrics(PortMetrics):
         # To look a child up takes longer than to count.
         self._duration, self._count = cache(self._durations.labels), cache(self._reviews.labels)
         self._watts = Counter(f"{PREFIX}requested_watts", "Watts that new pods were let in with.", registry=registry)
+
+        self._lock = Gauge(
+            f"{PREFIX}lock_offered",
+            "1 for what holds budgets for policies that leave the lock to us; Auto stands for nothing.",
+            ("lock",),
+            registry=registry,
+        )
+
+    def offers(self, offered: Callable[[], Lock]) -> None:
+        """Tell which lock is offered, asked at each scrape."""
+
+        def tell(lock: Lock) -> None:
+            self._lock.labels(lock).set_function(lambda: offered() == lock)
+
+        for each in get_args(Lock):
+            tell(each)
 
     def answered(self, path: str, result: str, seconds: float) -> None:
         """Count one answer and its time."""

@@ -122,6 +122,10 @@ class AdmissionRun:
         """Whether any policy has requests filled in, as far as is known."""
         return self._table is not None and self._table.fills
 
+    def offered(self) -> Lock:
+        """What holds budgets for policies that leave the lock to us; Auto for nothing."""
+        return self._offer.lock
+
     async def run(self) -> None:
         """Keep the table up to date until cancelled."""
         for reflector in self._reflectors:

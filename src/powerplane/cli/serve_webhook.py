@@ -115,6 +115,7 @@ def make_webhook(
     """
     feed = HistoryFeed(history, lambda: run.fills) if history is not None else None
     run = AdmissionRun(access, feed.histories if feed else lambda: NOTHING_KNOWN, locks=locks)
+    metrics.offers(run.offered)
     kept = CertificateRun(access, certificates, metrics.registry, lambda: run.table() is not None)
     if isinstance(settings.tls, TlsFiles):
         kept.tls = RotatingTls(settings.tls, judge=kept.judge)

@@ -42,8 +42,3 @@ def listed(names: Sequence[str], most: int = MOST_NAMES) -> str:
     """Return the first few names, and how many more there are."""
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
-
-
-def none_here(told: Told) -> bool:
-    """Whether the server knows no such kind."""
-    return told.absent
