@@ -16,8 +16,8 @@ opening = json.loads(sys.stdin.buffer.readline())
 assert opening["headers"]["Authorization"] == "Bearer s3cret" and "s3cret" not in " ".join(sys.argv)
 for round, line in enumerate(sys.stdin.buffer):
     wanted = json.loads(line)["containers"]
-    known = {"s/Deployment/w": {"cores": [round + 1.0, 4.0], "watts": None}}
-    usual = {"s/Deployment/w": {"c": {"cores": 0.5, "memory_bytes": None}}} if wanted else {}
+    known = {"s/Deployment/w": [[round + 1.0, 4.0], None]}
+    usual = {"s/Deployment/w": {"c": [0.5, None]}} if wanted else {}
     told = {"histories": {"workloads": known, "containers": usual, "managed": ["s/Deployment/v"]}, "behind": round == 0}
     if round == 2:
         told = {"error": "Prometheus has no answer"}

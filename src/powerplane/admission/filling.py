@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final
 
+import msgspec
+
 from powerplane.admission.patch import Patch
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Container, Pod, PodSpec, RawQuantity, ResourceRequirements
@@ -32,8 +34,7 @@ VPA_ANNOTATION: Final = "vpaUpdates"
 """What the Vertical Pod Autoscaler's own webhook leaves on a pod that it changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Usual:
+class Usual(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What one container of a workload uses, at the percentile to plan by; None where it was never measured.
 
     Parameters

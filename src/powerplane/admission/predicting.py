@@ -8,7 +8,9 @@ requests); else its requests. CPU and accelerators are foretold apart: cards tha
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
 
 from powerplane.models.errors import InputError
 from powerplane.models.quantities import LARGEST_MW
@@ -22,7 +24,7 @@ LEAST_WATTS = 1
 """A pod that asks for nothing draws something, and 0 would let it in anywhere."""
 
 
-class Bounds(NamedTuple):
+class Bounds(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Of one quantity of one pod.
 
     Parameters
@@ -35,8 +37,7 @@ class Bounds(NamedTuple):
     upper: float
 
 
-@dataclass(frozen=True, slots=True)
-class KnownDemand:
+class KnownDemand(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What one pod uses, from history; None where it was never measured.
 
     Parameters
