@@ -15,12 +15,15 @@ class ListedKind:
         As they stand in each object.
     needed : bool
         Whether a cluster without it cannot be planned.
+    field_selector : str
+        Which of them, as the API takes it; "" for all.
     """
 
     file: str
     kind: str
     group_version: str = "v1"
     needed: bool = False
+    field_selector: str = ""
 
     @property
     def path(self) -> str:

@@ -124,7 +124,8 @@ def _fetch(access: ClusterAccess, kind: ListedKind, patience: Patience, limit: i
 
 
 def _get(access: ClusterAccess, kind: ListedKind, timeout_s: float, limit: int, token: str) -> Answer:
-    query = [("limit", str(limit))] if limit else []
+    query = [("fieldSelector", kind.field_selector)] if kind.field_selector else []
+    query += [("limit", str(limit))] if limit else []
     query += [("continue", token)] if token else []
     return fetch(access, Request("GET", kind.path, query), timeout_s)
 

@@ -100,6 +100,16 @@ class GateBooks:
                 gone=gone,
             )
 
+    def waiting(self) -> frozenset[str]:
+        """UIDs of the pods behind our gate."""
+        with self._lock:
+            return frozenset(self._waiting)
+
+    def knows(self, uid: str) -> bool:
+        """Whether a pod was told of and has not gone."""
+        with self._lock:
+            return uid in self._pods
+
     def nodes(self, batch: Batch[Node]) -> None:
         """Take in a batch of nodes."""
         facts = [(what, node_fact(each)) for what, each in batch.changes]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
@@ -22,12 +23,14 @@ from powerplane.admission.gate_excess import GateExcess
 from powerplane.admission.gate_facts import PodFact, SeenPod
 from powerplane.admission.gate_ground import Ground
 from powerplane.admission.gate_rules import GateRules, Quota
+from powerplane.admission.gate_takeover import Takeover, list_unbound
 from powerplane.admission.gate_waits import LongWaits, overdue_event
 from powerplane.admission.release_facts import Outcome, Release, Seen, Terms
 from powerplane.admission.release_metrics import ReleaseMetrics
 from powerplane.admission.release_writes import carry_out
 from powerplane.admission.releasing import Releaser
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, POWER_DOMAIN
+from powerplane.models.errors import UnreachableError
 from powerplane.models.objects import Namespace, Node
 from powerplane.models.power_tree import Ints, PowerTree
 
@@ -134,6 +137,8 @@ class ReleaseRun:
         self._reflectors = self._watch(access)
         self._quotas = self._reflector(access, Watched("/api/v1/resourcequotas", "ResourceQuota", Quota), "quotas")
         self._pool = ThreadPoolExecutor(settings.writers, thread_name_prefix="gates")
+        self._unbound = partial(list_unbound, access)
+        self._takeover: tuple[int, Takeover] | None = None
         self._releaser: tuple[int, Releaser] | None = None
         self._deciding = threading.Lock()
         self._thread = threading.Thread(target=self._loop, name="gates", daemon=True)
@@ -213,6 +218,8 @@ class ReleaseRun:
             return
         started_s = self._clock()
         if self._releaser is None or self._releaser[0] != token:
+            if not self._took_over(token):
+                return
             self._releaser = (token, Releaser(self._settings.terms))
         releaser = self._releaser[1]
         with self._deciding:
@@ -228,6 +235,16 @@ class ReleaseRun:
         if self._waits.due(seen.clock_s):
             for event in self._waits.events(releaser.waits(seen), seen.now_s, seen.clock_s):
                 self._teller.tell(event)
+
+    def _took_over(self, token: int) -> bool:
+        """Whether everything is seen that the replica before this one did."""
+        if self._takeover is None or self._takeover[0] != token:
+            try:
+                self._takeover = (token, Takeover(self._books, self._unbound, self._clock()))
+            except UnreachableError as error:
+                LOG.warning("nobody is let go until all pods without a node are listed: %s", error)
+                return False
+        return self._takeover[1].over(self._clock())
 
     def _look(self) -> tuple[Moment, Ground, Ints]:
         """See what there is, and what is drawn beyond it; also while another replica leads."""
