@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
     load_pem_private_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -151,10 +150,6 @@ def names_of(certificate: x509.Certificate) -> frozenset[str]:
         return frozenset()
     hosts = told.get_values_for_type(x509.DNSName)
     return frozenset([*hosts, *map(str, told.get_values_for_type(x509.IPAddress))])
-
-
-def _public(key: object) -> bytes:
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined,no-any-return]
 
 
 def _alternative(name: str) -> x509.GeneralName:
