@@ -38,7 +38,6 @@ class AtOnceProtocol(GuardedProtocol):
         self._answer: Answer | None = None
         self._body_timer: asyncio.TimerHandle | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
-        self._last_s = 0.0
         self._leaving = False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -105,7 +104,6 @@ class AtOnceProtocol(GuardedProtocol):
         except RefusedError as refused:
             self._reply(refused.status, TEXT, f"{refused.reason}\n".encode(), refused.extra)
         self.server_state.total_requests += 1
-        self._last_s = self.loop.time()
         if self._leaving:
             self.transport.close()
         elif self._idle_timer is None:
@@ -166,7 +164,7 @@ class AtOnceProtocol(GuardedProtocol):
         self._idle_timer = None
         if self.transport.is_closing() or self.timeout_keep_alive_task is not None:
             return
-        left_s = self._last_s + self.timeout_keep_alive - self.loop.time()
+        left_s = self._heard_s + self.timeout_keep_alive - self.loop.time()
         if left_s <= 0 and self._is_idle() and not self._in_head:
             self.transport.close()
         else:

@@ -1,4 +1,4 @@
-"""One connection: who it is from, and how long its heads may take; uvicorn's own protocol bounds neither."""
+"""One connection: who it is from, how long its heads may take, and whom it makes room for; uvicorn bounds none."""
 
 import asyncio
 import logging
@@ -26,6 +26,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._in_head = False
         self._closed = False
+        self._heard_s = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own form
         """Take the connection if its certificate is made out to an allowed name, else drop it."""
@@ -37,6 +38,8 @@ class GuardedProtocol(HttpToolsProtocol):
                 self.on_stranger()
                 self._drop()
                 return
+        self._heard_s = self.loop.time()
+        self._make_room()
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -49,6 +52,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Read on, unless the head that is being read has grown too large."""
         if self._closed:
             return
+        self._heard_s = self.loop.time()
         if not self._in_head and self._is_idle():
             self._in_head = True
         super().data_received(data)
@@ -63,6 +67,20 @@ class GuardedProtocol(HttpToolsProtocol):
         """Start the request; from here on the application bounds its time."""
         self._head_seen()
         super().on_headers_complete()
+
+    def _make_room(self) -> None:
+        """Hang up on whoever has been silent the longest where there are too many.
+
+        Else clients who hold connections and ask nothing would keep all others out: uvicorn only counts.
+        """
+        limit = self.limit_concurrency
+        if limit is None or len(self.connections) < limit:
+            return
+        others = (each for each in self.connections if isinstance(each, GuardedProtocol) and each is not self)
+        silent = min((each for each in others if each._is_idle()), key=lambda each: each._heard_s, default=None)
+        if silent is not None:
+            self.connections.discard(silent)
+            silent._drop()
 
     def _is_idle(self) -> bool:
         """Whether nothing is being answered."""

@@ -46,7 +46,7 @@ class ListenerSettings:
         Longer than the 90 s after which Go's client closes an idle connection itself: a connection that we close just
         as it is used would fail that request.
     backlog, connections : int
-        Connections that wait to be accepted; that are open.
+        Connections that wait to be accepted; that are open: beyond that, who has been silent the longest makes room.
     grace_s : float
         From the signal to stop to the end of what is being answered.
     certificate_poll_s : float
