@@ -127,9 +127,7 @@ def read_pair(pem: bytes, key_pem: bytes) -> Pair | None:
     # Keys come in many broken forms, and the library tells some of them by errors of its own.
     except Exception:
         return None
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or _public(certificate.public_key()) != _public(
-        key.public_key()
-    ):
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or certificate.public_key() != key.public_key():
         return None
     return Pair(certificate, key)
 
