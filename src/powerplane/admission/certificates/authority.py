@@ -124,12 +124,11 @@ def read_pair(pem: bytes, key_pem: bytes) -> Pair | None:
     try:
         certificate = x509.load_pem_x509_certificate(pem)
         key = load_pem_private_key(key_pem, password=None)
+        belongs = certificate.public_key() == key.public_key()
     # Keys come in many broken forms, and the library tells some of them by errors of its own.
     except Exception:
         return None
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or certificate.public_key() != key.public_key():
-        return None
-    return Pair(certificate, key)
+    return Pair(certificate, key) if belongs and isinstance(key, ec.EllipticCurvePrivateKey) else None
 
 
 def is_authority(certificate: x509.Certificate) -> bool:
