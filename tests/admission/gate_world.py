@@ -160,7 +160,7 @@ class World:
             for name, watts in self.quotas.items()
         ]
         self._rules.sink("quotas")(Batch(True, tuple(("ADDED", msgspec.convert(each, Quota)) for each in quotas)))
-        moment = self._books.moment()
+        moment = self._books.moment(self.releaser.named())
         now_s = START_S + self.clock_s
         ground = self._rules.ground(moment, datetime.fromtimestamp(now_s, UTC))
         extra_mw = self.excess.extra_mw(ground, moment, self.clock_s)

@@ -183,6 +183,36 @@ def test_what_was_let_go_counts_until_it_is_bound_also_after_a_restart():
     assert names(world.settle()) == ["two"]
 
 
+def test_what_was_sent_to_a_node_that_goes_and_comes_again_counts_under_its_rack_all_the_while():
+    world = World()
+    everything = world.nodes
+    world.create("sent", 400, nodeSelector={"kubernetes.io/hostname": "b1"})
+    assert names(world.settle()) == ["sent"]
+    world.nodes = lambda: [each for each in everything() if each["metadata"]["name"] != "b1"]
+    for restart in (False, True):
+        if restart:
+            world.restart()
+        world.create(f"q{restart}", 400, nodeSelector={"rack": "r2"})
+        assert world.settle() == [], "700 W hold one of them, and b1 may be back at any moment"
+    world.create("small", 200, nodeSelector={"rack": "r2"})
+    assert names(world.settle()) == ["small"]
+    del world.pods["sent"], world.pods["small"]
+    assert len(world.settle()) == 1
+
+
+def test_a_write_on_its_way_to_a_node_that_goes_counts_under_its_rack():
+    world = World()
+    everything = world.nodes
+    world.create("sent", 400, nodeSelector={"kubernetes.io/hostname": "b1"})
+    (release,) = world.look().releases
+    world.nodes = lambda: [each for each in everything() if each["metadata"]["name"] != "b1"]
+    world.create("other", 400, nodeSelector={"rack": "r2"})
+    assert world.look().releases == ()
+    assert world.write(release)
+    world.releaser.note(release, "done", world.clock_s)
+    assert world.look().releases == ()
+
+
 def test_an_answer_that_was_lost_is_asked_for_again_and_counts_meanwhile():
     world = World(row_w=300)
     world.create("one", 200)

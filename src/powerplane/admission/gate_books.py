@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from powerplane.adapters.watch import Batch
-from powerplane.admission.gate_facts import NodeFact, PodFact, SeenPod, node_fact, pod_fact
+from powerplane.admission.gate_facts import NodeFact, PodFact, SeenPod, node_fact, pod_fact, sent_to
 from powerplane.models.objects import Node, NodeSpec, ObjectMeta
+
+MOST_DEPARTED = 4096
+"""Nodes that are gone and remembered; the first of them are forgotten first."""
 
 
 @dataclass(slots=True)
@@ -37,7 +40,8 @@ class Moment:
     Parameters
     ----------
     nodes : dict of name to NodeFact
-        Also those that are gone while pods are bound to them: they draw on.
+        Also those that are gone while pods are bound to them (they draw on) or were sent there (a node may be back at
+        any moment, as when its kubelet registers anew).
     shape : int
         Another for other nodes, labels or taints.
     sums : dict of node name to (pods, stated milliwatts, cores of the silent, room)
@@ -83,10 +87,17 @@ class GateBooks:
         self._on_their_way: dict[str, PodFact] = {}
         self._shape = 0
 
-    def moment(self) -> Moment:
-        """Return everything, at one moment."""
+    def moment(self, named: frozenset[str] = frozenset()) -> Moment:
+        """Return everything, at one moment.
+
+        Parameters
+        ----------
+        named : frozenset of str
+            Nodes that are wanted even where they are gone.
+        """
         with self._lock:
             gone = frozenset(name for name, sums in self._sums.items() if sums.pods > 0 and name not in self._nodes)
+            gone |= self._awaited(named)
             nodes = dict(self._nodes)
             for name in gone:
                 nodes[name] = self._departed.get(name) or _nowhere(name)
@@ -99,6 +110,13 @@ class GateBooks:
                 on_their_way=tuple(self._on_their_way.values()),
                 gone=gone,
             )
+
+    def _awaited(self, named: frozenset[str]) -> frozenset[str]:
+        """Nodes that are gone and that some pod may still be bound to."""
+        if not self._departed:
+            return frozenset()
+        hostnames = {each for pod in self._on_their_way.values() if pod.wish for each in sent_to(pod.wish)}
+        return frozenset(name for name, fact in self._departed.items() if name in named or (fact.hostname in hostnames))
 
     def waiting(self) -> frozenset[str]:
         """UIDs of the pods behind our gate."""
@@ -139,8 +157,10 @@ class GateBooks:
         if fact is not None:
             self._nodes[name] = fact
             self._departed.pop(name, None)
-        elif before is not None and name in self._sums:
+        elif before is not None:
             self._departed[name] = replace(before, node=_closed(before.node))
+            if len(self._departed) > MOST_DEPARTED:
+                del self._departed[next(iter(self._departed))]
         if before is None or fact is None or (before.node, before.mcores) != (fact.node, fact.mcores):
             self._shape += 1
 
@@ -155,7 +175,6 @@ class GateBooks:
                 self._namespaces[pod.namespace] += sign * (pod.draw.stated_mw or 0)
         if before is not None and before.node and not self._sums[before.node].pods:
             del self._sums[before.node]
-            self._departed.pop(before.node, None)
         self._waiting.pop(uid, None)
         self._on_their_way.pop(uid, None)
         if fact is not None and fact.waits:

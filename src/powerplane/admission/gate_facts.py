@@ -1,5 +1,6 @@
 """What the releaser keeps of a node and of a pod: a few numbers, taken from the watch and let go of the rest."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -195,6 +196,15 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
         wish=_wish(spec) if interesting else None,
         planned=planned_nodes(meta.annotations) if interesting else (),
     )
+
+
+def sent_to(wish: Wish) -> Iterator[str]:
+    """Hostnames that a pod's required affinity names."""
+    affinity = wish.affinity.node_affinity if wish.affinity else None
+    for term in affinity.required.node_selector_terms if affinity and affinity.required else ():
+        for each in term.match_expressions or ():
+            if each.key == HOSTNAME and each.operator == "In":
+                yield from each.values or ()
 
 
 def node_fact(node: Node) -> NodeFact:

@@ -224,7 +224,7 @@ class ReleaseRun:
         releaser = self._releaser[1]
         with self._deciding:
             # The moment is taken under the lock: a write that ends between must not be forgotten as undone.
-            moment, ground, extra_mw = self._look()
+            moment, ground, extra_mw = self._look(releaser.named())
             rules = self._rules.gated_for()
             seen = Seen(moment, ground, rules, self._rules.weights(), self._now(), self._clock(), extra_mw)
             round_ = releaser.decide(seen)
@@ -246,9 +246,9 @@ class ReleaseRun:
                 return False
         return self._takeover[1].over(self._clock())
 
-    def _look(self) -> tuple[Moment, Ground, Ints]:
+    def _look(self, named: frozenset[str] = frozenset()) -> tuple[Moment, Ground, Ints]:
         """See what there is, and what is drawn beyond it; also while another replica leads."""
-        moment = self._books.moment()
+        moment = self._books.moment(named)
         ground = self._rules.ground(moment, datetime.fromtimestamp(self._now(), UTC))
         extra_mw = self._excess.extra_mw(ground, moment, self._clock())
         self._tree = ground.tree

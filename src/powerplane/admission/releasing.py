@@ -58,6 +58,10 @@ class Releaser:
         else:
             self.grants[release.pod.uid] = replace(grant, state=outcome, at_s=clock_s)
 
+    def named(self) -> frozenset[str]:
+        """Nodes of releases that the watch does not show yet: they count even where they are gone."""
+        return frozenset(name for grant in self.grants.values() for name in grant.release.nodes)
+
     def decide(self, seen: Seen) -> Round:
         """Return who is let go now."""
         self._remember(seen)
