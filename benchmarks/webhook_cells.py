@@ -28,7 +28,7 @@ LISTED = {"kubernetes.io/metadata.name": ""}
 
 
 def pod_spec(chance: random.Random) -> Json:
-    """Containers, volumes and their mounts, by what is usual: 2 to 6 KB."""
+    """Containers, volumes and their mounts, by what is usual: 2 to 7 KB."""
     token = "kube-api-access-" + "".join(chance.choices("bcdfghjklmnpqrstvwxz2456789", k=5))
     mount = {"name": token, "readOnly": True, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}
     containers = [
@@ -36,7 +36,7 @@ def pod_spec(chance: random.Random) -> Json:
             "name": name,
             "image": f"registry.example/team/{name}@sha256:" + f"{chance.getrandbits(256):064x}",
             "args": ["--listen=:8080", "--log-format=json && true"],
-            "env": [{"name": f"SETTING_{i}", "value": "value-" * 5} for i in range(chance.randrange(4, 30))],
+            "env": [{"name": f"SETTING_{i}", "value": "value-" * 5} for i in range(chance.randrange(10, 42))],
             "resources": {
                 "limits": {"memory": f"{chance.choice([1, 2, 4])}Gi"},
                 "requests": {"cpu": f"{chance.randrange(1, 40) * 100}m", "memory": "1Gi"},

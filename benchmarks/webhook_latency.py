@@ -3,11 +3,12 @@
 Reviews are of new pods of 3 to 8 KB, no two alike. `CPU µs` is the server's processor time for each, the figure that
 neighbours disturb least. Needs wrk on PATH.
 
-    python -m benchmarks.webhook_latency --seconds 5
+    python -m benchmarks.webhook_latency --seconds 5 --out benchmarks/RESULTS.md
 """
 
 import argparse
 import contextlib
+import datetime
 import os
 import subprocess
 import sys
@@ -26,7 +27,9 @@ from powerplane.adapters.serving.tls import TlsFiles
 from powerplane.admission.app import LIMITS, AdmissionApp
 from powerplane.admission.metrics import AdmissionMetrics
 from powerplane.bench.machine import load_line, machine_line
+from powerplane.bench.sections import put_section
 
+SECTION = "webhook-latency"
 IN_FLIGHT = (1, 10, 100)
 POLICIES = 50
 REVIEWS = 400
@@ -70,6 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="a page whose section is to be put anew")
     parser.add_argument("--only", action="append", choices=ANSWERS)
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -82,8 +86,31 @@ def main() -> None:
         sys.stderr.write(rows[-1] + "\n")
         if run.timing.bad:
             raise SystemExit(f"{run.timing.bad} reviews were not answered")
-    sys.stdout.write(f"{machine_line()}; load {before} before, {load_line()} after; seed {given.seed}.\n\n")
-    sys.stdout.write("\n".join([*rows, ""]))
+    page = "\n".join([*preface(given.seed, before), *rows, ""])
+    sys.stdout.write(page)
+    if given.out:
+        given.out.write_text(put_section(given.out.read_text(encoding="utf-8"), SECTION, page), encoding="utf-8")
+
+
+def preface(seed: int, load_before: str) -> list[str]:
+    """What the figures were measured on, and what they mean."""
+    today = datetime.datetime.now(datetime.UTC).date()
+    return [
+        "## How long the API server waits for the webhook",
+        "",
+        f"`python -m benchmarks.webhook_latency`, {today}, {machine_line()}; load {load_before} before, {load_line()} "
+        f"after, all else that ran on the machine included; seed {seed}.",
+        "",
+        f"One process on the first core, wrk on the second; TLS 1.3, kept connections; {REVIEWS} reviews of new pods "
+        f"in turns, no two alike, 3 to 8 KB; {POLICIES} policies.",
+        "",
+        *(f"- *{name}*: {what}." for name, what in ANSWERS.items()),
+        "- *In flight*: as many are always unanswered, so that with n in flight and r answered a second each waits n/r "
+        "on average, whatever the server. *100 that rest*: 100 connections, each of which asks again so long after its "
+        "answer, on average: what comes in is not set by what goes out.",
+        "- *CPU µs*: processor time of the server for each review, and of wrk beside it.",
+        "",
+    ]
 
 
 def all_runs(answers: list[str], seconds: float, seed: int) -> Iterator[Run]:

@@ -22,6 +22,9 @@ from powerplane.bench.sections import with_sections_of
 from powerplane.bench.suite import DATA_VARIABLE, Case, TraceSpec, choose, full_suite, quick_suite, standard_suite
 from powerplane.models.errors import PowerPlaneError, UsageError
 
+OTHERS = ("webhook-latency", "webhook-create-rate", "watts")
+"""Sections of the page that other commands write."""
+
 RunKey = tuple[str, str, int]
 """Cell, method and seed."""
 
@@ -81,7 +84,7 @@ def _run(given: argparse.Namespace) -> None:
         records = Records(head, tuple(runs.values()), rows)
         _write(given.records, msgspec.json.format(msgspec.json.encode(records)))
         page = render(Page(head, suite, records.runs, rows, skipped))
-        _write(given.out, with_sections_of(page, given.out, ("webhook", "watts")).encode())
+        _write(given.out, with_sections_of(page, given.out, OTHERS).encode())
 
     runs: dict[RunKey, Measurement] = {(run.cell, run.method, run.seed): run for run in old.runs}
     for case in chosen:
