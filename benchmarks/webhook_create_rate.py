@@ -104,8 +104,8 @@ def preface(given: argparse.Namespace, load_before: str) -> list[str]:
         f"{machine_line()}; load {load_before} before, {load_line()} after; seed {given.seed}.",
         "",
         "etcd, kube-apiserver, the webhook and the client (wrk) share the cores; nothing else of a cluster runs. Pods "
-        "of 2 to 7 KB, the arms in turns. *yes* is a webhook that lets everything in unread: what any webhook costs. *µs*: "
-        "processor time for each pod; what the API server spends more than without is its own work of calling out.",
+        "of 2 to 7 KB, the arms in turns. *yes* is a webhook that lets everything in unread: what any webhook costs. "
+        "*µs*: processor time for each pod; what the API server spends more than without is its work of calling out.",
         "",
     ]
 
