@@ -8,7 +8,7 @@ import pytest
 from powerplane.admission import history_pace
 from powerplane.admission.history_learning import Learner
 from powerplane.admission.history_pace import STEP_S, Pace
-from powerplane.admission.history_pods import REMEMBER_S, PodBook, SeenPod
+from powerplane.admission.history_pods import SeenPod
 from powerplane.models.errors import UnreachableError
 from powerplane.models.telemetry.readings import Entity, SeriesBlock
 
@@ -140,15 +140,6 @@ def test_containers_are_known_each_by_itself_and_memory_by_its_highest_of_a_day(
     assert usual["web"].memory_bytes == pytest.approx(9e8, rel=0.06)
     assert usual["side"].memory_bytes is None
     assert learnt(Past(cores, memory=memory))[1].containers == {}
-
-
-def test_a_pod_that_is_gone_is_remembered_until_its_last_samples_are_read():
-    book = PodBook()
-    book.take(list(PODS.items()), 0.0)
-    book.take([(("shop", "web-2"), WEB)], REMEMBER_S)
-    assert ("shop", "web-1") in book.pods
-    book.take([], REMEMBER_S + 1)
-    assert set(book.pods) == {("shop", "web-2")}
 
 
 def test_reading_begins_days_back_and_never_runs_ahead_of_late_samples():

@@ -2,13 +2,15 @@
 
 import json
 
+import msgspec
 import pytest
 from tests.adapters.api_server import Api, kubeconfig, refuse
 from tests.admission.applying import container, pod
 
 from powerplane.adapters.cluster_access import open_cluster
 from powerplane.adapters.cluster_lists import Patience
-from powerplane.admission.history_pods import list_managed, list_pods, read_pod
+from powerplane.adapters.watch import Batch
+from powerplane.admission.history_pods import REMEMBER_S, ListedPod, PodBook, list_managed, seen_pod
 from powerplane.models.errors import UnreachableError
 
 PATIENCE = Patience(page_size=2, timeout_s=5.0, attempts=1)
@@ -20,7 +22,7 @@ def named(made, name="p"):
 
 
 def seen(made):
-    return read_pod(json.dumps(named(made)).encode())[1]
+    return seen_pod(msgspec.json.decode(json.dumps(named(made)), type=ListedPod))[1]
 
 
 def test_a_deployments_pod_is_the_deployments():
@@ -45,6 +47,29 @@ def test_quantities_that_cannot_be_read_make_no_class():
     assert seen(pod(container(cpu="much"), owner=("StatefulSet", "s"))).alike == ""
 
 
+def test_a_pod_that_is_gone_is_remembered_until_its_last_samples_are_read():
+    now_s = [0.0]
+    book = PodBook(lambda: now_s[0])
+    one, two, three = ((("shop", name), seen(pod(owner=("StatefulSet", name)))) for name in ("one", "two", "three"))
+    book.sink(Batch(True, (("ADDED", one), ("ADDED", two), ("ADDED", three))))
+    now_s[0] = 10.0
+    book.sink(Batch(False, (("DELETED", one), ("MODIFIED", two))))
+    assert set(book.pods()) == {("shop", "one"), ("shop", "two"), ("shop", "three")}
+    now_s[0] = 20.0
+    book.sink(Batch(True, (("ADDED", two),)))
+    now_s[0] = REMEMBER_S + 15
+    assert set(book.pods()) == {("shop", "two"), ("shop", "three")}
+    now_s[0] = REMEMBER_S + 25
+    assert set(book.pods()) == {("shop", "two")}
+
+
+def test_a_name_that_comes_again_is_the_new_pods():
+    book = PodBook(lambda: 0.0)
+    old, new = ((("shop", "x"), seen(pod(owner=("StatefulSet", name)))) for name in ("old", "new"))
+    book.sink(Batch(False, (("ADDED", old), ("DELETED", old), ("ADDED", new))))
+    assert book.pods()["shop", "x"].owner == "shop/StatefulSet/new"
+
+
 @pytest.fixture
 def api():
     server = Api()
@@ -59,13 +84,6 @@ def access(api, tmp_path, monkeypatch):
     opened = open_cluster(kubeconfig(tmp_path / "config", api.address))
     yield opened
     opened.api.rest_client.close()
-
-
-def test_pods_are_listed_page_by_page(api, access):
-    api.objects["pods"] = [named(pod(owner=("StatefulSet", "s")), f"s-{at}") for at in range(5)]
-    found = list_pods(access, PATIENCE)
-    assert [name for name, _ in found] == [("shop", f"s-{at}") for at in range(5)]
-    assert {each.owner for _, each in found} == {"shop/StatefulSet/s"}
 
 
 def autoscaler(name, mode=None):

@@ -64,6 +64,17 @@ def of_job(run):
     return made
 
 
+def quiet_watch(handler, query, _before):
+    """Nothing changes: a watch gets no line until the test is over."""
+    if "watch" not in query:
+        return False
+    handler.send_response(200)
+    handler.end_headers()
+    handler.wfile.flush()
+    time.sleep(20)
+    return True
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     with backfilled(find_prometheus(), tmp_path_factory.mktemp("prometheus"), openmetrics(time.time() - 30)) as running:
@@ -76,6 +87,7 @@ def opening(server, tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     api = Api()
     api.objects["pods"] = [of_web("web-5d8-a"), of_web("web-5d8-b"), of_job("run-x")]
+    api.trouble["pods"] = quiet_watch
     yield Opening(server.url, kubeconfig=str(kubeconfig(tmp_path / "config", api.address)))
     api.close()
 

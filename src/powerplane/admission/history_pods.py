@@ -1,30 +1,29 @@
 """Whose pods are whose, for history: every pod of a cluster with its workload, its class and its containers."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Final
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, cast
 
 import msgspec
 
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.cluster_kinds import ListedKind
 from powerplane.adapters.cluster_lists import Patience, list_items
+from powerplane.adapters.watch import Batch, Watched
 from powerplane.admission.predicting import class_key
 from powerplane.admission.scope import owner_name
 from powerplane.models.demand.history import Name
 from powerplane.models.errors import InputError, UnreachableError
-from powerplane.models.objects import Narrow, ObjectMeta, Pod
+from powerplane.models.objects import Container, Narrow, ObjectMeta, PodSpec
 from powerplane.models.requests import pod_requests
 
-PODS: Final = ListedKind("pods", "Pod", needed=True)
 AUTOSCALERS: Final = ListedKind("verticalpodautoscalers", "VerticalPodAutoscaler", "autoscaling.k8s.io/v1")
 REMEMBER_S: Final = 3600.0
 """A pod that is gone was there so lately that its last samples may still have to be read."""
 
 PASSING: Final = ("Job/", "Node/")
 """Owners that no later pod has: a Job that no CronJob made is known by its class. A node's own pods are nobody's."""
-
-_DONE = msgspec.Raw(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,32 +44,64 @@ class SeenPod:
     containers: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class PodBook:
-    """Pods that are there, and that were until lately."""
+class ImagedContainer(Container, frozen=True):
+    """A container with its image."""
 
-    pods: dict[Name, SeenPod] = field(default_factory=dict)
-    _seen_s: dict[Name, float] = field(default_factory=dict)
-
-    def take(self, listed: Iterable[tuple[Name, SeenPod]], now_s: float) -> None:
-        """Take a list of all pods in."""
-        for name, pod in listed:
-            self.pods[name] = pod
-            self._seen_s[name] = now_s
-        for name in [name for name, seen_s in self._seen_s.items() if seen_s < now_s - REMEMBER_S]:
-            del self.pods[name], self._seen_s[name]
-
-
-class _Imaged(Narrow, frozen=True):
     image: str = ""
 
 
-class _ImagedSpec(Narrow, frozen=True):
-    containers: tuple[_Imaged, ...] = ()
+class ImagedSpec(PodSpec, frozen=True):
+    """What a pod asks for, and runs."""
+
+    containers: tuple[ImagedContainer, ...] = ()
 
 
-class _ImagedPod(Narrow, frozen=True):
-    spec: _ImagedSpec = _ImagedSpec()
+class ListedPod(Narrow, frozen=True):
+    """A pod as it is read."""
+
+    metadata: ObjectMeta
+    spec: ImagedSpec = ImagedSpec()
+
+
+NamedPod = tuple[Name, SeenPod]
+
+
+class PodBook:
+    """Pods that are there, and that were until lately; filled by a watch, on its thread.
+
+    Parameters
+    ----------
+    clock : callable
+        Seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._here: dict[Name, SeenPod] = {}
+        self._gone: dict[Name, tuple[SeenPod, float]] = {}
+
+    def sink(self, batch: Batch[NamedPod]) -> None:
+        """Take in a batch."""
+        now_s = self._clock()
+        with self._lock:
+            if batch.replace:
+                self._gone |= {name: (pod, now_s) for name, pod in self._here.items()}
+                self._here.clear()
+            for what, (name, pod) in batch.changes:
+                self._here.pop(name, None)
+                self._gone.pop(name, None)
+                if what == "DELETED":
+                    self._gone[name] = (pod, now_s)
+                else:
+                    self._here[name] = pod
+
+    def pods(self) -> dict[Name, SeenPod]:
+        """Return those whose samples may still have to be read."""
+        oldest_s = self._clock() - REMEMBER_S
+        with self._lock:
+            self._gone = {name: each for name, each in self._gone.items() if each[1] >= oldest_s}
+            return {name: pod for name, (pod, _) in self._gone.items()} | self._here
 
 
 class _Target(Narrow, frozen=True):
@@ -92,41 +123,17 @@ class _Autoscaler(Narrow, frozen=True):
     spec: _AutoscalerSpec = _AutoscalerSpec()
 
 
-def list_pods(access: ClusterAccess, patience: Patience) -> list[tuple[Name, SeenPod]]:
-    """List all pods.
-
-    Raises
-    ------
-    UnreachableError
-        When the API server does not answer.
-    """
-    found: list[tuple[Name, SeenPod]] = []
-    for items in list_items(access, PODS, patience):
-        if len(items) < len(found):  # the list has been started anew
-            found = []
-        for at in range(len(found), len(items)):
-            found.append(read_pod(items[at]))
-            # Of a whole pod a hundredth is needed: it is not kept until the last page is there.
-            items[at] = _DONE
-    return found
+def watched_pods() -> Watched[NamedPod]:
+    """Return how pods are watched: of a whole pod a hundredth is kept."""
+    return cast("Watched[NamedPod]", Watched("/api/v1/pods", "Pod", ListedPod, reduce=seen_pod))
 
 
-def read_pod(raw: bytes | msgspec.Raw) -> tuple[Name, SeenPod]:
-    """Return a pod's name, and whose it is.
-
-    Raises
-    ------
-    UnreachableError
-        For what is no pod.
-    """
-    try:
-        pod, imaged = msgspec.json.decode(raw, type=Pod), msgspec.json.decode(raw, type=_ImagedPod)
-    except msgspec.DecodeError as error:
-        raise UnreachableError(f"the API server lists what is no pod: {error}", "try again") from error
+def seen_pod(pod: ListedPod) -> NamedPod:
+    """Return a pod's name, and whose it is."""
     namespace, owner = pod.metadata.namespace, owner_name(pod.metadata)
     passing = not owner or owner.startswith(PASSING)
     try:
-        alike = class_key(namespace, (each.image for each in imaged.spec.containers), pod_requests(pod.spec))
+        alike = class_key(namespace, (each.image for each in pod.spec.containers), pod_requests(pod.spec))
     except InputError:
         alike = ""
     seen = SeenPod(

@@ -16,14 +16,18 @@ from powerplane.adapters.cluster_access import ClusterAccess, open_cluster
 from powerplane.adapters.cluster_lists import Patience
 from powerplane.adapters.telemetry.pod_history import Historian
 from powerplane.adapters.telemetry.prometheus_source import PrometheusSource
+from powerplane.adapters.watch import Reflector, WatchPatience
 from powerplane.admission.history_learning import Learner
-from powerplane.admission.history_pods import PodBook, list_managed, list_pods
+from powerplane.admission.history_pods import PodBook, list_managed, watched_pods
 from powerplane.admission.history_wire import Ask, Opening, Told
 from powerplane.models.errors import PowerPlaneError, UnreachableError
 
 NICENESS = 10
 ATTEMPTS = 2
 """For a page of a list; the next round tries again."""
+
+REST_S = 1.0
+"""Of the watch in a storm: nothing here is in a hurry."""
 
 
 class Rounds:
@@ -33,30 +37,41 @@ class Rounds:
     ----------
     access : ClusterAccess
     source : Historian
-    patience : Patience
+    timeout_s : float
+        For one question to the API server.
     clock : callable
         Unix seconds.
     """
 
     def __init__(
-        self, access: ClusterAccess, source: Historian, patience: Patience, clock: Callable[[], float] = time.time
+        self, access: ClusterAccess, source: Historian, timeout_s: float, clock: Callable[[], float] = time.time
     ) -> None:
         self._access = access
-        self._patience = patience
+        self._timeout_s = timeout_s
         self._clock = clock
         self._learner = Learner(source)
-        self._book = PodBook()
+        self._book = PodBook(time.monotonic)
+        patience = WatchPatience(page_timeout_s=timeout_s, rest_s=REST_S)
+        self._watch = Reflector(access, watched_pods(), self._book.sink, patience)
         self._managed: frozenset[str] | None = None
         self._behind = False
 
+    def start(self) -> None:
+        """Begin to watch pods. Once only."""
+        self._watch.start()
+
+    def stop(self) -> None:
+        """End the watch."""
+        self._watch.stop()
+
     def ask(self, asked: Ask) -> Told:
         """Read one piece; what has no answer is told, and read in the next round."""
+        if not self._watch.wait_synced(self._timeout_s):
+            return Told(error=f"the pods are not listed yet: {self._watch.status.last_error or 'no answer'}")
         try:
-            if not self._behind:
-                self._book.take(list_pods(self._access, self._patience), self._clock())
             if asked.containers and not self._behind:
                 self._managed = self._look_for_managed()
-            self._behind = self._learner.learn(self._book.pods, self._clock(), containers=asked.containers)
+            self._behind = self._learner.learn(self._book.pods(), self._clock(), containers=asked.containers)
         except UnreachableError as error:
             self._behind = False
             return Told(error=str(error).partition("\n")[0])
@@ -65,7 +80,7 @@ class Rounds:
     def _look_for_managed(self) -> frozenset[str] | None:
         """What was known before stays where the list has no answer: without the right to it, nothing is filled in."""
         try:
-            return list_managed(self._access, self._patience)
+            return list_managed(self._access, Patience(timeout_s=self._timeout_s, attempts=ATTEMPTS))
         except UnreachableError as error:
             sys.stderr.write(f"no VerticalPodAutoscalers: {str(error).partition(chr(10))[0]}\n")
             return self._managed
@@ -84,7 +99,10 @@ def main() -> int:
     )
     try:
         access = open_cluster(Path(opening.kubeconfig) if opening.kubeconfig else None, opening.context)
-        _serve(Rounds(access, source, Patience(timeout_s=opening.timeout_s, attempts=ATTEMPTS)), reader, writer)
+        rounds = Rounds(access, source, opening.timeout_s)
+        rounds.start()
+        _serve(rounds, reader, writer)
+        rounds.stop()
     except PowerPlaneError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
