@@ -5,7 +5,7 @@ import re
 import pytest
 from tests.admission.gate_world import World
 
-from powerplane.admission.gate_waits import LongWaits, WaitTerms, overdue_event
+from powerplane.admission.gate_waits import LongWaits, WaitTerms, overdue_event, unbound_event
 from powerplane.admission.release_facts import Seen
 
 EVENT_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
@@ -65,6 +65,24 @@ def test_a_pod_behind_somebody_elses_gate_does_not_wait_for_watts(full: World) -
             pod["spec"]["schedulingGates"].append({"name": "example.com/quota"})
     full.clock_s += 130
     assert told(LongWaits(), full) == [("b", "b0", 1)]
+
+
+def test_a_pod_that_no_node_takes_says_that_it_holds_watts_until_one_does(full: World) -> None:
+    full.rack_w = {"r1": 900, "r2": 700, "r3": 450}
+    full.settle()
+    full.bind("a0", full.reach("a0")[0])
+    full.look()
+    full.clock_s += 310
+    seen = full.seen()
+    full.releaser.decide(seen)
+    waits = LongWaits(WaitTerms(long_s=300), unbound_event)
+    events = waits.events(full.releaser.unbound(seen), seen.now_s, seen.clock_s)
+    assert [(each.reason, each.regarding["namespace"]) for each in events] == [
+        ("HoldsWattsUnbound", "a"),
+        ("HoldsWattsUnbound", "b"),
+    ]
+    assert "1 more" in events[0].note
+    assert "2 more" in events[1].note
 
 
 def test_it_is_looked_at_every_few_seconds_only() -> None:

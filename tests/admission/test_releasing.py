@@ -213,6 +213,47 @@ def test_a_write_on_its_way_to_a_node_that_goes_counts_under_its_rack():
     assert world.look().releases == ()
 
 
+def test_a_clock_that_is_set_wrong_makes_nobody_overdue_who_came_while_we_looked():
+    world = World(rack_w={"r1": 1, "r2": 1, "r3": 1})
+    assert world.look().releases == ()
+    for number in range(5):
+        world.create(f"p{number}", 100)
+    assert world.look().releases == ()
+    jumped = replace(world.seen(), now_s=world.seen().now_s + 86_400)
+    assert world.releaser.decide(jumped).releases == ()
+    world.clock_s += 601
+    assert len(names(world.look().releases, "overdue")) == 5
+
+
+def test_a_pod_that_waited_under_the_replica_before_goes_in_its_time():
+    world = World(rack_w={"r1": 1, "r2": 1, "r3": 1})
+    world.create("p", 100)
+    world.look()
+    world.clock_s += 500
+    world.restart()
+    assert world.look().releases == ()
+    world.clock_s += 101
+    assert names(world.look().releases, "overdue") == ["p"]
+
+
+def test_domains_that_are_made_anew_let_nobody_go_meanwhile_and_those_that_stay_away_do():
+    world = World()
+    everything = world.domains
+    world.create("p", 480, nodeSelector={"rack": "r3"})
+    assert world.settle() == []
+    world.domains = list
+    for _ in range(5):
+        world.clock_s += 5
+        assert world.settle() == []
+    world.domains = everything
+    world.clock_s += 5
+    assert world.settle() == []
+    world.domains = list
+    assert world.settle() == []
+    world.clock_s += 31
+    assert names(world.settle()) == ["p"]
+
+
 def test_an_answer_that_was_lost_is_asked_for_again_and_counts_meanwhile():
     world = World(row_w=300)
     world.create("one", 200)

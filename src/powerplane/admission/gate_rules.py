@@ -10,11 +10,15 @@ from powerplane.admission.gate_books import Moment
 from powerplane.admission.gate_facts import PodFact
 from powerplane.admission.gate_ground import Ground, Lie, budgets_now, ground_of, lie_of
 from powerplane.admission.table import Table, reaches_of
+from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.api.tree import Specs
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Narrow, ObjectMeta, RawQuantity
 from powerplane.models.quantities import parse_quantity
 from powerplane.models.requests import WATTS_RESOURCE, whole_units
+
+LINGER_S = 30.0
+"""How long a domain still holds that is gone: as a rule it is made anew, as by ``kubectl replace --force``."""
 
 QUOTA_KEY = f"requests.{WATTS_RESOURCE}"
 
@@ -46,6 +50,7 @@ class GateRules:
         self._kept: dict[str, dict[tuple[str, str], Any]] = {}
         self._versions: dict[str, int] = {}
         self._accepted: Specs = {}
+        self._stood: dict[str, tuple[PowerDomainObject, float | None]] = {}
         self._lie: tuple[object, Lie] | None = None
         self._ground: tuple[object, Ground] | None = None
         self._table: tuple[object, Table] | None = None
@@ -71,7 +76,7 @@ class GateRules:
 
     def ground(self, moment: Moment, now: datetime) -> Ground:
         """Return the budgets in force over the nodes of a moment."""
-        domains, policies = self._all("domains"), self._all("policies")
+        domains, policies = self._domains(now.timestamp()), self._all("policies")
         specs = {each.metadata.name: each.spec for each in domains}
         key = (specs, moment.shape)
         if self._lie is None or self._lie[0] != key:
@@ -84,6 +89,18 @@ class GateRules:
         if self._ground is None or self._ground[0] != (id(lie), budgets):
             self._ground = ((id(lie), budgets), ground_of(lie, budgets, moment.gone))
         return self._ground[1]
+
+    def _domains(self, now_s: float) -> list[PowerDomainObject]:
+        """All domains, and those that went a moment ago."""
+        stood: dict[str, tuple[PowerDomainObject, float | None]] = {
+            each.metadata.name: (each, None) for each in self._all("domains")
+        }
+        for name, (domain, gone_s) in self._stood.items():
+            since_s = now_s if gone_s is None else gone_s
+            if name not in stood and now_s - since_s < LINGER_S:
+                stood[name] = (domain, since_s)
+        self._stood = stood
+        return [domain for domain, _ in stood.values()]
 
     def gated_for(self) -> Callable[[PodFact], float | None]:
         """Return what says how long a pod may be held; None where no policy asks it to wait."""

@@ -4,7 +4,7 @@ Of long waits one event a namespace, on its pod that has waited longest, tells o
 intervals only. So a floor that is full for a day makes no flood.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,9 @@ from powerplane.admission.gating import GATE
 from powerplane.models.quantities import MILLI
 
 CONTROLLER: Final = "powerplane.dev/gates"
+
+
+Tell = Callable[[PodFact, float, int, float, int], ClusterEvent]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,13 @@ class LongWaits:
     Parameters
     ----------
     terms : WaitTerms, optional
+    tell : callable
+        From a pod, for how long, how many there are, the time of day, and how often it was told, to what is told.
     """
 
-    def __init__(self, terms: WaitTerms | None = None) -> None:
+    def __init__(self, terms: WaitTerms | None = None, tell: Tell | None = None) -> None:
         self._terms = terms or WaitTerms()
+        self._tell = tell or _long_wait
         self._told: dict[str, _Told] = {}
         self._looked_s: float | None = None
 
@@ -89,7 +95,7 @@ class LongWaits:
                 waited_s, pod = longest[name]
                 count = before.count + 1 if before is not None and before.uid == pod.uid else 1
                 self._told[name] = _Told(pod.uid, count, clock_s)
-                told.append(_long_wait(pod, waited_s, len(found[name]), now_s, count))
+                told.append(self._tell(pod, waited_s, len(found[name]), now_s, count))
         return told
 
 
@@ -122,6 +128,27 @@ def _long_wait(pod: PodFact, waited_s: float, pods: int, now_s: float, count: in
         controller=CONTROLLER,
         action="Wait",
         reason="WaitsForWatts",
+        note=note,
+        warning=True,
+        at_s=now_s,
+        count=count,
+    )
+
+
+def unbound_event(pod: PodFact, waited_s: float, pods: int, now_s: float, count: int) -> ClusterEvent:
+    """Tell on a pod that it was let go and that no node takes it, while its watts are kept."""
+    others = f"; so do {pods - 1} more of this namespace" if pods > 1 else ""
+    note = (
+        f"was let go {_minutes(waited_s)} ago and no node has taken it, for another reason than power: it holds watts "
+        f"for {_asks(pod)} meanwhile{others}. Where it cannot be placed, delete it: its owner makes another"
+    )
+    return ClusterEvent(
+        stem=pod.name,
+        suffix=f"{pod.uid}.unbound",
+        regarding=_regarding(pod),
+        controller=CONTROLLER,
+        action="Release",
+        reason="HoldsWattsUnbound",
         note=note,
         warning=True,
         at_s=now_s,

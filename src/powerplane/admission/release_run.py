@@ -24,7 +24,7 @@ from powerplane.admission.gate_facts import PodFact, SeenPod
 from powerplane.admission.gate_ground import Ground
 from powerplane.admission.gate_rules import GateRules, Quota
 from powerplane.admission.gate_takeover import Takeover, list_unbound
-from powerplane.admission.gate_waits import LongWaits, overdue_event
+from powerplane.admission.gate_waits import LongWaits, WaitTerms, overdue_event, unbound_event
 from powerplane.admission.release_facts import Outcome, Release, Seen, Terms
 from powerplane.admission.release_metrics import ReleaseMetrics
 from powerplane.admission.release_writes import carry_out
@@ -123,6 +123,7 @@ class ReleaseRun:
         events = Writer(access, settings.write_timeout_s, attempts=3)
         self._teller = EventTeller(events, settings.identity, self._metrics.told)
         self._waits = LongWaits()
+        self._unbound_waits = LongWaits(WaitTerms(long_s=300.0), unbound_event)
         self._lease: LeaseElector | None = None
         if elector is None:
             elector = self._lease = LeaseElector(access, settings.namespace, settings.lease, settings.identity)
@@ -233,7 +234,8 @@ class ReleaseRun:
         for release in round_.releases:
             self._pool.submit(self._send, releaser, release)
         if self._waits.due(seen.clock_s):
-            for event in self._waits.events(releaser.waits(seen), seen.now_s, seen.clock_s):
+            waits = self._waits.events(releaser.waits(seen), seen.now_s, seen.clock_s)
+            for event in (*waits, *self._unbound_waits.events(releaser.unbound(seen), seen.now_s, seen.clock_s)):
                 self._teller.tell(event)
 
     def _took_over(self, token: int) -> bool:

@@ -41,7 +41,8 @@ class Releaser:
     def __init__(self, terms: Terms | None = None) -> None:
         self.terms = terms or Terms()
         self.grants: dict[str, Grant] = {}
-        self._first_seen_s: dict[str, float] = {}
+        self._looked_s = -inf
+        self._waits_since_s: dict[str, float] = {}
         self._on_way_since_s: dict[str, float] = {}
         self._places: dict[str, str] = {}
         self._not_before_s: dict[str, float] = {}
@@ -94,7 +95,7 @@ class Releaser:
             if pod is None or self._failed(grant, pod, seen.clock_s):
                 del self.grants[uid]
         memories: list[dict[str, Any]] = [
-            self._first_seen_s,
+            self._waits_since_s,
             self._places,
             self._not_before_s,
             self._unruled_since_s,
@@ -104,9 +105,15 @@ class Releaser:
                 del each[uid]
         for uid in [uid for uid in self._on_way_since_s if uid not in leaving]:
             del self._on_way_since_s[uid]
-        for memory, uids in ((self._first_seen_s, waiting.keys()), (self._on_way_since_s, leaving)):
-            for uid in uids:
-                memory.setdefault(uid, seen.clock_s)
+        for uid in leaving:
+            self._on_way_since_s.setdefault(uid, seen.clock_s)
+        # One that the last look did not show has come since, whatever the time of day says: a clock that is set wrong
+        # must not make all that come overdue at once.
+        gap_s = seen.clock_s - self._looked_s
+        for uid, pod in waiting.items():
+            if uid not in self._waits_since_s:
+                self._waits_since_s[uid] = seen.clock_s - min(max(seen.now_s - pod.created_s, 0.0), gap_s)
+        self._looked_s = seen.clock_s
 
     def _failed(self, grant: Grant, pod: PodFact, clock_s: float) -> bool:
         """Whether a grant is over though its pod still waits: somebody else changed the pod first."""
@@ -192,8 +199,15 @@ class Releaser:
                 yield pod, self.waited_s(pod, seen)
 
     def waited_s(self, pod: PodFact, seen: Seen) -> float:
-        """How long a pod has waited, by the server's clock or by ours: whichever says more."""
-        return max(seen.now_s - pod.created_s, seen.clock_s - self._first_seen_s.get(pod.uid, seen.clock_s))
+        """How long a pod has waited, by a clock that only goes on."""
+        return seen.clock_s - self._waits_since_s.get(pod.uid, seen.clock_s)
+
+    def unbound(self, seen: Seen) -> Iterator[tuple[PodFact, float]]:
+        """Pods that were sent somewhere and that no node took yet, and for how many seconds each."""
+        for pod in seen.moment.on_their_way:
+            since_s = self._on_way_since_s.get(pod.uid)
+            if since_s is not None and pod.granted in KEPT:
+                yield pod, seen.clock_s - since_s
 
     def _serve(self, seen: Seen, headroom: Headroom, queue: FairQueue[PodFact], tally: _Tally) -> None:
         """Go through the queue once. Headroom only shrinks on the way: what fitted nowhere is not asked again."""
