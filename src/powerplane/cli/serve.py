@@ -109,7 +109,8 @@ def serve(
     """Answer the scheduler: filter, prioritize, preempt and bind, by the budgets of nodes, racks, rows and feeds.
 
     With --webhook-port it also answers the API server's admission reviews: new pods are given their predicted watts
-    as a request, where a policy in mode Initial or Enforce is for them.
+    as a request, where a policy in mode Initial or Enforce is for them; with --prometheus by what their workloads' pods
+    used, which a process of its own reads.
 
     It reads nodes, pods, PowerDomains, policies and PlacementPlans, and keeps every new pod under their budgets. It
     writes the statuses of our objects, an annotation on one node when refused pods should be tried again, and its
