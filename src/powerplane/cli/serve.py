@@ -114,7 +114,8 @@ def serve(
 
     It reads nodes, pods, PowerDomains, policies and PlacementPlans, and keeps every new pod under their budgets. It
     writes the statuses of our objects, an annotation on one node when refused pods should be tried again, and its
-    Leases; with --webhook-secret also that Secret, and caBundle of our webhooks; nothing else. SIGTERM or Ctrl-C ends it.
+    Leases; with --webhook-secret also that Secret, and caBundle of our webhooks; nothing else. SIGTERM or Ctrl-C ends
+    it.
     """
     logging.basicConfig(
         stream=sys.stderr,
