@@ -12,6 +12,7 @@ from tests.admission.applying import Json, apply, container, operations, pod, re
 from tests.admission.test_deciding import everywhere, table
 from tests.scheduler_extender.asking import Reply
 
+from powerplane.admission.filling import Filler, Usual
 from powerplane.admission.planned import Targets
 from powerplane.admission.predicting import Bounds, KnownDemand
 from powerplane.admission.scope import reason_to_leave
@@ -34,7 +35,9 @@ def world() -> Table:
         everywhere(
             namespace_selector=LabelSelector(match_labels={"kubernetes.io/metadata.name": lock.lower()}),
             priority=9,
-            admission=AdmissionChoice(lock=lock, scheduler_name="watts" if lock == "Claims" else ""),
+            admission=AdmissionChoice(
+                lock=lock, scheduler_name="watts" if lock == "Claims" else "", fill_requests=lock != "Extender"
+            ),
         )
         for lock in LOCKS
     ]
@@ -43,7 +46,10 @@ def world() -> Table:
     names = {lock.lower(): {"kubernetes.io/metadata.name": lock.lower()} for lock in LOCKS}
     names[IGNORED] = {"powerplane.dev/admission": "ignore"}
     made = table(*policies, everywhere(), known=known, namespaces=names)
-    return replace(made, listed=True, targets=Targets(by_owner={("partition", "o"): ("n7", "n8")}))
+    usual = {"a": Usual(0.3, 3e8), "c0": Usual(1.5, 1e9), "b": Usual(None, 5e8)}
+    filler = Filler({"partition/StatefulSet/db": usual, "gate/Deployment/web": usual}, frozenset())
+    targets = Targets(by_owner={("partition", "o"): ("n7", "n8"), ("claims", "o"): ("n7",)})
+    return replace(made, listed=True, targets=targets, filler=filler, levels=("rack", "row"))
 
 
 def judge(body: bytes, reply: Reply, known: Table) -> None:
@@ -171,6 +177,7 @@ def full_pod() -> Json:
         owner=("ReplicaSet", "web-5d8f"),
         initContainers=[{**container("i", cpu="4"), "restartPolicy": "Always"}],
         affinity={"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}},
+        resourceClaims=[{"name": "gpu", "resourceClaimName": "g"}],
         schedulingGates=[{"name": "others.example/gate"}],
         schedulerName="default-scheduler",
         overhead={"cpu": "10m"},
