@@ -33,6 +33,7 @@ def test_a_new_pod_is_answered_with_a_patch_and_counted(app, metrics):
     assert response(reply.body)["uid"] == "u-1"
     assert figure(metrics, "reviews_total", path="/mutate", result="changed") == 1
     assert figure(metrics, "requested_watts_total") == 20
+    assert figure(metrics, "predictions_total", source="requests") == 1
 
 
 def test_a_dry_run_is_answered_alike_and_counts_no_watts(app, metrics):

@@ -124,5 +124,5 @@ class AdmissionApp:
             raise RefusedError(500, "exception", f"{path} failed: {type(error).__name__}") from error
         self._metrics.answered(path, decision.result, self._clock() - start)
         if not request.dry_run:
-            self._metrics.let_in(decision.watts)
+            self._metrics.let_in(decision.watts, decision.source)
         return answer

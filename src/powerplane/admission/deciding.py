@@ -1,13 +1,14 @@
 """One review, decided from the table: no waiting, no file, no question to anybody."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from powerplane.adapters.strict_json import convert
 from powerplane.admission.claiming import claim_watts
 from powerplane.admission.gating import hold_back
 from powerplane.admission.mutating import Json, give_watts
 from powerplane.admission.planned import draw_to
-from powerplane.admission.predicting import class_key
+from powerplane.admission.predicting import Source, class_key
 from powerplane.admission.review import Request, Verdict
 from powerplane.admission.scheduler_name import name_scheduler
 from powerplane.admission.scope import owner_name, reason_to_leave
@@ -32,11 +33,14 @@ class Decision:
         "changed", "kept", or why the pod was left as it is.
     watts : int
         What the pod asks for afterwards; 0 where it was left.
+    source : str
+        What its prediction rests on; "" where there is none.
     """
 
     verdict: Verdict
     result: str
     watts: int = 0
+    source: Source | Literal[""] = ""
 
 
 LEFT_ALONE = Verdict()
@@ -96,7 +100,7 @@ def decide(request: Request, table: Table) -> Decision:
     audit = {PREDICTED: str(prediction.watts), RESTS_ON: prediction.source}
     operations = [*filled, *mutation.operations, *further]
     verdict = Verdict(patch=operations, audit=audit)
-    return Decision(verdict, "changed" if operations else "kept", mutation.watts)
+    return Decision(verdict, "changed" if operations else "kept", mutation.watts, prediction.source)
 
 
 def _images(pod: Json) -> list[str]:

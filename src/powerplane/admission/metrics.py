@@ -35,6 +35,9 @@ class AdmissionMetrics(PortMetrics):
         self._reviews = Counter(f"{PREFIX}reviews", "Reviews by result.", ("path", "result"), registry=registry)
         # To look a child up takes longer than to count.
         self._duration, self._count = cache(self._durations.labels), cache(self._reviews.labels)
+        self._predictions = Counter(
+            f"{PREFIX}predictions", "New pods by what their watts rest on.", ("source",), registry=registry
+        )
         self._watts = Counter(f"{PREFIX}requested_watts", "Watts that new pods were let in with.", registry=registry)
 
         self._lock = Gauge(
@@ -62,6 +65,8 @@ class AdmissionMetrics(PortMetrics):
         """Count a review that was not looked at: malformed, too large, too slow, too early."""
         self._count(path, result).inc()
 
-    def let_in(self, watts: int) -> None:
-        """Count what a new pod asks for; dry runs do not count."""
+    def let_in(self, watts: int, source: str) -> None:
+        """Count what a new pod asks for, and what that rests on; dry runs do not count."""
         self._watts.inc(watts)
+        if source:
+            self._predictions.labels(source).inc()
