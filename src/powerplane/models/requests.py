@@ -71,7 +71,9 @@ def pod_requests(spec: PodSpec, held: Iterable[ContainerStatus] = ()) -> Amounts
         For a quantity that is garbage or negative, naming the resource.
     """
     given = {each.name: each for each in held}
-    running = _sum(_needs(container, given) for container in spec.containers)
+    running = _sum([_needs(container, given) for container in spec.containers])
+    if not spec.init_containers and spec.resources is None:  # most pods
+        return _sum((running, _amounts(spec.overhead), ONE_POD))
     started: Amounts = {}
     starting: Amounts = {}
     for container in spec.init_containers or ():
