@@ -42,10 +42,10 @@ class Balancer:
         self._break(lambda _: True)
 
     def drain(self, port: int) -> None:
-        """Send nobody there any more, and let what is being answered be answered."""
+        """Send nobody there any more, and break what stands; whoever calls sees to it that nobody is being answered."""
         self.ports.remove(port)
         self.ready -= {port}
-        time.sleep(0.1)
+        time.sleep(0.1)  # for a connection that is being made
         self._break(lambda each: each == port)
 
     def _break(self, which: object) -> None:
