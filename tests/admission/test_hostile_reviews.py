@@ -1,6 +1,7 @@
 """Hostile reviews: each is refused, or answered whole, in bounded time and memory; and an answer only ever adds."""
 
 import asyncio
+import copy
 import json
 import time
 import tracemalloc
@@ -28,7 +29,7 @@ from powerplane.adapters.serving.limits import RequestLimits
 from powerplane.admission.app import LIMITS, AdmissionApp
 from powerplane.admission.metrics import AdmissionMetrics
 
-PATHS = ("/mutate", "/rollouts")
+PATHS = ("/mutate", "/rollouts", "/validate")
 QUICK = settings(deadline=1000, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 LONG = settings(QUICK, max_examples=3000)
 LONGEST_S = 1.0
@@ -38,12 +39,20 @@ KNOWN = world()
 APP = AdmissionApp(lambda: KNOWN, AdmissionMetrics(), RequestLimits(body_bytes=8 << 20, read_timeout_s=0.1))
 BOMBS = dict(bombs())
 
+CAP = {"cap": {"watts": "2kW"}, "mode": "Enforce", "selector": {"matchLabels": {"app": "a"}}, "priority": 1}
+MOVE = {"namespace": "a", "pod": "p", "ownerUID": "o", "from": "n1", "to": "n2", "wave": 1}
+OBJECTS: Json = {
+    "PowerDomain": {"kind": "rack", "budget": "2kW", "nodeNames": ["n1"], "node": {"idle": "100W", "peak": "400W"}},
+    "PowerCappingPolicy": CAP,
+    "ClusterPowerCappingPolicy": CAP | {"namespaceSelector": {"matchLabels": {"a": "b"}}},
+    "PlacementPlan": {"expiresAt": "2026-12-01T00:00:00Z", "moves": [MOVE]},
+}
 namespaces = st.sampled_from(NAMESPACES)
 
 
 def answered(body: bytes, path: str = "/mutate") -> Reply:
     reply = ask_once(APP, path, body)
-    judge(body, reply, KNOWN)
+    judge(body, reply, KNOWN, path)
     return reply
 
 
@@ -59,6 +68,12 @@ def any_place_of_a_review(data: st.DataObject, path: str) -> None:
         old = {"metadata": {"name": "d"}, "spec": {"template": pod()}}
         whole["request"] |= {"object": deployment, "oldObject": old, "operation": "UPDATE"}
         whole["request"]["kind"] = {"group": "apps", "version": "v1", "kind": "Deployment"}
+    if path == "/validate" and data.draw(st.booleans()):
+        kind, spec = data.draw(st.sampled_from(sorted(OBJECTS.items())))
+        whole["request"]["kind"] = {"group": "powerplane.dev", "version": "v1alpha1", "kind": kind}
+        made = {"metadata": {"name": "o", "namespace": "gate"}, "spec": copy.deepcopy(spec)}
+        whole["request"] |= {"object": made, "operation": data.draw(st.sampled_from(["CREATE", "UPDATE", "DELETE"]))}
+        whole["request"]["oldObject"] = {"metadata": {"name": "o"}, "spec": copy.deepcopy(spec)}
     for _ in range(data.draw(st.integers(1, 3))):
         replace_somewhere(data.draw, whole)
     answered(encoded(whole), path)
