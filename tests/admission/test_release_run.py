@@ -38,7 +38,7 @@ class Scene:
         self.world = World()
         self.server = Recorder()
         self.lease = Lease()
-        self.samples = {}
+        self.samples = {"c1": Sample(0, self.world.clock_s)}
         self.registry = CollectorRegistry()
         self.run = ReleaseRun(
             open_cluster(kubeconfig(tmp_path / "config", self.server.address), None),
@@ -143,6 +143,30 @@ def test_a_leader_that_cannot_list_waits_and_one_that_lost_its_lease_lists_anew(
     scene.tick()
     scene.tick()
     assert (scene.written(1), len(asked)) == ([pod("p")], 2)
+
+
+def test_a_replica_that_begins_waits_for_its_meters_and_not_for_ever(scene):
+    scene.samples.clear()
+    scene.world.create("p", 100)
+    scene.tell()
+    scene.tick()
+    scene.world.clock_s += 29
+    scene.tick()
+    assert scene.quiet()
+    assert "c1" in scene.run.figures(), "without nodes the meters' round tells of none"
+    scene.samples["c1"] = Sample(0, scene.world.clock_s)
+    scene.tick()
+    assert scene.written(1) == [pod("p")]
+
+
+def test_without_any_meter_the_books_count_after_a_while(scene):
+    scene.samples.clear()
+    scene.world.create("p", 100)
+    scene.tell()
+    scene.tick()
+    scene.world.clock_s += 30
+    scene.tick()
+    assert scene.written(1) == [pod("p")]
 
 
 def test_an_overdue_pod_is_let_go_and_told_of(scene):

@@ -23,6 +23,11 @@ class Measured:
         self._rules = rules or DriftRules()
         self._drifts: dict[str, Drift] = {}
 
+    @property
+    def heard(self) -> bool:
+        """Whether any node was ever measured."""
+        return bool(self._samples())
+
     def extra_mw(self, tree: PowerTree, bound_mw: Ints, now_s: float) -> Ints:
         """What each node draws, or may draw for all we know, beyond base and books, shape (N,).
 

@@ -4,12 +4,18 @@ Followed by every replica, whether it leads or not, so that one that takes over 
 measurement that is missing or old frees nothing (``models.drift``).
 """
 
+from typing import Final
+
 import numpy as np
 
 from powerplane.adapters.measured import Measured
 from powerplane.admission.gate_books import Moment
 from powerplane.admission.gate_ground import Ground
 from powerplane.models.power_tree import Ints, PowerTree
+
+FIRST_ROUND_S: Final = 30.0
+"""How long a process that begins waits for its first measurements; then nodes that were never measured count by the
+books."""
 
 
 class GateExcess:
@@ -27,6 +33,13 @@ class GateExcess:
         self._measured = measured
         self._every_s = every_s
         self._last: tuple[PowerTree, float, Ints] | None = None
+        self._began_s: float | None = None
+
+    def waits(self, now_s: float) -> bool:
+        """Whether measurements are still to come: until then what was known before a restart is not known."""
+        if self._began_s is None:
+            self._began_s = now_s
+        return self._measured is not None and not self._measured.heard and now_s - self._began_s < FIRST_ROUND_S
 
     def due(self, now_s: float) -> bool:
         """Whether the measurements are to be looked at again."""

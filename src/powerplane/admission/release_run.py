@@ -213,11 +213,12 @@ class ReleaseRun:
             self._releaser = None
         if self.trouble():
             return
-        if not leading:
-            if self._excess.due(self._clock()):
+        started_s = self._clock()
+        if self._excess.waits(started_s) or not leading:
+            # What nodes are measured is judged by what is looked at.
+            if self._excess.due(started_s):
                 self._look()
             return
-        started_s = self._clock()
         if self._releaser is None or self._releaser[0] != token:
             if not self._took_over(token):
                 return
