@@ -2,6 +2,7 @@ import json
 import threading
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -207,3 +208,12 @@ def test_credentials_follow_no_redirect(server, writer):
     server.answers.append(302)
     assert writer.merge_patch("/x", {"a": 1}).status == 302
     assert len(server.requests) == 1
+
+
+def test_many_writers_keep_their_connections_beside_the_watches(server, tmp_path, caplog):
+    writer = Writer(open_cluster(kubeconfig(tmp_path / "config", server.address)))
+    for _ in range(2):
+        with ThreadPoolExecutor(24) as pool:
+            written = pool.map(lambda number: writer.annotate_node(f"n{number}", {"a": "b"}), range(96))
+            assert all(each.ok for each in written)
+    assert "pool is full" not in caplog.text

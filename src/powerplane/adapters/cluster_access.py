@@ -10,6 +10,10 @@ from kubernetes.config.config_exception import ConfigException
 
 from powerplane.models.errors import InputError
 
+MOST_KEPT = 64
+"""Connections that are kept open: a watch holds one for as long as it stands, and more writers than are left would each
+shake hands anew for every write."""
+
 INSTEAD = "or plan from files: `powerplane plan --snapshot DIR`"
 
 
@@ -55,6 +59,7 @@ def open_cluster(kubeconfig: Path | None = None, context: str | None = None) -> 
     settings = client.Configuration()
     # Retries are ours (see cluster_lists): the pool's own would multiply them and hide what was tried.
     settings.retries = False
+    settings.connection_pool_maxsize = MOST_KEPT
     if kubeconfig is None and not _has_kubeconfig():
         return _inside(settings)
     source = _default_source() if kubeconfig is None else str(kubeconfig)
