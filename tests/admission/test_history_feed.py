@@ -1,5 +1,6 @@
 """The feed of histories: what is known stays while it may be trusted, grows old, and is told; secrets stay secret."""
 
+import asyncio
 import sys
 
 import pytest
@@ -88,3 +89,22 @@ def test_a_process_that_fails_is_told_and_started_anew(clock, script):
     assert "the process that reads history failed" in feed.error
     assert feed.failures == 2
     assert feed.histories() is NOTHING_KNOWN
+
+
+def test_a_policy_that_wants_requests_filled_in_is_not_kept_waiting_for_the_next_round():
+    wanted = []
+    answers = ANSWERS.replace("if round == 2:", "if False:")
+    feed = HistoryFeed(OPENING, lambda: bool(wanted), every_s=600, command=(sys.executable, "-c", answers))
+
+    async def follow():
+        running = asyncio.create_task(feed.run())
+        try:
+            for want in (False, True):
+                wanted.extend([1] if want else [])
+                async with asyncio.timeout(20):
+                    while bool(feed.histories().containers) != want or not feed.histories().workloads:
+                        await asyncio.sleep(0.05)
+        finally:
+            running.cancel()
+
+    asyncio.run(follow())

@@ -30,6 +30,9 @@ TRUSTED_S: Final = 86_400.0
 ROUND_S: Final = 300.0
 """For one piece, the list of pods included."""
 
+LOOK_S: Final = 1.0
+"""Between two looks whether containers are wanted by now."""
+
 
 class HistoryFeed:
     """Keeps the latest histories.
@@ -62,6 +65,7 @@ class HistoryFeed:
         self._worker = LineProcess(command, opening, clock)
         self._latest = NOTHING_KNOWN
         self._read_s: float | None = None
+        self._wanted = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="history", daemon=True)
         self.failures = 0
@@ -95,8 +99,9 @@ class HistoryFeed:
 
     def ask(self) -> bool:
         """Ask once; return whether there is more to read at once."""
+        self._wanted = self._containers()
         try:
-            line = self._worker.ask(Ask(self._containers()), self._clock() + ROUND_S)
+            line = self._worker.ask(Ask(self._wanted), self._clock() + ROUND_S)
             told = msgspec.json.decode(line, type=Told)
         except (OSError, TimeoutError, msgspec.DecodeError) as error:
             self._worker.close()
@@ -117,9 +122,16 @@ class HistoryFeed:
         try:
             while not self._stopping.is_set():
                 if not self._asked():
-                    self._stopping.wait(self._every_s)
+                    self._rest()
         finally:
             self.close()
+
+    def _rest(self) -> None:
+        """Wait for the next round; no longer where a policy wants requests filled in meanwhile, and none did."""
+        until_s = self._clock() + self._every_s
+        while self._clock() < until_s and not self._stopping.wait(LOOK_S):
+            if self._containers() and not self._wanted:
+                return
 
     def _asked(self) -> bool:
         try:
