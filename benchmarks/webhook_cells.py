@@ -2,6 +2,7 @@
 
 import json
 import random
+from base64 import b64encode
 from typing import Any
 
 import msgspec
@@ -134,16 +135,26 @@ class _Review(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Review)
 
 
+NOTED = b64encode(b'[{"op":"add","path":"/metadata/labels/noted","value":"1"}]')
+HEAD = b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"%s","allowed":true%s}}'
+
+
 class Yes:
-    """Lets everything in: over ASGI what the server costs, and at once what HTTP and TLS cost."""
+    """Lets everything in: over ASGI what the server costs, and at once what HTTP and TLS cost.
+
+    Parameters
+    ----------
+    noting : bool
+        Add a label, so that the API server has something to change.
+    """
+
+    def __init__(self, *, noting: bool = False) -> None:
+        self._more = b',"patchType":"JSONPatch","patch":"%s"' % NOTED if noting else b""
 
     def at_once(self, body: bytes) -> bytes:
         """Say yes to a review."""
         uid = _DECODER.decode(body).request.uid
-        return (
-            b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"%s","allowed":true}}'
-            % (uid.encode())
-        )
+        return HEAD % (uid.encode(), self._more)
 
     async def __call__(self, _scope: Any, receive: Any, send: Any) -> None:
         """Say yes over ASGI."""
@@ -159,6 +170,7 @@ class Yes:
 
 
 def yes_listener(settings: ListenerSettings, metrics: PortMetrics, *, at_once: bool) -> Listener:
-    """A port that lets everything in."""
+    """A port that lets everything in; what is asked at /note it notes, too."""
     yes = Yes()
-    return Listener(yes, settings, metrics, {b"/mutate": yes.at_once} if at_once else None)
+    paths = {b"/mutate": yes.at_once, b"/note": Yes(noting=True).at_once}
+    return Listener(yes, settings, metrics, paths if at_once else None)

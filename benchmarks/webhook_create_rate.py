@@ -1,8 +1,8 @@
 """How much slower pods are created where the webhook is registered: a real API server, in turns with it and without.
 
 Pods are posted by wrk to etcd and kube-apiserver alone (no scheduler, no controller). The arms take turns, and each
-round creates as many pods in each; medians are printed as markdown. `yes` is a webhook of ours that decides nothing,
-so that what any webhook costs is told from what ours adds. Needs wrk on PATH, and the control plane of tests/rig.
+round creates as many pods in each; medians are printed as markdown. Webhooks that decide nothing, one of which changes
+every pod, tell what any webhook costs from what ours adds. Needs wrk on PATH, and the control plane of tests/rig.
 
     python -m benchmarks.webhook_create_rate --pods 2000 --rounds 5 --out benchmarks/RESULTS.md
 """
@@ -28,7 +28,7 @@ from tests.rig.extender import install_objects, make_domains, power_domain
 from tests.rig.objects import apply, written
 from tests.rig.processes import free_ports, spawn, wait_for
 from tests.rig.rig import Rig, running_rig
-from tests.rig.webhook import registered, webhook_replica
+from tests.rig.webhook import CONFIGURATIONS, configuration, registered, webhook_replica
 
 from powerplane.adapters.serving.limits import DEFAULT_LIMITS
 from powerplane.adapters.serving.listener import ListenerSettings
@@ -40,8 +40,9 @@ from powerplane.bench.sections import put_section
 from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY
 
 SECTION = "webhook-create-rate"
-NONE, YES, OURS = "no webhook", "yes", "PowerPlane"
-ARMS = (NONE, YES, OURS)
+NONE, YES, NOTE, OURS = "no webhook", "yes", "a label", "PowerPlane"
+BARE = "yes, without match conditions"
+ARMS = (NONE, BARE, YES, NOTE, OURS)
 PODS = "/api/v1/namespaces/default/pods"
 CALLS = "apiserver_admission_webhook_admission_duration_seconds_count"
 LONGEST_S = 120.0
@@ -50,11 +51,12 @@ SETTLE_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One arm's round: pods created a second, and processor time by pod, in µs, of API server and webhook."""
+    """One arm's round: pods created a second; processor time by pod, in µs, of API server and webhook; calls by pod."""
 
     per_s: float
     server_us: float
     webhook_us: float
+    calls: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ def preface(given: argparse.Namespace, load_before: str) -> list[str]:
         f"{machine_line()}; load {load_before} before, {load_line()} after; seed {given.seed}.",
         "",
         "etcd, kube-apiserver, the webhook and the client (wrk) share the cores; nothing else of a cluster runs. Pods "
-        "of 2 to 7 KB, the arms in turns. *yes* is a webhook that lets everything in unread: what any webhook costs. "
+        "of 2 to 7 KB, the arms in turns. *yes* is a webhook that lets everything in unread, *a label* one that "
+        "adds a label unread: what any webhook costs, and any that changes a pod. *Calls*: for each pod. "
         "*µs*: processor time for each pod; what the API server spends more than without is its work of calling out.",
         "",
     ]
@@ -129,7 +132,8 @@ def ground(folder: Path, seed: int) -> Iterator[Ground]:
         write_pods(bodies, seed)
         try:
             replica.wait_ready()
-            yield Ground(rig, bodies, token, {YES: (yes_pid, yes_port), OURS: (replica.pid, port)})
+            theirs = dict.fromkeys((BARE, YES, NOTE), (yes_pid, yes_port))
+            yield Ground(rig, bodies, token, theirs | {OURS: (replica.pid, port)})
         finally:
             processes.stop(yes_pid)
             replica.stop()
@@ -184,19 +188,40 @@ def one_round(shared: Ground, arm: str, pods: int, at_once: int) -> Figures:
     with contextlib.ExitStack() as stack:
         pid, port = shared.hooks.get(arm, (0, 0))
         if pid:
-            stack.enter_context(registered(rig, port))
+            stack.enter_context(hooked(rig, arm, port))
         wait_called(rig, wanted=bool(pid))
-        before = used_s(rig, pid)
+        before, asked = used_s(rig, pid), calls(rig)
         took_s, bad = post_count(
             rig.server + PODS, shared.bodies, at_once, pods, {"authorization": f"Bearer {shared.token}"}
         )
-        after = used_s(rig, pid)
+        after, asked = used_s(rig, pid), calls(rig) - asked
     if bad:
         raise SystemExit(f"{arm}: {bad} pods were not created")
     rig.api.call("DELETE", PODS, AT_ONCE)
     assert wait_for(lambda: not rig.api.get(f"{PODS}?limit=1")["items"], LONGEST_S, 0.2)
     time.sleep(SETTLE_S)
-    return Figures(pods / took_s, *(1e6 * (new - old) / pods for old, new in zip(before, after, strict=True)))
+    server_us, webhook_us = (1e6 * (new - old) / pods for old, new in zip(before, after, strict=True))
+    return Figures(pods / took_s, server_us, webhook_us, asked / pods)
+
+
+@contextlib.contextmanager
+def hooked(rig: Rig, arm: str, port: int) -> Iterator[None]:
+    """An arm's configuration for as long as the block runs: the shipped one, or one that differs in a word."""
+    if arm in (YES, OURS):
+        with registered(rig, port):
+            yield
+        return
+    made = configuration(rig, port)
+    (hook,) = made["webhooks"]
+    if arm == BARE:
+        del hook["matchConditions"]
+    else:
+        hook["clientConfig"]["url"] = f"https://127.0.0.1:{port}/note"
+    rig.api.post(CONFIGURATIONS, made)
+    try:
+        yield
+    finally:
+        rig.api.call("DELETE", f"{CONFIGURATIONS}/{made['metadata']['name']}")
 
 
 def used_s(rig: Rig, pid: int) -> tuple[float, float]:
@@ -207,38 +232,38 @@ def used_s(rig: Rig, pid: int) -> tuple[float, float]:
 def wait_called(rig: Rig, *, wanted: bool) -> None:
     """Wait until the API server calls the webhook, or no longer does; it learns of registrations after a while."""
 
-    def calls() -> bool:
-        page = rig.api.pool.request("GET", f"{rig.server}/metrics").data.decode()
-        before = _calls(page)
+    def called() -> bool:
+        before = calls(rig)
         body = {"metadata": {"generateName": "p-"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
         rig.api.call("POST", f"{PODS}?dryRun=All", body)
-        return _calls(rig.api.pool.request("GET", f"{rig.server}/metrics").data.decode()) > before
+        return calls(rig) > before
 
-    assert wait_for(lambda: calls() == wanted, LONGEST_S, 0.3), "the registration was not seen"
+    assert wait_for(lambda: called() == wanted, LONGEST_S, 0.3), "the registration was not seen"
 
 
-def _calls(page: str) -> float:
-    """Times that admission webhooks were called."""
-    lines = (line for line in page.splitlines() if line.startswith(CALLS))
-    return sum(float(line.rpartition(" ")[2]) for line in lines)
+def calls(rig: Rig) -> float:
+    """Times that admission webhooks were called until now."""
+    page = rig.api.pool.request("GET", f"{rig.server}/metrics").data.decode()
+    return sum(float(line.rpartition(" ")[2]) for line in page.splitlines() if line.startswith(CALLS))
 
 
 def table(found: dict[tuple[int, str], list[Figures]]) -> str:
     """Medians over the rounds, with the lowest and the highest rate."""
     rows = [
-        "| in flight | webhook | pods per s, median (least, most) | of the rate without | API server µs | webhook µs |",
-        "|---|---|---|---|---|---|",
+        "| in flight | webhook | pods per s, median (least, most) | of the rate without | API server µs | webhook µs "
+        "| calls |",
+        "|---|---|---|---|---|---|---|",
     ]
     for (count, arm), rounds in found.items():
         rates = [each.per_s for each in rounds]
         base = statistics.median(each.per_s for each in found[count, NONE])
         share = 100 * statistics.median(rates) / base
-        server_us, webhook_us = (
-            statistics.median(getattr(each, name) for each in rounds) for name in ("server_us", "webhook_us")
+        server_us, webhook_us, asked = (
+            statistics.median(getattr(each, name) for each in rounds) for name in ("server_us", "webhook_us", "calls")
         )
         rows.append(
             f"| {count} | {arm} | {statistics.median(rates):.0f} ({min(rates):.0f}, {max(rates):.0f}) | {share:.0f} % "
-            f"| {server_us:.0f} | {webhook_us:.0f} |"
+            f"| {server_us:.0f} | {webhook_us:.0f} | {asked:.2f} |"
         )
     return "\n".join([*rows, ""])
 
