@@ -23,7 +23,7 @@ PATH = "/mutate?timeout=2s"
 SOUND = review(pod())
 HEAD = b"POST /mutate?timeout=2s HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 SOCKETS = settings(
-    max_examples=40, deadline=4000, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=25, deadline=4000, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 LONGEST_S = 2.0
 MOST_MB = 400
@@ -128,7 +128,7 @@ def test_any_value_in_any_place_of_a_review_gets_what_it_gets_in_process(webhook
     judge(body, reply, KNOWN)
 
 
-@settings(SOCKETS, max_examples=10)
+@settings(SOCKETS, max_examples=6)
 @given(lie=st.integers(-40, 40), cut=st.integers(0, len(SOUND)), bye=st.booleans())
 def test_lengths_that_lie_and_bodies_that_end_early(webhook, lie, cut, bye):
     body = SOUND[:cut]
@@ -193,9 +193,9 @@ def test_a_body_that_stops_coming_is_told_so_and_counted(webhook):
 
 def test_a_connection_that_answered_and_says_no_more_is_closed(tmp_path):
     with answering(tmp_path, keep_alive_s=1) as found, client(found) as one:
-        for _ in range(3):
+        for _ in range(2):
             assert one.post(PATH, SOUND).status == 200
-            time.sleep(0.6)  # three of these are longer than a second: each review counts anew
+            time.sleep(0.6)  # two of these are longer than a second: each review counts anew
         one.socket.settimeout(5)
         with pytest.raises(ConnectionError):
             one.reply()
