@@ -96,7 +96,7 @@ class GateRules:
             each.metadata.name: (each, None) for each in self._all("domains")
         }
         for name, (domain, gone_s) in self._stood.items():
-            since_s = now_s if gone_s is None else gone_s
+            since_s = now_s if gone_s is None else min(gone_s, now_s)
             if name not in stood and now_s - since_s < LINGER_S:
                 stood[name] = (domain, since_s)
         self._stood = stood
