@@ -44,7 +44,7 @@ class NodeWattsMetrics:
             "unlisted_nodes": "Nodes that list no watts.",
             "waiting_pods": "Pods that request watts and that no node took.",
             "unserved_pods": "Waiting pods that no shift of watts helps.",
-            "unstated_pods": "Bound pods that request no watts.",
+            "unstated_pods": "Bound pods that state no watts.",
             "excess_watts": "Watts by which bound pods and base exceed the worst row.",
             "tick_seconds": "How long the last round of the loop took.",
         }
