@@ -177,9 +177,9 @@ def test_a_deployments_pods_are_made_to_claim_and_each_feed_can_carry_them_alone
 
 
 STORM = Floor(racks=25, per_rack=20, rows=5, node_w=430, rack_w=3400, row_w=16_000, idle_w=50)
-"""Room for pods: 380 W a node, 2,400 W a rack, 11,000 W a row; the pods below want 300,000 W of 55,000 W."""
+"""Room for pods: 380 W a node, 2,400 W a rack, 11,000 W a row; the pods below want 412,000 W of 55,000 W."""
 
-SIZES_W = (60, 90, 130, 170, 300)
+SIZES_W = (90, 130, 170, 300, 340)
 
 
 def test_a_storm_of_claims_breaks_no_budget_of_node_rack_or_row(rig: Rig, figure: Any) -> None:
@@ -190,7 +190,7 @@ def test_a_storm_of_claims_breaks_no_budget_of_node_rack_or_row(rig: Rig, figure
         began = time.monotonic()
         make_pods(rig, pods)
         made_s = time.monotonic() - began
-        wanted = 0.95 * 55_000
+        wanted = 0.92 * 55_000
         wait_for(lambda: sum(witness.draw(f"row-{row}") for row in range(5)) >= wanted, 150, 0.5)
         took_s = time.monotonic() - began
         assert witness.breaches == []
