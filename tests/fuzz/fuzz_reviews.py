@@ -14,6 +14,7 @@ with atheris.instrument_imports(
     from powerplane.admission.deciding import decide
     from powerplane.admission.review import Request, answer_review, read_review
     from powerplane.admission.rollouts import judge_rollout
+    from powerplane.admission.validating import judge
 from tests.admission.applying import apply, operations, pod, response, review
 from tests.admission.hostile import LOCKS, bombs, full_pod, judge_changes, world
 from tests.fuzz.running import fuzz, told
@@ -22,7 +23,7 @@ KNOWN = world()
 NAMESPACES = [lock.lower() for lock in LOCKS]
 EMPTY = b'"object":{}'
 SHELLS = [review({}, namespace=each) for each in NAMESPACES]
-WHOLE, ROLLOUT = 64, 128
+JUDGED, WHOLE, ROLLOUT = 32, 64, 128
 MOST_NESTED = 150
 
 
@@ -34,13 +35,14 @@ def one_input(data: bytes) -> None:
     body = rest if first & WHOLE else SHELLS[first % len(SHELLS)].replace(EMPTY, b'"object":' + rest)
     try:
         request = read_review(body)
-        decision = (judge_rollout if first & ROLLOUT else decide)(request, KNOWN)
+        decide_by = judge_rollout if first & ROLLOUT else judge if first & JUDGED else decide
+        decision = decide_by(request, KNOWN)
     except MalformedError as error:
         told(error)
         return
     answer = response(answer_review(request.uid, decision.verdict))
     assert answer["uid"] == request.uid
-    assert answer["allowed"] is True
+    assert answer["allowed"] is True or first & JUDGED
     nested = body.count(b"[") + body.count(b"{")
     if (changes := operations(answer)) and nested < MOST_NESTED:  # the judge calls itself
         asked = json.loads(body)["request"]
@@ -60,10 +62,29 @@ def seeds() -> list[bytes]:
     found = [bytes([at]) + json.dumps(full_pod()).encode() for at in range(len(NAMESPACES))]
     found += [bytes([at]) + json.dumps(pod()).encode() for at in range(len(NAMESPACES))]
     found += [bytes([WHOLE]) + each for each in (review(pod()), review(full_pod(), namespace="gate"))]
+    found += [bytes([JUDGED]) + json.dumps(full_pod()).encode(), *(bytes([WHOLE | JUDGED]) + each for each in ours())]
     deployment = {"metadata": {"name": "d"}, "spec": {"replicas": 3, "template": full_pod()}}
     kind = {"group": "apps", "version": "v1", "kind": "Deployment"}
     changed = review(deployment, operation="UPDATE", kind=kind, oldObject={"spec": {"template": pod()}})
     return [*found, bytes([WHOLE | ROLLOUT]) + changed, *(bytes([WHOLE]) + each[:4000] for _, each in bombs())]
+
+
+def ours() -> list[bytes]:
+    """Reviews of our own objects."""
+    cap = {"cap": {"watts": "2kW"}, "mode": "Enforce", "selector": {"matchLabels": {"app": "a"}}, "priority": 1}
+    specs = {
+        "PowerDomain": {"kind": "rack", "budget": "2kW", "nodeNames": ["n1"], "node": {"idle": "1W", "peak": "2W"}},
+        "PowerCappingPolicy": cap,
+        "ClusterPowerCappingPolicy": cap,
+        "PlacementPlan": {"expiresAt": "2026-12-01T00:00:00Z", "moves": []},
+    }
+    return [
+        review(
+            {"metadata": {"name": "o", "namespace": "gate"}, "spec": spec},
+            kind={"group": "powerplane.dev", "version": "v1alpha1", "kind": kind},
+        )
+        for kind, spec in specs.items()
+    ]
 
 
 if __name__ == "__main__":
