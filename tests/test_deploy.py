@@ -11,11 +11,11 @@ from powerplane.admission.certificates.cluster import CONFIGURATIONS, INJECTED_A
 from powerplane.admission.certificates.keys import FIELDS
 from powerplane.admission.certificates.run import LEASE as CERTIFICATES_LEASE
 from powerplane.admission.certificates.run import SECRET
-from powerplane.admission.gate_facts import GRANTED_ANNOTATION
-from powerplane.admission.gating import GATE
+from powerplane.admission.gates.facts import GRANTED_ANNOTATION
+from powerplane.admission.gates.gating import GATE
+from powerplane.admission.gates.release_run import LEASE as GATES_LEASE
 from powerplane.admission.lock_watch import CLAIMS_LEASE
 from powerplane.admission.planned import PLANNED_ANNOTATION
-from powerplane.admission.release_run import LEASE as GATES_LEASE
 from powerplane.admission.scope import ADMISSION_LABEL
 from powerplane.cli.serve_certificates import SERVICE
 from powerplane.models.api.kinds import KINDS

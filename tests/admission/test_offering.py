@@ -1,10 +1,10 @@
 """Which lock a cluster offers, and how it is seen."""
 
 from powerplane.adapters.lease_look import ASKED_ANNOTATION, Lease, LeaseLives, LeaseMeta, LeaseSpec
+from powerplane.admission.gates.release_run import LEASE as GATES_LEASE
 from powerplane.admission.lock_watch import CLAIMS_LEASE, EVERY_S, EXTENDER_LEASE, LockWatch
 from powerplane.admission.metrics import AdmissionMetrics
 from powerplane.admission.offering import ASKED_WITHIN_S, LockSigns, offer
-from powerplane.admission.release_run import LEASE as GATES_LEASE
 
 EVERYTHING = LockSigns(nodes=3, listing=3, asked_ago_s=1.0, claims=True, releaser=True)
 RENEWED = "2026-01-01T00:00:00.000000Z"

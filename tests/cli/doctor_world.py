@@ -9,7 +9,7 @@ from powerplane.adapters.certificate_look import Bundle, Certificate, Shown
 from powerplane.adapters.cluster_look import Found, Told
 from powerplane.adapters.lease_look import ASKED_ANNOTATION, Lease
 from powerplane.adapters.webhook_lease import WEBHOOK_LEASE, Report, report_key
-from powerplane.admission.release_run import LEASE as GATES_LEASE
+from powerplane.admission.gates.release_run import LEASE as GATES_LEASE
 from powerplane.cli.doctor_cluster.api import GUARDS
 from powerplane.cli.doctor_cluster.reading import signs_of
 from powerplane.cli.doctor_cluster.seen import (

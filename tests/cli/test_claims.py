@@ -15,7 +15,7 @@ import pytest
 from tests.cli.test_api_server import kubeconfig
 
 from powerplane.adapters.kubelet_plugin.server import PluginPaths
-from powerplane.admission.claim_names import DRIVER
+from powerplane.admission.claims.names import DRIVER
 from powerplane.cli import claims_plugin
 from powerplane.cli.main import run
 

@@ -14,7 +14,7 @@ with atheris.instrument_imports(
     from powerplane.admission.deciding import decide
     from powerplane.admission.review import Request, answer_review, read_review
     from powerplane.admission.rollouts import judge_rollout
-    from powerplane.admission.validating import judge
+    from powerplane.admission.validation.validating import judge
 from tests.admission.applying import apply, operations, pod, response, review
 from tests.admission.hostile import LOCKS, bombs, full_pod, judge_changes, world
 from tests.fuzz.running import fuzz, told

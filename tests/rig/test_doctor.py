@@ -22,7 +22,7 @@ from tests.rig.security import RBAC, applied
 from tests.rig.webhook import CONFIGURATIONS, configuration, judged, registered, webhook_replica
 
 from powerplane.adapters.webhook_lease import WEBHOOK_LEASE, read_reports
-from powerplane.admission.gating import GATE
+from powerplane.admission.gates.gating import GATE
 from powerplane.models.api.crd import crd_documents
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY
 from powerplane.models.requests import WATTS_RESOURCE

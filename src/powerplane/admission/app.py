@@ -28,7 +28,7 @@ from powerplane.admission.metrics import AdmissionMetrics
 from powerplane.admission.review import Request, answer_review, read_review
 from powerplane.admission.rollouts import judge_rollout
 from powerplane.admission.table import Table
-from powerplane.admission.validating import judge
+from powerplane.admission.validation.validating import judge
 
 MUTATE: Final = "/mutate"
 VALIDATE: Final = "/validate"

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from powerplane.adapters.strict_json import convert
-from powerplane.admission.claiming import claim_watts
-from powerplane.admission.gating import hold_back
+from powerplane.admission.claims.claiming import claim_watts
+from powerplane.admission.gates.gating import hold_back
 from powerplane.admission.mutating import Json, give_watts
 from powerplane.admission.planned import draw_to
 from powerplane.admission.predicting import Source, class_key

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.lease import uptime_s
 from powerplane.adapters.lease_look import Lease, LeaseLives, look_at_lease
+from powerplane.admission.gates.release_run import LEASE as GATES_LEASE
 from powerplane.admission.offering import LockSigns
-from powerplane.admission.release_run import LEASE as GATES_LEASE
 
 NAMESPACE = "powerplane-system"
 EXTENDER_LEASE = "powerplane"

@@ -12,9 +12,9 @@ from typing import Any
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.lease import uptime_s
 from powerplane.adapters.watch import Batch, Reflector, Watched, WatchPatience
-from powerplane.admission.claim_levels import LevelBook
+from powerplane.admission.claims.levels import LevelBook
 from powerplane.admission.filling import Filler, roomiest
-from powerplane.admission.history_wire import NOTHING_KNOWN, Histories
+from powerplane.admission.history.wire import NOTHING_KNOWN, Histories
 from powerplane.admission.lock_watch import LockWatch, lock_watch
 from powerplane.admission.offering import Offer, offer
 from powerplane.admission.planned import targets_of
@@ -23,7 +23,7 @@ from powerplane.admission.rates import RateBook, RatedNode
 from powerplane.admission.rollouts import Deployment, is_rolling, surges_of
 from powerplane.admission.room import room_watts
 from powerplane.admission.table import Table, reaches_of
-from powerplane.admission.validating_ground import GroundBook
+from powerplane.admission.validation.ground import GroundBook
 from powerplane.models.api.capping_policy import Lock
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, PLACEMENT_PLAN, POWER_DOMAIN
 from powerplane.models.objects import Namespace

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from powerplane.admission.filling import Filler
 from powerplane.admission.planned import Targets
 from powerplane.admission.predicting import Predictor
-from powerplane.admission.validating_ground import Ground
+from powerplane.admission.validation.ground import Ground
 from powerplane.models.api.capping_policy import (
     ACTING,
     AdmissionChoice,

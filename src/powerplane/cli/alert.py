@@ -16,8 +16,8 @@ from prometheus_client import CollectorRegistry, start_http_server
 from powerplane.adapters.alerts.delivering import Delivery, DeliveryTerms
 from powerplane.adapters.alerts.outbox import Outbox
 from powerplane.adapters.cluster_access import open_cluster
-from powerplane.admission.alert_books import AlertBooks
-from powerplane.admission.alerting import AlertRun, AlertSettings
+from powerplane.admission.alerts.alerting import AlertRun, AlertSettings
+from powerplane.admission.alerts.books import AlertBooks
 from powerplane.cli.alert_sinks import (
     EXAMPLE,
     AlertmanagerToken,

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from powerplane.adapters.claim_feature import shares_capacity
 from powerplane.adapters.cluster_access import ClusterAccess, open_cluster
 from powerplane.adapters.cluster_look import ClusterLook
-from powerplane.admission.claim_run import ClaimRun, ClaimSettings
+from powerplane.admission.claims.run import ClaimRun, ClaimSettings
 from powerplane.cli.exit_codes import FAULTY, OK
 from powerplane.cli.measured_feed import OwnQuery, measured_feed
 from powerplane.cli.options import Context, Kubeconfig

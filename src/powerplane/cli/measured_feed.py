@@ -9,7 +9,7 @@ from powerplane.adapters.prometheus import NodeWatts, WattsQuery
 from powerplane.adapters.sample_feed import SampleFeed, Source
 from powerplane.adapters.telemetry.round_process import RoundProcess
 from powerplane.adapters.telemetry.round_wire import Opening
-from powerplane.admission.history_wire import Opening as HistoryOpening
+from powerplane.admission.history.wire import Opening as HistoryOpening
 from powerplane.cli.watts_source import WattsFrom, certificate_file, check_url, request_headers
 from powerplane.models.errors import UsageError
 

@@ -16,8 +16,8 @@ from prometheus_client import CollectorRegistry, start_http_server
 from powerplane.adapters.cluster_access import ClusterAccess, open_cluster
 from powerplane.adapters.measured import Measured
 from powerplane.adapters.sample_feed import SampleFeed
-from powerplane.admission.release_all import free_all, list_gated
-from powerplane.admission.release_run import ReleaseRun, ReleaseSettings
+from powerplane.admission.gates.release_all import free_all, list_gated
+from powerplane.admission.gates.release_run import ReleaseRun, ReleaseSettings
 from powerplane.cli.exit_codes import OK
 from powerplane.cli.measured_feed import Figures, OwnQuery, measured_feed
 from powerplane.cli.options import Context, Kubeconfig

@@ -14,9 +14,9 @@ from powerplane.adapters.cluster_access import open_cluster
 from powerplane.adapters.measured import Measured
 from powerplane.adapters.serving.server import Background
 from powerplane.adapters.serving.tls import SCHEDULER_NAME, TlsFiles
+from powerplane.admission.gates.release_run import ReleaseSettings
 from powerplane.admission.lock_watch import lock_watch
 from powerplane.admission.metrics import AdmissionMetrics
-from powerplane.admission.release_run import ReleaseSettings
 from powerplane.cli.exit_codes import OK
 from powerplane.cli.measured_feed import OwnQuery, history_opening, measured_feed
 from powerplane.cli.options import Context, Kubeconfig, parse_duration

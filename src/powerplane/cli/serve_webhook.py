@@ -16,11 +16,11 @@ from powerplane.adapters.serving.server import Background
 from powerplane.adapters.serving.tls import RotatingTls, TlsFiles
 from powerplane.admission.app import LIMITS, AdmissionApp
 from powerplane.admission.certificates.run import CertificateRun, CertificateSettings
-from powerplane.admission.history_feed import HistoryFeed, HistoryMetrics
-from powerplane.admission.history_wire import NOTHING_KNOWN, Opening
+from powerplane.admission.gates.release_run import ReleaseRun, ReleaseSettings
+from powerplane.admission.history.feed import HistoryFeed, HistoryMetrics
+from powerplane.admission.history.wire import NOTHING_KNOWN, Opening
 from powerplane.admission.lock_watch import LockWatch
 from powerplane.admission.metrics import AdmissionMetrics
-from powerplane.admission.release_run import ReleaseRun, ReleaseSettings
 from powerplane.admission.run import AdmissionRun
 from powerplane.models.errors import UsageError
 

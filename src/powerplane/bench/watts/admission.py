@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from powerplane.adapters.openb_files import read_nodes
 from powerplane.adapters.openb_power import node_powers
-from powerplane.admission.history_learning import known_of
-from powerplane.admission.history_pace import RULES
+from powerplane.admission.history.learning import known_of
+from powerplane.admission.history.pace import RULES
 from powerplane.admission.predicting import Predictor, Rates, class_key
 from powerplane.bench.watts import daily_use, request_use
 from powerplane.bench.watts.daily_use import Use

@@ -10,9 +10,9 @@ from powerplane.adapters.certificate_look import Shown, address_of, look_at_port
 from powerplane.adapters.claim_feature import shares_capacity
 from powerplane.adapters.cluster_look import ClusterLook, Found, Told
 from powerplane.adapters.lease_look import Lease, LeaseLives
+from powerplane.admission.gates.release_run import LEASE as GATES_LEASE
 from powerplane.admission.lock_watch import CLAIMS_LEASE, EXTENDER_LEASE
 from powerplane.admission.offering import LockSigns
-from powerplane.admission.release_run import LEASE as GATES_LEASE
 from powerplane.cli.doctor_cluster.seen import (
     ApiSeen,
     Cluster,

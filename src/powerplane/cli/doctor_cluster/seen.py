@@ -6,7 +6,7 @@ from typing import Any
 from powerplane.adapters.certificate_look import Bundle, Shown
 from powerplane.adapters.cluster_look import Found, Told
 from powerplane.adapters.lease_look import Lease
-from powerplane.admission.gate_facts import SeenGate
+from powerplane.admission.gates.facts import SeenGate
 from powerplane.admission.offering import LockSigns
 from powerplane.models.api.capping_policy import ClusterPowerCappingPolicyObject, PowerCappingPolicyObject
 from powerplane.models.api.power_domain import PowerDomainObject

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from powerplane.admission.gating import GATE
+from powerplane.admission.gates.gating import GATE
 from powerplane.admission.offering import Offer, offer
 from powerplane.admission.predicting import Predictor
 from powerplane.admission.scope import reason_to_leave

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from powerplane.admission.gate_facts import FINISHED, SeenPod, SeenPodSpec, node_fact, pod_fact
-from powerplane.admission.gate_ground import Lie, budgets_now, ground_of, lie_of
-from powerplane.admission.headroom import MCORES
+from powerplane.admission.gates.facts import FINISHED, SeenPod, SeenPodSpec, node_fact, pod_fact
+from powerplane.admission.gates.ground import Lie, budgets_now, ground_of, lie_of
+from powerplane.admission.gates.headroom import MCORES
 from powerplane.cli.doctor_cluster.saying import fail, listed, ok, report, unseen, warn
 from powerplane.cli.doctor_cluster.seen import Cluster, DoctorPod
 from powerplane.cli.doctor_section import Finding, SectionReport

@@ -1,0 +1,1 @@
+"""Alerts of policies that may not act."""

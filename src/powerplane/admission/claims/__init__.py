@@ -1,0 +1,1 @@
+"""Power claims: domains as shared devices, and what pods claim of them."""

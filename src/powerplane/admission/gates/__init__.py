@@ -1,0 +1,1 @@
+"""Gates: pods that wait for watts, and who lets them go."""

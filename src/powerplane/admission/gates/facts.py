@@ -1,0 +1,252 @@
+"""What the releaser keeps of a node and of a pod: a few numbers, taken from the watch and let go of the rest."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from powerplane.admission.gates.gating import GATE
+from powerplane.admission.planned import planned_nodes
+from powerplane.models.errors import InputError
+from powerplane.models.objects import Affinity, Narrow, Node, ObjectMeta, PodSpec, PodStatus, RawQuantity, Toleration
+from powerplane.models.pod_watts import stated_watts
+from powerplane.models.quantities import LARGEST, MILLI, parse_quantity
+from powerplane.models.requests import Amounts, pod_requests, whole_units
+from powerplane.models.timestamps import parse_seconds
+
+GRANTED_ANNOTATION: Final = "powerplane.dev/granted"
+"""On a pod that was let go: ``SENT`` or ``ANYWHERE`` while watts are kept for it, else why it went without."""
+
+SENT: Final = "headroom"
+"""It was sent to nodes that have the watts, and can go to no other."""
+
+ANYWHERE: Final = "anywhere"
+"""It may go wherever its own rules let it: every node has plenty."""
+
+FINISHED = ("Succeeded", "Failed")
+ROOM = ("cpu", "memory", "pods")
+"""Resources that a node must have left for a pod that is sent there."""
+
+HOSTNAME = "kubernetes.io/hostname"
+
+
+class SeenGate(Narrow, frozen=True):
+    """A scheduling gate."""
+
+    name: str = ""
+
+
+class SeenPodSpec(PodSpec, frozen=True):
+    """A pod's spec with its gates."""
+
+    scheduling_gates: tuple[SeenGate, ...] | None = None
+
+
+class SeenPod(Narrow, frozen=True):
+    """A pod as the watch brings it."""
+
+    metadata: ObjectMeta
+    spec: SeenPodSpec = SeenPodSpec()
+    status: PodStatus = PodStatus()
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What a pod will draw.
+
+    Parameters
+    ----------
+    stated_mw : int or None
+        By its request or its annotation; None where neither is there.
+    mcores : int
+        Its request of CPU, by which it is estimated otherwise.
+    """
+
+    stated_mw: int | None
+    mcores: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Where a pod may go, alike for all pods of one kind.
+
+    Parameters
+    ----------
+    key : bytes
+        Equal for equal wishes.
+    node_selector, affinity, tolerations
+        As in its spec.
+    """
+
+    key: bytes
+    node_selector: tuple[tuple[str, str], ...]
+    affinity: Affinity | None
+    tolerations: tuple[Toleration, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PodFact:
+    """A pod that holds something, or waits for it.
+
+    Parameters
+    ----------
+    uid, namespace, name, version : str
+    labels : dict
+        Of a pod that is not bound; empty of another.
+    node : str
+        Where it is bound; "" for nowhere.
+    priority : int
+    created_s : float
+        By the server's clock.
+    draw : Draw
+    requests : tuple of int
+        Of ``ROOM``.
+    gate : int
+        Place of our gate among its gates; -1 where it has none.
+    other_gates : int
+    leaving : bool
+        Its deletion has begun.
+    granted : str
+        What ``GRANTED_ANNOTATION`` says.
+    annotated : bool
+        Whether it has annotations at all.
+    wish : Wish or None
+        Of a pod that waits or was let go, and is not bound.
+    planned : tuple of str
+        Nodes that a plan wants it on.
+    """
+
+    uid: str
+    namespace: str
+    name: str
+    version: str
+    labels: dict[str, str]
+    node: str
+    priority: int
+    created_s: float
+    draw: Draw
+    requests: tuple[int, ...]
+    gate: int
+    other_gates: int
+    leaving: bool
+    granted: str
+    annotated: bool
+    wish: Wish | None
+    planned: tuple[str, ...] = ()
+
+    @property
+    def waits(self) -> bool:
+        """Whether it stands behind our gate."""
+        return self.gate >= 0 and not self.node and not self.leaving
+
+    @property
+    def on_its_way(self) -> bool:
+        """Whether it was let go and may be bound at any moment."""
+        return self.gate < 0 and bool(self.granted) and not self.node
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFact:
+    """A node: what decides who may go there, what its cores are, and what it offers of ``ROOM``."""
+
+    node: Node
+    mcores: int
+    offers: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.node.metadata.name
+
+    @property
+    def hostname(self) -> str:
+        """Its hostname's label; "" where it has none."""
+        return (self.node.metadata.labels or {}).get(HOSTNAME, "")
+
+
+def pod_fact(pod: SeenPod) -> PodFact | None:
+    """Reduce a pod; None for one that neither holds nor waits for anything."""
+    meta, spec = pod.metadata, pod.spec
+    if pod.status.phase in FINISHED:
+        return None
+    gates = [gate.name for gate in spec.scheduling_gates or ()]
+    granted = (meta.annotations or {}).get(GRANTED_ANNOTATION, "")
+    gate = gates.index(GATE) if GATE in gates else -1
+    interesting = not spec.node_name and (gate >= 0 or bool(granted))
+    if not spec.node_name and not interesting:
+        return None
+    amounts = _amounts(spec)
+    return PodFact(
+        uid=meta.uid,
+        namespace=meta.namespace,
+        name=meta.name,
+        version=meta.resource_version,
+        labels=meta.labels or {} if interesting else {},
+        node=spec.node_name,
+        priority=spec.priority or 0,
+        created_s=_seconds(meta.creation_timestamp),
+        draw=_draw(amounts, stated_watts(amounts, meta.annotations)),
+        requests=tuple(whole_units(each, amounts[each]) if each in amounts else 0 for each in ROOM),
+        gate=gate,
+        other_gates=len(gates) - (gate >= 0),
+        leaving=meta.deletion_timestamp is not None,
+        granted=granted,
+        annotated=meta.annotations is not None,
+        wish=_wish(spec) if interesting else None,
+        planned=planned_nodes(meta.annotations) if interesting else (),
+    )
+
+
+def sent_to(wish: Wish) -> Iterator[str]:
+    """Hostnames that a pod's required affinity names."""
+    affinity = wish.affinity.node_affinity if wish.affinity else None
+    for term in affinity.required.node_selector_terms if affinity and affinity.required else ():
+        for each in term.match_expressions or ():
+            if each.key == HOSTNAME and each.operator == "In":
+                yield from each.values or ()
+
+
+def node_fact(node: Node) -> NodeFact:
+    """Reduce a node; what cannot be read of it counts as nothing."""
+    allocatable = node.status.allocatable or {}
+    slim = Node(ObjectMeta(name=node.metadata.name, labels=node.metadata.labels), node.spec)
+    offers = tuple(_units(resource, allocatable.get(resource, 0)) for resource in ROOM)
+    return NodeFact(slim, offers[0], offers)
+
+
+def _amounts(spec: PodSpec) -> Amounts:
+    """Requests; of a pod whose requests cannot be read, none: the API server lets no such pod through."""
+    try:
+        return pod_requests(spec)
+    except InputError:
+        return {}
+
+
+def _draw(amounts: Amounts, stated: int | None) -> Draw:
+    if stated is not None:
+        return Draw(stated * MILLI)
+    return Draw(None, whole_units("cpu", amounts["cpu"]) if "cpu" in amounts else 0)
+
+
+def _seconds(text: str | None) -> float:
+    try:
+        return float(parse_seconds(text or ""))
+    except InputError:
+        return 0.0
+
+
+def _wish(spec: PodSpec) -> Wish:
+    selector = tuple(sorted((spec.node_selector or {}).items()))
+    affinity = Affinity(node_affinity=spec.affinity.node_affinity) if spec.affinity else None
+    tolerations = spec.tolerations or ()
+    key = msgspec.json.encode((selector, affinity, tolerations), order="deterministic")
+    return Wish(key, selector, affinity, tolerations)
+
+
+def _units(resource: str, text: RawQuantity) -> int:
+    try:
+        amount = parse_quantity(text) * (MILLI if resource == "cpu" else 1)
+    except InputError:
+        return 0
+    return min(max(int(amount), 0), LARGEST)

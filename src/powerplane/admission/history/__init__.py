@@ -1,0 +1,1 @@
+"""What workloads used before, read in a process apart."""

@@ -1,0 +1,1 @@
+"""What is judged before it is stored: pods that can never fit, and our own objects."""

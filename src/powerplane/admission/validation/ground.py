@@ -1,0 +1,163 @@
+"""What new objects are held against: domains and policies as they stand, and the most that any one pod could draw."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+
+from powerplane.admission.gates.ground import budgets_now
+from powerplane.models.api.capping_policy import (
+    CappingPolicyObject,
+    ClusterPowerCappingPolicyObject,
+    PowerCappingPolicyObject,
+)
+from powerplane.models.api.domain_reading import NodeAllowance
+from powerplane.models.api.members import NodeIndex, NodeLabels
+from powerplane.models.api.neighbours import Neighbours
+from powerplane.models.api.power_domain import PowerDomainObject
+from powerplane.models.api.tree import Specs, TreeReading, read_tree
+from powerplane.models.power_tree import UNLIMITED, NodeFigures, compile_tree
+from powerplane.models.quantities import MILLI
+
+Labels = Mapping[str, str]
+ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What one pod could draw on a node if nobody else were there.
+
+    Parameters
+    ----------
+    watts : int or None
+        None where no budget holds.
+    budget : str
+        What limits it, such as ``rack r1``.
+    labels : mapping
+        The node's.
+    """
+
+    watts: int | None
+    budget: str
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """All nodes, the roomiest first."""
+
+    ranked: tuple[Place, ...] = ()
+
+    def too_small(self, watts: int, node_selector: Labels | None = None) -> Place | None:
+        """Return the roomiest place that a pod may ever have where even that is too small; None where some may do.
+
+        Parameters
+        ----------
+        watts : int
+        node_selector : mapping, optional
+            The pod's. Where no node has these labels nothing is known: one may come.
+        """
+        wanted = (node_selector or {}).items()
+        for place in self.ranked:
+            if wanted <= place.labels.items():
+                return place if place.watts is not None and place.watts < watts else None
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Everything that new objects are held against; immutable.
+
+    Parameters
+    ----------
+    neighbours : Neighbours
+    places : Places
+    policies : tuple of policies
+    domain_labels : mapping of name to labels
+    """
+
+    neighbours: Neighbours = field(default_factory=lambda: Neighbours({}, {}, {}, NodeIndex({}, {})))
+    places: Places = Places()
+    policies: tuple[CappingPolicyObject, ...] = ()
+    domain_labels: Mapping[str, Labels] = field(default_factory=dict)
+
+
+class GroundBook:
+    """The ground, made anew only where what it rests on has changed: a domain's figures in its status do not count."""
+
+    def __init__(self) -> None:
+        self._seen: object = None
+        self._ground = Ground()
+        self._accepted: Specs = {}
+
+    def ground(
+        self,
+        nodes: Iterable[NodeLabels],
+        domains: Iterable[PowerDomainObject],
+        policies: Iterable[CappingPolicyObject],
+    ) -> Ground:
+        """Return the ground of a moment."""
+        labels, objects, rules = dict(nodes), list(domains), tuple(policies)
+        seen = (labels, [_kept(each) for each in objects], [(each.metadata, each.spec) for each in rules])
+        if seen != self._seen:
+            reading = read_tree(objects, labels.items(), self._accepted)
+            if reading.in_force != "none":
+                self._accepted = reading.specs
+            named = {each.metadata.name: each.metadata.labels or {} for each in objects}
+            neighbours = Neighbours.of(objects, labels.items())
+            self._ground = Ground(neighbours, places_of(reading, labels, objects, rules), rules, named)
+            self._seen = seen
+        return self._ground
+
+
+def _kept(domain: PowerDomainObject) -> object:
+    return domain.metadata.name, domain.metadata.labels, domain.spec, domain.status and domain.status.accepted_spec
+
+
+def places_of(
+    reading: TreeReading,
+    nodes: Mapping[str, Labels],
+    domains: Sequence[PowerDomainObject],
+    policies: Iterable[CappingPolicyObject],
+) -> Places:
+    """Return what one pod could draw on each node, by the tree in force and the policies that hold at all hours.
+
+    Parameters
+    ----------
+    reading : TreeReading
+    nodes : mapping of name to labels
+    domains : sequence of PowerDomainObject
+    policies : iterable of policies
+    """
+    always = [each for each in policies if _at_all_hours(each)]
+    cluster = [each for each in always if isinstance(each, ClusterPowerCappingPolicyObject)]
+    figures = [_figures(name, reading.allowances.get(name)) for name in nodes]
+    tree = compile_tree(reading.topology, figures, budgets_now(reading, domains, cluster, ANY_TIME))
+    rows, binding = tree.group_room(tree.row_free)[tree.group], tree.binding_row(tree.row_free)[tree.group]
+    room = np.minimum(tree.node_free_mw, rows)
+    found = []
+    for i, (name, labels) in enumerate(nodes.items()):
+        most = int(room[i])
+        if most >= UNLIMITED // (2 * tree.scale):
+            found.append(Place(None, "", labels))
+        elif tree.node_free_mw[i] <= rows[i]:
+            found.append(Place(max(0, most // MILLI), f"node {name}", labels))
+        else:
+            row = int(binding[i])
+            found.append(Place(max(0, most // MILLI), f"{tree.row_kind[row]} {tree.row_domain[row]}", labels))
+    return Places(tuple(sorted(found, key=_roominess, reverse=True)))
+
+
+def _roominess(place: Place) -> int:
+    return UNLIMITED if place.watts is None else place.watts
+
+
+def _at_all_hours(policy: CappingPolicyObject) -> bool:
+    """Whether a policy's limits of racks hold whatever the hour: scheduled ones stand in the place of the others."""
+    return isinstance(policy, PowerCappingPolicyObject) or not any(e.rack_constraints for e in policy.spec.schedule)
+
+
+def _figures(name: str, allowance: NodeAllowance | None) -> NodeFigures:
+    known = allowance or NodeAllowance()
+    return NodeFigures(name, known.budget_mw, known.idle_mw)
