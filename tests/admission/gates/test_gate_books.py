@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.admission.gates.gate_world import WATTS, World
 
 from powerplane.adapters.watch import Batch
-from powerplane.admission.gates.books import GateBooks
+from powerplane.admission.gates.books import GateBooks, Held
 from powerplane.admission.gates.facts import SeenPod
 from powerplane.admission.gates.rules import GateRules, Quota
 from powerplane.models.api.capping_policy import (
@@ -68,7 +68,7 @@ def test_bound_pods_count_by_their_request_their_note_or_their_cores_and_finishe
         )
     )
     moment = books.moment()
-    assert moment.sums == {"a": (4, 170_000, 2000, (5000, 0, 4))}
+    assert moment.sums == {"a": Held(4, 170_000, 2000, (5000, 0, 4))}
     assert moment.namespace_mw == {"n": 170_000}
     assert (moment.waiting, moment.on_their_way) == ((), ())
 

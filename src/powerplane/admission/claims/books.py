@@ -17,7 +17,7 @@ from powerplane.admission.claims.facts import (
 from powerplane.admission.claims.layout import Layout
 from powerplane.admission.claims.names import Template
 from powerplane.admission.gates.facts import SeenPod
-from powerplane.admission.gates.headroom import MCORES
+from powerplane.admission.gates.headroom import drawn_mw
 from powerplane.models.power_tree import Ints, PowerTree
 
 BELIEVED_S = 10.0
@@ -116,7 +116,7 @@ class ClaimBooks:
                 column = tree.index.get(pod.node)
                 if column is None:
                     continue
-                mw = _draw(pod, tree, column)
+                mw = drawn_mw(tree, pod.draw, column)
                 drawn[column] += mw
                 held, believed = self._holds(pod, now)
                 short = False
@@ -160,9 +160,3 @@ class ClaimBooks:
             own.pop(key, None)
             if not own:
                 self._held.pop(uid, None)
-
-
-def _draw(pod: ClaimingFact, tree: PowerTree, column: int) -> int:
-    if pod.draw.stated_mw is not None:
-        return pod.draw.stated_mw
-    return -(-pod.draw.mcores * int(tree.per_core_mw[column]) // MCORES)

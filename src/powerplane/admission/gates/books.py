@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from powerplane.adapters.node_rates import Devices
 from powerplane.adapters.watch import Batch
 from powerplane.admission.gates.facts import NodeFact, PodFact, SeenPod, node_fact, pod_fact, sent_to
 from powerplane.models.objects import Node, NodeSpec, ObjectMeta
@@ -15,11 +16,12 @@ MOST_DEPARTED = 4096
 
 @dataclass(slots=True)
 class NodeSums:
-    """What pods hold on one node: stated milliwatts, cores of those that state none, and ``ROOM``."""
+    """What pods hold on one node: stated milliwatts, cores and accelerators of those that state none, and ``ROOM``."""
 
     pods: int = 0
     stated_mw: int = 0
     silent_mcores: int = 0
+    silent_devices: Counter[Devices] = field(default_factory=Counter)
     room: list[int] = field(default_factory=lambda: [0, 0, 0])
 
     def add(self, pod: PodFact, sign: int) -> None:
@@ -27,10 +29,28 @@ class NodeSums:
         self.pods += sign
         if pod.draw.stated_mw is None:
             self.silent_mcores += sign * pod.draw.mcores
+            if pod.draw.devices:
+                self.silent_devices[pod.draw.devices] += sign
         else:
             self.stated_mw += sign * pod.draw.stated_mw
         for place, amount in enumerate(pod.requests):
             self.room[place] += sign * amount
+
+    def held(self) -> "Held":
+        """What it comes to now."""
+        devices = tuple(sorted((each, count) for each, count in self.silent_devices.items() if count))
+        return Held(self.pods, self.stated_mw, self.silent_mcores, tuple(self.room), devices)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What ``NodeSums`` came to at one moment."""
+
+    pods: int
+    stated_mw: int
+    silent_mcores: int
+    room: tuple[int, ...]
+    silent_devices: tuple[tuple[Devices, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +64,7 @@ class Moment:
         any moment, as when its kubelet registers anew).
     shape : int
         Another for other nodes, labels or taints.
-    sums : dict of node name to (pods, stated milliwatts, cores of the silent, room)
+    sums : dict of node name to Held
     namespace_mw : dict
         Stated milliwatts of the bound pods of each namespace.
     waiting, on_their_way : tuple of PodFact
@@ -54,7 +74,7 @@ class Moment:
 
     nodes: dict[str, NodeFact]
     shape: int
-    sums: dict[str, tuple[int, int, int, tuple[int, ...]]]
+    sums: dict[str, Held]
     namespace_mw: dict[str, int]
     waiting: tuple[PodFact, ...]
     on_their_way: tuple[PodFact, ...]
@@ -104,7 +124,7 @@ class GateBooks:
             return Moment(
                 nodes=nodes,
                 shape=self._shape * 1_000_003 + hash(gone),
-                sums={n: (s.pods, s.stated_mw, s.silent_mcores, tuple(s.room)) for n, s in self._sums.items()},
+                sums={name: sums.held() for name, sums in self._sums.items()},
                 namespace_mw=dict(self._namespaces),
                 waiting=tuple(self._waiting.values()),
                 on_their_way=tuple(self._on_their_way.values()),
@@ -161,7 +181,7 @@ class GateBooks:
             self._departed[name] = replace(before, node=_closed(before.node))
             if len(self._departed) > MOST_DEPARTED:
                 del self._departed[next(iter(self._departed))]
-        if before is None or fact is None or (before.node, before.mcores) != (fact.node, fact.mcores):
+        if before is None or fact is None or _shape(before) != _shape(fact):
             self._shape += 1
 
     def _put_pod(self, uid: str, fact: PodFact | None) -> None:
@@ -192,3 +212,8 @@ def _closed(node: Node) -> Node:
 
 def _nowhere(name: str) -> NodeFact:
     return NodeFact(Node(ObjectMeta(name=name), NodeSpec(unschedulable=True)), 0, (0, 0, 0))
+
+
+def _shape(fact: NodeFact) -> tuple[object, ...]:
+    """What budgets and rates rest on."""
+    return fact.node, fact.mcores, fact.devices

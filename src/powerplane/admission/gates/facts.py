@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from powerplane.adapters.node_rates import Devices, asked_devices, offered_devices
 from powerplane.admission.gates.gating import GATE
 from powerplane.admission.planned import planned_nodes
 from powerplane.models.errors import InputError
@@ -60,11 +61,14 @@ class Draw:
     stated_mw : int or None
         By its request or its annotation; None where neither is there.
     mcores : int
-        Its request of CPU, by which it is estimated otherwise.
+        Its request of CPU, by which it is estimated otherwise; so are
+    devices : tuple of (resource, units)
+        its accelerators.
     """
 
     stated_mw: int | None
     mcores: int = 0
+    devices: Devices = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +152,12 @@ class PodFact:
 
 @dataclass(frozen=True, slots=True)
 class NodeFact:
-    """A node: what decides who may go there, what its cores are, and what it offers of ``ROOM``."""
+    """A node: what decides who may go there, its cores, what it offers of ``ROOM``, and its accelerators."""
 
     node: Node
     mcores: int
     offers: tuple[int, ...]
+    devices: Devices = ()
 
     @property
     def name(self) -> str:
@@ -212,7 +217,7 @@ def node_fact(node: Node) -> NodeFact:
     allocatable = node.status.allocatable or {}
     slim = Node(ObjectMeta(name=node.metadata.name, labels=node.metadata.labels), node.spec)
     offers = tuple(_units(resource, allocatable.get(resource, 0)) for resource in ROOM)
-    return NodeFact(slim, offers[0], offers)
+    return NodeFact(slim, offers[0], offers, offered_devices(allocatable))
 
 
 def _amounts(spec: PodSpec) -> Amounts:
@@ -226,7 +231,11 @@ def _amounts(spec: PodSpec) -> Amounts:
 def _draw(amounts: Amounts, stated: int | None) -> Draw:
     if stated is not None:
         return Draw(stated * MILLI)
-    return Draw(None, whole_units("cpu", amounts["cpu"]) if "cpu" in amounts else 0)
+    mcores = whole_units("cpu", amounts["cpu"]) if "cpu" in amounts else 0
+    try:
+        return Draw(None, mcores, asked_devices(amounts))
+    except InputError:
+        return Draw(None, mcores)
 
 
 def _seconds(text: str | None) -> float:

@@ -6,7 +6,8 @@ from datetime import datetime
 
 import numpy as np
 
-from powerplane.admission.gates.books import Moment
+from powerplane.adapters.node_rates import devices_draw_mw, node_rates
+from powerplane.admission.gates.books import Held, Moment
 from powerplane.admission.gates.facts import ROOM, SENT, NodeFact, PodFact, Wish
 from powerplane.admission.gates.headroom import MCORES, Asked, Headroom, Mask, draw_mw
 from powerplane.models.api.capping_policy import ClusterPowerCappingPolicyObject
@@ -78,21 +79,27 @@ class Ground:
     def headroom(self, moment: Moment, extra_mw: Ints | None = None) -> Headroom:
         """What bound pods leave of what nodes do not draw beyond the books (``extra_mw``, shape (N,))."""
         left = np.array([fact.offers for fact in self._facts], dtype=np.int64).reshape(-1, len(ROOM))
-        for name, (_, _, _, room) in moment.sums.items():
+        for name, held in moment.sums.items():
             column = self.tree.index.get(name)
             if column is not None:
-                left[column] -= np.array(room, dtype=np.int64)
+                left[column] -= np.array(held.room, dtype=np.int64)
         tree = self.tree if extra_mw is None else self.tree.with_extra(extra_mw)
         return Headroom(tree, self.bound_mw(moment), left)
 
     def bound_mw(self, moment: Moment) -> Ints:
         """What bound pods draw by the books, shape (N,)."""
         used = np.zeros(len(self.tree), dtype=np.int64)
-        for name, (_, stated_mw, silent, _) in moment.sums.items():
+        for name, held in moment.sums.items():
             column = self.tree.index.get(name)
             if column is not None:
-                used[column] = stated_mw + -(-silent * int(self.tree.per_core_mw[column]) // MCORES)
+                used[column] = held.stated_mw + self._silent_mw(column, held)
         return used
+
+    def _silent_mw(self, column: int, held: Held) -> int:
+        """What pods on a node draw that state no watts."""
+        known = self.tree.nodes[column].device_mw
+        cards_mw = sum(count * devices_draw_mw(each, known) for each, count in held.silent_devices)
+        return -(-held.silent_mcores * int(self.tree.per_core_mw[column]) // MCORES) + cards_mw
 
     def _allowed(self, wish: Wish | None) -> Mask:
         if wish is None:
@@ -134,8 +141,11 @@ def ground_of(lie: Lie, budgets_mw: Mapping[str, int], gone: frozenset[str] = fr
 def _figures(fact: NodeFact, allowance: NodeAllowance | None) -> NodeFigures:
     known = allowance or NodeAllowance()
     dynamic = max(0, known.peak_mw - known.idle_mw) if known.peak_mw is not None else 0
-    per_core = -(-dynamic * MCORES // fact.mcores) if fact.mcores else 0
-    return NodeFigures(fact.name, known.budget_mw, known.idle_mw, per_core, known.peak_mw)
+    offers = {"cpu": f"{fact.mcores}m", **{resource: str(units) for resource, units in fact.devices}}
+    rates = node_rates(fact.node.metadata.labels or {}, offers, dynamic)
+    return NodeFigures(
+        fact.name, known.budget_mw, known.idle_mw, rates.per_core_mw, known.peak_mw, device_mw=rates.device_mw
+    )
 
 
 def _unique(names: tuple[str, ...]) -> list[bool]:

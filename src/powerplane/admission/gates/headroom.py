@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from powerplane.adapters.node_rates import devices_draw_mw
 from powerplane.admission.gates.facts import Draw
 from powerplane.models.power_tree import UNLIMITED, Ints, PowerTree
 
@@ -41,7 +42,17 @@ def draw_mw(tree: PowerTree, draw: Draw) -> Ints:
     if draw.stated_mw is not None:
         return np.full(len(tree), draw.stated_mw, dtype=np.int64)
     estimate: Ints = -(-draw.mcores * tree.per_core_mw // MCORES)
+    if draw.devices:
+        estimate += np.array([devices_draw_mw(draw.devices, node.device_mw) for node in tree.nodes], dtype=np.int64)
     return estimate
+
+
+def drawn_mw(tree: PowerTree, draw: Draw, column: int) -> int:
+    """Milliwatts of a pod on one node."""
+    if draw.stated_mw is not None:
+        return draw.stated_mw
+    cards_mw = devices_draw_mw(draw.devices, tree.nodes[column].device_mw)
+    return -(-draw.mcores * int(tree.per_core_mw[column]) // MCORES) + cards_mw
 
 
 class Headroom:

@@ -7,7 +7,7 @@ import numpy as np
 
 from powerplane.admission.gates.facts import FINISHED, SeenPod, SeenPodSpec, node_fact, pod_fact
 from powerplane.admission.gates.ground import Lie, budgets_now, ground_of, lie_of
-from powerplane.admission.gates.headroom import MCORES
+from powerplane.admission.gates.headroom import drawn_mw
 from powerplane.cli.doctor_cluster.saying import fail, listed, ok, report, unseen, warn
 from powerplane.cli.doctor_cluster.seen import Cluster, DoctorPod
 from powerplane.cli.doctor_section import Finding, SectionReport
@@ -156,8 +156,7 @@ def _over(cluster: Cluster, lie: Lie, budgets_mw: dict[str, int]) -> Iterator[Ov
         column = tree.index.get(pod.spec.node_name)
         fact = pod_fact(_as_seen(pod)) if column is not None and pod.status.phase not in FINISHED else None
         if column is not None and fact is not None:
-            estimate = -(-fact.draw.mcores * int(tree.per_core_mw[column]) // MCORES)
-            used[column] += estimate if fact.draw.stated_mw is None else fact.draw.stated_mw
+            used[column] += drawn_mw(tree, fact.draw, column)
     loads = tree.weights @ used if tree.weights is not None else np.zeros(0, dtype=np.int64)
     worst: dict[str, OverView] = {}
     for row, name in enumerate(tree.row_domain):
