@@ -4,7 +4,7 @@ import pytest
 
 from powerplane.admission import rates
 from powerplane.admission.predicting import Predictor
-from powerplane.admission.rates import NodeMeta, NodeStatus, RateBook, RatedNode, rates_of
+from powerplane.admission.rates import NodeMeta, NodeStatus, RateBook, RatedNode, rated_node, whereabouts_of
 from powerplane.models.api.power_domain import MemberNode, PowerDomainObject, PowerDomainSpec, PowerDomainStatus
 from powerplane.models.objects import ObjectMeta
 
@@ -21,6 +21,10 @@ def domain(*nodes, idle="100W", peak="500W", left=None):
     member = MemberNode(idle=idle, peak=peak)
     status = PowerDomainStatus(headroom_watts=left) if left is not None else None
     return PowerDomainObject(ObjectMeta(name="r"), PowerDomainSpec("rack", node_names=nodes, node=member), status)
+
+
+def rates_of(nodes, domains):
+    return whereabouts_of([rated_node(each) for each in nodes], domains).everywhere
 
 
 def test_the_hungriest_node_type_counts():
@@ -72,11 +76,13 @@ def test_nodes_without_a_domain_or_a_peak_rate_nothing():
 
 def test_headroom_that_changes_is_no_reason_to_work_rates_out_anew(monkeypatch):
     made = []
-    monkeypatch.setattr(rates, "rates_of", lambda nodes, domains: made.append(1) or rates_of(nodes, domains))
-    book, nodes = RateBook(), {"a": node("a", cpu="10")}
-    first = book.rates(nodes, [domain("a", left=5)])
-    assert book.rates(dict(nodes), [domain("a", left=9)]) is first
+    monkeypatch.setattr(rates, "whereabouts_of", lambda *given: made.append(1) or whereabouts_of(*given))
+    book = RateBook()
+    first = book.whereabouts({"a": node("a", cpu="10")}, [domain("a", left=5)])
+    assert book.whereabouts({"a": node("a", cpu="10")}, [domain("a", left=9)]) is first
+    assert book.whereabouts({"a": node("a", cpu="10", powerplane_dev__watts="70")}, [domain("a", left=9)]) is first
     assert len(made) == 1
-    assert book.rates({"a": node("a", cpu="20")}, [domain("a", left=9)]).per_core_mw == 20_000
-    assert book.rates({"a": node("a", cpu="20")}, [domain("a", peak="900W")]).per_core_mw == 40_000
-    assert len(made) == 3
+    assert book.whereabouts({"a": node("a", cpu="20")}, [domain("a")]).everywhere.per_core_mw == 20_000
+    assert book.whereabouts({"a": node("a", cpu="20")}, [domain("a", peak="900W")]).everywhere.per_core_mw == 40_000
+    assert book.whereabouts({}, [domain("a", peak="900W")]).everywhere.per_core_mw == 0
+    assert len(made) == 4

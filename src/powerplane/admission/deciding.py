@@ -83,7 +83,7 @@ def decide(request: Request, table: Table) -> Decision:
         if filled:
             pod = convert(request.object, Pod, "the pod")
             asked = pod_requests(pod.spec)
-        prediction = table.predictor.predict(owner, asked, alike)
+        prediction = table.foretell(owner, pod.spec, asked, alike)
         lock = table.lock_of(choice)
         if lock == "Gate":
             mutation = hold_back(request.object, pod.spec, prediction, listed=table.listed)

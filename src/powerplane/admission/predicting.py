@@ -93,7 +93,7 @@ class Predictor:
     known: Mapping[str, KnownDemand] = field(default_factory=dict)
     classes: Mapping[str, KnownDemand] = field(default_factory=dict)
 
-    def predict(self, owner: str, amounts: Amounts, alike: str = "") -> Prediction:
+    def predict(self, owner: str, amounts: Amounts, alike: str = "", rates: Rates | None = None) -> Prediction:
         """Return a new pod's watts.
 
         Parameters
@@ -104,6 +104,8 @@ class Predictor:
             Its requests.
         alike : str, optional
             Its ``class_key``.
+        rates : Rates, optional
+            Of the nodes that it can go to; of all where it is not given.
 
         Raises
         ------
@@ -116,7 +118,8 @@ class Predictor:
         lower of that bound and the requests' own figure counts then, and never less than the history's target. Where
         its class has been known for longer, the class's bound is the lower one.
         """
-        cores_mw, devices_mw = self._by_requests(amounts)
+        rates = self.rates if rates is None else rates
+        cores_mw, devices_mw = _by_requests(amounts, rates)
         source: Source = "history"
         known, like = self.known.get(owner), self.classes.get(alike)
         if known is None:
@@ -126,18 +129,19 @@ class Predictor:
         if known is None:
             by_requests = cores_mw + devices_mw
             return Prediction(max(-(-by_requests // MW), LEAST_WATTS), "requests" if by_requests else "floor")
-        cores = _settled(known.cores, self.rates.per_core_mw / MW, cores_mw / MW)
+        cores = _settled(known.cores, rates.per_core_mw / MW, cores_mw / MW)
         watts = cores + _settled(known.watts, 1.0, devices_mw / MW)
         return Prediction(max(-int(-watts // 1), LEAST_WATTS), source)
 
-    def _by_requests(self, amounts: Amounts) -> tuple[int, int]:
-        """Milliwatts of CPU and of devices, rounded up."""
-        # One card may be asked for by several resources, such as its slices and their memory.
-        devices = max((amounts.get(each, 0) * mw for each, mw in self.rates.device_mw.items()), default=0)
-        cores_mw, devices_mw = _up(amounts.get("cpu", 0) * self.rates.per_core_mw), _up(devices)
-        if cores_mw + devices_mw > LARGEST_MW:
-            raise InputError("the requests would draw more than any site has", "correct the quantities")
-        return cores_mw, devices_mw
+
+def _by_requests(amounts: Amounts, rates: Rates) -> tuple[int, int]:
+    """Milliwatts of CPU and of devices, rounded up."""
+    # One card may be asked for by several resources, such as its slices and their memory.
+    devices = max((amounts.get(each, 0) * mw for each, mw in rates.device_mw.items()), default=0)
+    cores_mw, devices_mw = _up(amounts.get("cpu", 0) * rates.per_core_mw), _up(devices)
+    if cores_mw + devices_mw > LARGEST_MW:
+        raise InputError("the requests would draw more than any site has", "correct the quantities")
+    return cores_mw, devices_mw
 
 
 def class_key(namespace: str, images: Iterable[str], amounts: Amounts) -> str:

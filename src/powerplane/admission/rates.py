@@ -5,13 +5,19 @@ and what is left among its cores. So a pod of cores alone is not foretold the wa
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import reduce
 
-from powerplane.adapters.node_rates import NodeRates, node_rates
+from powerplane.adapters.node_rates import node_rates
 from powerplane.admission.predicting import Rates
+from powerplane.admission.whereabouts import Label, Whereabouts, highest
 from powerplane.models.api.domain_reading import NodeAllowance
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.api.tree import read_tree
 from powerplane.models.objects import Narrow, RawQuantity
+from powerplane.models.usage import is_gpu
+
+Labels = Mapping[str, str]
 
 
 class NodeMeta(Narrow, frozen=True):
@@ -41,16 +47,26 @@ class RatedNode(Narrow, frozen=True):
     status: NodeStatus = NodeStatus()
 
 
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """What of a node rates rest on."""
+
+    name: str
+    labels: Labels
+    offers: Mapping[str, RawQuantity]
+
+
 class RateBook:
     """Rates, worked out anew only where nodes or domains have changed in what they rest on."""
 
     def __init__(self) -> None:
-        self._nodes: Mapping[object, RatedNode] = {}
+        self._seen: dict[object, tuple[RatedNode, Rated]] = {}
+        self._nodes: dict[object, Rated] = {}
         self._domains: dict[str, object] = {}
-        self._rates = Rates()
+        self._whereabouts = Whereabouts()
 
-    def rates(self, nodes: Mapping[object, RatedNode], domains: Iterable[PowerDomainObject]) -> Rates:
-        """Return the rates of a moment.
+    def whereabouts(self, nodes: Mapping[object, RatedNode], domains: Iterable[PowerDomainObject]) -> Whereabouts:
+        """Return the rates of a moment, by where a pod can go.
 
         Parameters
         ----------
@@ -59,36 +75,63 @@ class RateBook:
         """
         objects = list(domains)
         ground = {each.metadata.name: _ground(each) for each in objects}
-        if nodes != self._nodes or ground != self._domains:
-            self._rates = rates_of(nodes.values(), objects)
-            self._nodes, self._domains = dict(nodes), dict(ground)
-        return self._rates
+        # Watts on nodes change all the time, and no rate with them.
+        rated = {key: self._rated(key, node) for key, node in nodes.items()}
+        self._seen = {key: self._seen[key] for key in rated}
+        if rated != self._nodes or ground != self._domains:
+            self._whereabouts = whereabouts_of(rated.values(), objects)
+            self._nodes, self._domains = rated, ground
+        return self._whereabouts
+
+    def _rated(self, key: object, node: RatedNode) -> Rated:
+        before = self._seen.get(key)
+        if before is None or before[0] is not node:
+            before = self._seen[key] = node, rated_node(node)
+        return before[1]
 
 
-def rates_of(nodes: Iterable[RatedNode], domains: Iterable[PowerDomainObject]) -> Rates:
-    """Return what a core and each kind of accelerator draw at the most on any node whose domain states idle and peak.
+def rated_node(node: RatedNode) -> Rated:
+    """Return what of a node rates rest on."""
+    offers = {each: amount for each, amount in (node.status.allocatable or {}).items() if each == "cpu" or is_gpu(each)}
+    return Rated(node.metadata.name, node.metadata.labels or {}, offers)
+
+
+def whereabouts_of(nodes: Iterable[Rated], domains: Iterable[PowerDomainObject]) -> Whereabouts:
+    """Return what a core and each kind of accelerator draw at the most on nodes whose domains state idle and peak.
 
     Parameters
     ----------
-    nodes : iterable of RatedNode
+    nodes : iterable of Rated
     domains : iterable of PowerDomainObject
     """
-    named = {node.metadata.name: node for node in nodes}
-    reading = read_tree(domains, [(name, named[name].metadata.labels or {}) for name in sorted(named)])
-    most, device_mw = 0, dict[str, int]()
-    for name, allowance in reading.allowances.items():
-        node = named.get(name)
-        if node is None or allowance.peak_mw is None:
+    named = {node.name: node for node in nodes}
+    reading = read_tree(domains, [(name, named[name].labels) for name in sorted(named)])
+    kinds: dict[object, Rates] = {}
+    labels: dict[Label, dict[int, Rates]] = {}
+    resources: dict[str, dict[int, Rates]] = {}
+    unrated: set[Label] = set()
+    for name, node in named.items():
+        allowance = reading.allowances.get(name)
+        if allowance is None or allowance.peak_mw is None:
+            unrated.update(node.labels.items())
             continue
-        rates = _node_rates(node, allowance)
-        most = max(most, rates.per_core_mw)
-        device_mw |= {resource: max(device_mw.get(resource, 0), mw) for resource, mw in rates.device_mw.items()}
-    return Rates(most, device_mw)
+        rates = _kind(node, allowance, kinds)
+        for pair in node.labels.items():
+            labels.setdefault(pair, {})[id(rates)] = rates
+        for resource in rates.device_mw:
+            resources.setdefault(resource, {})[id(rates)] = rates
+    return Whereabouts(
+        reduce(highest, kinds.values(), Rates()),
+        {pair: reduce(highest, found.values()) for pair, found in labels.items() if pair not in unrated},
+        {resource: reduce(highest, found.values()) for resource, found in resources.items()},
+    )
 
 
-def _node_rates(node: RatedNode, allowance: NodeAllowance) -> NodeRates:
-    dynamic = max(0, (allowance.peak_mw or 0) - allowance.idle_mw)
-    return node_rates(node.metadata.labels or {}, node.status.allocatable or {}, dynamic)
+def _kind(node: Rated, allowance: NodeAllowance, kinds: dict[object, Rates]) -> Rates:
+    """A node's rates: one and the same object for all that are alike."""
+    found = node_rates(node.labels, node.offers, max(0, (allowance.peak_mw or 0) - allowance.idle_mw))
+    key = found.per_core_mw, tuple(sorted(found.device_mw.items()))
+    return kinds.setdefault(key, Rates(found.per_core_mw, found.device_mw))
 
 
 def _ground(domain: PowerDomainObject) -> object:

@@ -172,7 +172,7 @@ def _warnings(watts: int, pods: int, others: int, room: int | None) -> tuple[str
 def _watts_each(deployment: Deployment, namespace: str, table: Table) -> int:
     spec = deployment.spec.template.spec
     owner = f"{namespace}/Deployment/{deployment.metadata.name}"
-    return max(table.predictor.predict(owner, pod_requests(spec)).watts, requested_watts(spec))
+    return max(table.foretell(owner, spec, pod_requests(spec)).watts, requested_watts(spec))
 
 
 def _template(obj: Mapping[str, object]) -> object:

@@ -158,15 +158,16 @@ class AdmissionRun:
                 kept = {kind: dict(shelf.kept) for kind, shelf in self._shelves.items()}
             namespaces = {each.metadata.name: each.metadata.labels or {} for each in kept["Namespace"].values()}
             policies = [*kept[CLUSTER_CAPPING_POLICY.name].values(), *kept[CAPPING_POLICY.name].values()]
-            rates = self._rates.rates(kept["Node"], kept[POWER_DOMAIN.name].values())
+            whereabouts = self._rates.whereabouts(kept["Node"], kept[POWER_DOMAIN.name].values())
             nodes = kept["Node"].values()
             listed = bool(nodes) and all(WATTS_RESOURCE in (each.status.allocatable or {}) for each in nodes)
             targets = targets_of(kept[PLACEMENT_PLAN.name].values(), time.time())
-            predictor = Predictor(rates, had.workloads, had.classes)
+            predictor = Predictor(whereabouts.everywhere, had.workloads, had.classes)
             offered = self._offered(nodes)
             table = Table(namespaces, reaches_of(policies), predictor, offered, listed=listed, targets=targets)
             labels = [(each.metadata.name, each.metadata.labels or {}) for each in nodes]
-            table = replace(table, ground=self._ground.ground(labels, kept[POWER_DOMAIN.name].values(), policies))
+            ground = self._ground.ground(labels, kept[POWER_DOMAIN.name].values(), policies)
+            table = replace(table, whereabouts=whereabouts, ground=ground)
             room, surges = room_watts(kept[POWER_DOMAIN.name].values()), surges_of(kept[DEPLOYMENT].values(), table)
             levels = self._levels_over(kept) if table.claims else ()
             filler = Filler(had.containers, had.managed, roomiest(each.status.allocatable or {} for each in nodes))

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from powerplane.admission.filling import Filler
 from powerplane.admission.planned import Targets
-from powerplane.admission.predicting import Predictor
+from powerplane.admission.predicting import Prediction, Predictor
 from powerplane.admission.validation.ground import Ground
+from powerplane.admission.whereabouts import Whereabouts
 from powerplane.models.api.capping_policy import (
     ACTING,
     AdmissionChoice,
@@ -15,7 +16,8 @@ from powerplane.models.api.capping_policy import (
     Lock,
 )
 from powerplane.models.matching import Selector, canonical, selector_matches
-from powerplane.models.objects import LabelSelector
+from powerplane.models.objects import LabelSelector, PodSpec
+from powerplane.models.requests import Amounts
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 EVERYTHING = LabelSelector()
@@ -82,6 +84,8 @@ class Table:
         At which pods claim, where the lock is claims.
     filler : Filler
         What missing requests are filled from.
+    whereabouts : Whereabouts or None
+        Rates by where a pod can go; None where the predictor's own count for every pod.
     """
 
     namespaces: Mapping[str, Labels] = field(default_factory=dict)
@@ -95,7 +99,13 @@ class Table:
     ground: Ground = field(default_factory=Ground)
     levels: tuple[str, ...] = ()
     filler: Filler = field(default_factory=Filler)
+    whereabouts: Whereabouts | None = None
     _kept: dict[str, Ranked] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def foretell(self, owner: str, spec: PodSpec, amounts: Amounts, alike: str = "") -> Prediction:
+        """Return a new pod's watts; see ``Predictor.predict``."""
+        rates = self.whereabouts.rates_for(spec, amounts) if self.whereabouts is not None else None
+        return self.predictor.predict(owner, amounts, alike, rates)
 
     def labels_of(self, namespace: str) -> Labels:
         """Labels of a namespace; of one that is too new to be known, its name alone."""
