@@ -104,7 +104,8 @@ def refresh(rig: Rig) -> Rig:
         if name not in rig.pids or not processes.alive(rig.pids[name], name):
             rig.revive(name)
     clear(rig)
-    if "kube-scheduler" not in rig.pids or rig.reconfigured:
+    name = "kube-scheduler"
+    if name not in rig.pids or not processes.alive(rig.pids[name], name) or rig.reconfigured:
         rig.restart_scheduler(scheduler_config())
         rig.reconfigured = False
     return rig

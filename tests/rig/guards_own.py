@@ -1,6 +1,7 @@
 """What our accounts may reach at all, and what nobody else may touch of ours: labels, devices, Leases, tokens."""
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 from tests.rig.acts import (
@@ -18,6 +19,7 @@ from tests.rig.acts import (
 )
 from tests.rig.api import JSON_PATCH, MERGE, Answer
 from tests.rig.objects import written
+from tests.rig.processes import wait_for
 from tests.rig.rig import Rig
 from tests.rig.security import SERVING, applied, as_user
 
@@ -205,9 +207,21 @@ def configures(kind: str, patch: list[dict[str, Any]]) -> Act:
             path = f"/apis/admissionregistration.k8s.io/v1/{kind}webhookconfigurations/powerplane?dryRun=All"
             authority = base64.b64encode(rig.authority.file.read_bytes()).decode()
             filled = [{**each, "value": authority} if each["path"].endswith("caBundle") else each for each in patch]
-            return as_user(rig, SERVING, "PATCH", path, filled, JSON_PATCH)
+            return once_granted(lambda: as_user(rig, SERVING, "PATCH", path, filled, JSON_PATCH))
 
     return act
+
+
+def once_granted(call: Callable[[], Answer]) -> Answer:
+    """What comes of a call once the API server knows of the right to it, which it learns of a moment after."""
+    answers: list[Answer] = []
+
+    def granted() -> bool:
+        answers.append(call())
+        return " cannot patch resource " not in answers[-1].message
+
+    wait_for(granted, 10, 0.1)
+    return answers[-1]
 
 
 SYSTEM = "powerplane-system"

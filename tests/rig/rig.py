@@ -111,6 +111,8 @@ class Rig:
         self._spawn(name, self._commands[name])
         if name == "kube-apiserver":
             self._await("kube-apiserver", self._serves)
+            # A scheduler that is refused for a moment may bind by what it knew before; the next test gets another.
+            self.reconfigured = True
 
     def restart_scheduler(self, config: Mapping[str, Any], *flags: str) -> None:
         """Run the scheduler with another configuration (``scheduler_config``) or other flags."""

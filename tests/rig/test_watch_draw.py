@@ -100,7 +100,7 @@ def test_who_may_list_nothing_is_told_what_to_grant(filled: Any, pages: Path, gr
     assert "forbids" in done.err
     asked, view = run_json("doctor", pages, kubeconfig)
     assert (asked.code, view["status"]) == (3, "fail")
-    site = view["sections"][0]
+    site = next(section for section in view["sections"] if section["name"] == "site")
     assert "forbids" in site["findings"][0]["text"]
     assert site["data"]["nodes"] == len(WATTS)
 
