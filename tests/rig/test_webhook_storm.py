@@ -305,6 +305,8 @@ def test_by_the_webhook_and_gates_no_budget_is_broken(rig: Rig, figure: Any) -> 
         assert silent == before + 50
         assert wait_for(lambda: [told(each.replica.page("/metrics")) for each in made] == [silent] * 2, 20, 0.2)
         make_pods(rig, storm(250, PODS))
+        # Who lets go after a kill holds the Lease once the dead one's has run out, and has seen what that one let go.
+        assert wait_for(lambda: len(witness.bound) > 300, 60, 0.2), len(witness.bound)
         settle(witness, 8.0)
         figure(row(rig, "webhook and gates", witness))
         assert unexcused(witness, without_watts(rig)) == []
