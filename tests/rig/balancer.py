@@ -5,7 +5,7 @@ import ssl
 import threading
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 CHUNK = 1 << 14
@@ -48,9 +48,9 @@ class Balancer:
         time.sleep(0.1)  # for a connection that is being made
         self._break(lambda each: each == port)
 
-    def _break(self, which: object) -> None:
+    def _break(self, which: Callable[[int], bool]) -> None:
         for pair in list(self._pairs):
-            if which(pair[0]):  # type: ignore[operator]
+            if which(pair[0]):
                 for each in pair[1:]:
                     _close(each)
                 self._pairs.remove(pair)

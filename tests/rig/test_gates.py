@@ -170,7 +170,7 @@ def test_releasers_that_are_killed_in_the_middle_break_no_budget_and_lose_nobody
             time.sleep(1.0)
             for each in replicas:
                 each.start()
-            assert wait_for(lambda before=before: witness.last_s > before, 40, 0.2)  # type: ignore[misc]
+            assert wait_for(lambda before=before: witness.last_s > before, 40, 0.2)  # type: ignore[misc]  # mypy infers no lambda's default
         settle(witness, quiet_s=12.0)
         assert witness.breaches == []
         share = witness.draw("feed-a") / (FLOOR.feed_w - FLOOR.idle_w * 30)

@@ -206,7 +206,7 @@ class Puppet:
 
     def secret(self) -> SeenSecret:
         self._gate("secret")
-        return SeenSecret(str(self.world.version), read_keys(self.world.data), self.world.asked)  # type: ignore[arg-type]
+        return SeenSecret(str(self.world.version), read_keys(self.world.data), self.world.asked)  # type: ignore[arg-type]  # any text may stand there
 
     def put_secret(self, seen: SeenSecret, keys: Keys) -> None:
         self._gate("secret")
