@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.cluster_writes import Writer
+from powerplane.adapters.leading import Elector, trouble_of
 from powerplane.adapters.lease import LeaseElector, uptime_s
 from powerplane.adapters.watch import Reflector, Watched, WatchPatience
 from powerplane.adapters.without_watts import WithoutWattsLog
@@ -31,21 +32,6 @@ from powerplane.node_watts.writing import carry_out
 LOG = logging.getLogger(__name__)
 
 LEASE = "powerplane-node-watts"
-STALE_S = 60.0
-"""After this without a word from the server, which ends each watch sooner than that, nothing is decided."""
-
-
-class Elector(Protocol):
-    """What is needed of ``adapters.lease.LeaseElector``."""
-
-    @property
-    def token(self) -> int:
-        """The fencing token."""
-        ...
-
-    def leading(self) -> bool:
-        """Whether this replica leads at this instant."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +150,7 @@ class NodeWattsRun:
 
     def trouble(self) -> str:
         """Why nothing can be decided; "" where all is well."""
-        now = self._clock()
-        for reflector in self._reflectors:
-            status = reflector.status
-            if not status.synced:
-                return f"{reflector.watched.kind} is not listed yet: {status.last_error or 'being listed'}"
-            if status.last_contact_s is None or now - status.last_contact_s > STALE_S:
-                return f"{reflector.watched.kind} is stale: {status.last_error or 'no word from the server'}"
-        return ""
+        return trouble_of(self._reflectors, self._clock())
 
     def _loop(self) -> None:
         while not self._stopping.is_set():

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.cluster_writes import Writer, Written
+from powerplane.adapters.leading import Elector, trouble_of
 from powerplane.adapters.lease import LeaseElector, uptime_s
 from powerplane.adapters.watch import Batch, Reflector, Watched, WatchPatience
 from powerplane.admission.claims.books import ClaimBooks
@@ -26,7 +27,6 @@ from powerplane.admission.claims.writes import Calm, SliceWrites, TemplateWrites
 from powerplane.admission.gates.books import GateBooks, Moment
 from powerplane.admission.gates.facts import SeenPod
 from powerplane.admission.gates.ground import Ground
-from powerplane.admission.gates.release_run import STALE_S, Elector
 from powerplane.admission.gates.rules import GateRules
 from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY, POWER_DOMAIN
 from powerplane.models.drift import Sample
@@ -217,14 +217,7 @@ class ClaimRun:
 
     def trouble(self) -> str:
         """Why nothing can be decided; "" where all is well."""
-        now = self._clock()
-        for reflector in self._reflectors:
-            status = reflector.status
-            if not status.synced:
-                return f"{reflector.watched.kind} is not listed yet: {status.last_error or 'being listed'}"
-            if status.last_contact_s is None or now - status.last_contact_s > STALE_S:
-                return f"{reflector.watched.kind} is stale: {status.last_error or 'no word from the server'}"
-        return ""
+        return trouble_of(self._reflectors, self._clock())
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
