@@ -38,7 +38,7 @@ from powerplane.cli.doctor_cluster.examining import alone
 from powerplane.cli.doctor_cluster.extender import examine_extender
 from powerplane.cli.doctor_cluster.policies import examine_policies
 from powerplane.cli.doctor_cluster.rights import examine_rights
-from powerplane.cli.doctor_cluster.seen import DoctorPod, EndpointSlice, Grip, HookConfiguration, Probe
+from powerplane.cli.doctor_cluster.seen import DoctorPod, EndpointSlice, Grip, Half, HookConfiguration, Probe
 from powerplane.cli.doctor_cluster.standing import standings
 from powerplane.cli.doctor_cluster.topology import examine_topology
 from powerplane.cli.doctor_cluster.trial import labels_for, place, trial_pod
@@ -123,6 +123,13 @@ def test_a_right_that_an_account_lacks_stops_enforcement_and_one_too_many_is_war
     report = examine_rights(Grip("you"), grips)
     assert trouble(report) == {("rights of powerplane", "fail"), ("rights of powerplane-alerts", "warn")}
     assert "list nodes kubectl apply -f deploy/rbac.yaml" in text(report, "rights of powerplane")
+
+
+def test_rights_that_are_there_in_part_are_told_with_their_own_file() -> None:
+    half = Half("deploy/more.yaml", "does more", ("get secrets/some",))
+    report = examine_rights(Grip("you"), [Grip("powerplane", halves=(half,)), *WELL[1:]])
+    assert trouble(report) == {("rights of powerplane", "fail")}
+    assert "kubectl apply -f deploy/more.yaml" in text(report, "rights of powerplane")
 
 
 def test_an_account_that_is_not_there_matters_only_where_nothing_works_without_it() -> None:

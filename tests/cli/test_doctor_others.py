@@ -33,7 +33,7 @@ from powerplane.cli.doctor_cluster.seen import ConfigMap, DoctorPod, Named, Othe
 from powerplane.cli.doctor_cluster.standing import standings
 from powerplane.models.api.capping_policy import ClusterPowerCappingPolicyObject
 from powerplane.models.objects import Node
-from powerplane.models.rights import ACCOUNTS, DANGEROUS, DOCTOR, Right
+from powerplane.models.rights import ACCOUNTS, DANGEROUS, DOCTOR, NAMESPACE, OWN_CERTIFICATES, Right
 from powerplane.node_watts.facts import CLOSED_TAINT
 
 POOL = found(Named, {"metadata": {"name": "spot"}})
@@ -151,6 +151,20 @@ def test_each_right_of_the_table_is_asked_for_as_it_is_granted() -> None:
     lacking = {grip.name: grip.lacks for grip in read_accounts(Judge(needed - {wake}))}
     assert lacking["powerplane"] == lacking["powerplane-node-writer"] == ("patch nodes",)
     assert not lacking["powerplane-alerts"]
+
+
+def test_a_file_that_may_be_left_away_is_told_of_only_where_it_is_granted_in_part() -> None:
+    needed = {right for account in ACCOUNTS for right in account.rights}
+    secret = Right("get", "secrets", "", NAMESPACE, "powerplane-webhook")
+
+    def halves(*more: Right) -> dict[str, tuple[str, ...]]:
+        (grip,) = [each for each in read_accounts(Judge({*needed, *more})) if each.name == "powerplane"]
+        return {half.file: half.lacks for half in grip.halves}
+
+    assert halves() == {}
+    assert halves(*OWN_CERTIFICATES.rights) == {}
+    lacking = halves(*(right for right in OWN_CERTIFICATES.rights if right != secret))
+    assert lacking == {OWN_CERTIFICATES.file: (str(secret),)}
 
 
 def test_what_no_account_may_do_is_told_with_why_and_absent_accounts_are_not_asked_about() -> None:

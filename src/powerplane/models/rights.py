@@ -1,6 +1,6 @@
 """What each of our accounts must be able to do in a cluster, and what none of them may: one table.
 
-``deploy/rbac*.yaml`` grants the former and no more (a test holds both against each other); ``powerplane doctor`` asks
+``deploy/`` grants the former and no more (a test holds both against each other); ``powerplane doctor`` asks
 the API server about both.
 """
 
@@ -48,6 +48,24 @@ class Right(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Extra:
+    """Rights that an account has where a file of its own is applied: all of them, or none.
+
+    Parameters
+    ----------
+    does : str
+        What they are for.
+    rights : tuple of Right
+    file : str
+        The deployment file that grants them.
+    """
+
+    does: str
+    rights: tuple[Right, ...]
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """A service account of ours.
 
@@ -57,11 +75,13 @@ class Account:
     does : str
         What it is for.
     rights : tuple of Right
-        What it needs, and all that it is granted.
+        What it needs, and all that it is granted by that file.
     file : str
         The deployment file that grants it.
     is_needed : bool
         Whether nothing works without it.
+    extras : tuple of Extra
+        What other files grant it.
     """
 
     name: str
@@ -69,6 +89,7 @@ class Account:
     rights: tuple[Right, ...]
     file: str = "deploy/rbac.yaml"
     is_needed: bool = False
+    extras: tuple[Extra, ...] = ()
 
     @property
     def user(self) -> str:
@@ -92,6 +113,19 @@ OUR_KINDS = tuple(kind.plural for kind in KINDS)
 READER = (*rights(READ, ["nodes", "pods", "namespaces"]), *rights(READ, OUR_KINDS, GROUP))
 STATUSES = tuple(f"{kind.plural}/status" for kind in (POWER_DOMAIN, CAPPING_POLICY, CLUSTER_CAPPING_POLICY))
 
+OWN_CERTIFICATES = Extra(
+    "renews its own certificates",
+    (
+        *rights(HOLD, ["secrets"], "", NAMESPACE, "powerplane-webhook"),
+        *lease("powerplane-certificates"),
+        *rights(["patch"], ["mutatingwebhookconfigurations"], ADMISSION, name="powerplane"),
+        *rights(["patch"], ["validatingwebhookconfigurations"], ADMISSION, name="powerplane"),
+        *rights(["patch"], ["validatingwebhookconfigurations"], ADMISSION, name="powerplane-rollouts"),
+    ),
+    "deploy/webhook-own-certificates.yaml",
+)
+BINDER = Extra("binds pods itself", rights(["create"], ["pods/binding"]), "deploy/rbac-binder.yaml")
+
 ACCOUNTS = (
     Account(
         "powerplane",
@@ -109,6 +143,7 @@ ACCOUNTS = (
             *lease("powerplane-claims", "powerplane-gates", verbs=["get"]),
         ),
         is_needed=True,
+        extras=(OWN_CERTIFICATES, BINDER),
     ),
     Account(
         "powerplane-node-writer",

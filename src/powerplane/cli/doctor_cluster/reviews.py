@@ -1,13 +1,13 @@
 """``powerplane doctor``: the API server asked what somebody may do (SubjectAccessReview)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
 
 from powerplane.adapters.cluster_http import Request
 from powerplane.adapters.cluster_look import ClusterLook, Told
-from powerplane.cli.doctor_cluster.seen import Grip
+from powerplane.cli.doctor_cluster.seen import Grip, Half
 from powerplane.models.rights import ACCOUNTS, DANGEROUS, DOCTOR, NAMESPACE, Account, Right
 
 ROOT = "/apis/authorization.k8s.io/v1"
@@ -42,23 +42,29 @@ def _account(look: ClusterLook, account: Account, there: Told) -> Grip:
     if there.absent:
         return Grip(account.name, there=False)
     dangers = [(right, why) for right, why in DANGEROUS if right not in account.rights]
-    asked = [*account.rights, *(right for right, _ in dangers)]
+    extra = [right for each in account.extras for right in each.rights]
+    asked = [*account.rights, *extra, *(right for right, _ in dangers)]
     told = look.ask_all(_review(account, right) for right in asked)
     trouble = next((each.trouble for each in told if not each.ok), "")
     if trouble:
         return Grip(account.name, there=there.ok or None, trouble=trouble)
     allowed = [_allowed(each) for each in told]
-    needed = len(account.rights)
+    may = {right for right, each in zip(asked, allowed, strict=True) if each}
     return Grip(
         name=account.name,
         there=there.ok or None,
-        lacks=_where(account.rights, allowed[:needed], want=False),
-        too_much=tuple(f"{right} ({why})" for (right, why), may in zip(dangers, allowed[needed:], strict=True) if may),
+        lacks=_lacking(account.rights, may),
+        too_much=tuple(f"{right} ({why})" for right, why in dangers if right in may),
+        halves=tuple(
+            Half(each.file, each.does, lacks)
+            for each in account.extras
+            if 0 < len(lacks := _lacking(each.rights, may)) < len(each.rights)
+        ),
     )
 
 
-def _where(rights: Sequence[Right], allowed: Iterable[bool], *, want: bool) -> tuple[str, ...]:
-    return tuple(str(right) for right, may in zip(rights, allowed, strict=True) if may == want)
+def _lacking(rights: Iterable[Right], may: Collection[Right]) -> tuple[str, ...]:
+    return tuple(str(right) for right in rights if right not in may)
 
 
 def _review(account: Account, right: Right) -> Request:

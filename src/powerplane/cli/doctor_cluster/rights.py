@@ -71,10 +71,13 @@ def _account(account: Account, grip: Grip) -> Iterator[Finding]:
     if grip.lacks:
         text = f"it {account.does}, and may not {listed(grip.lacks)}"
         yield fail(check, text, f"kubectl apply -f {account.file}")
+    for half in grip.halves:
+        text = f"{half.file} is there in part: it {half.does}, and may not {listed(half.lacks)}"
+        yield fail(check, text, f"kubectl apply -f {half.file}")
     if grip.too_much:
         text = f"it {account.does}, and may do what it must not: {listed(grip.too_much, 3)}"
         yield warn(check, text, f"find who grants it: kubectl get clusterrolebindings -o wide | grep {account.name}")
-    if not grip.lacks and not grip.too_much:
+    if not grip.lacks and not grip.too_much and not grip.halves:
         yield ok(
             check, f"it {account.does}: all {len(account.rights)} rights that it needs, none that it must not have"
         )

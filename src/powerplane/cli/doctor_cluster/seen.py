@@ -1,7 +1,7 @@
 """Objects of the cluster as doctor reads them, narrowed to what it judges."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from powerplane.adapters.certificate_look import Bundle, Shown
 from powerplane.adapters.cluster_look import Found, Told
@@ -190,6 +190,14 @@ class ApiSeen:
     guards: Found[Named] = NOTHING
 
 
+class Half(NamedTuple):
+    """A file that is applied in part: what its rights are for, and those that are lacking."""
+
+    file: str
+    does: str
+    lacks: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Grip:
     """What an account may do.
@@ -205,6 +213,8 @@ class Grip:
         Rights that it must not have and has, each with why not.
     trouble : str
         Why it is not known; "" where it is.
+    halves : tuple of Half
+        Files of which it has some rights and lacks others.
     """
 
     name: str
@@ -212,6 +222,7 @@ class Grip:
     lacks: tuple[str, ...] = ()
     too_much: tuple[str, ...] = ()
     trouble: str = ""
+    halves: tuple[Half, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
