@@ -90,6 +90,65 @@ def test_a_node_selector_narrows_where_it_may_go():
     assert ask(wants(5000, nodeSelector={"rack": "r9"})).result == "kept"
 
 
+def required(*terms):
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": list(terms)}}}
+
+
+def labelled(key, operator, *values):
+    return {"matchExpressions": [{"key": key, "operator": operator, **({"values": list(values)} if values else {})}]}
+
+
+def named(operator, *names):
+    return {"matchFields": [{"key": "metadata.name", "operator": operator, "values": list(names)}]}
+
+
+SIZED = {"n1": {"rack": "r1", "size": "4", "old": ""}, "n2": {"rack": "r2", "size": "16"}}
+
+
+@pytest.mark.parametrize(
+    ("small", "large"),
+    [
+        (labelled("rack", "In", "r1", "r9"), labelled("rack", "In", "r1", "r2")),
+        (labelled("rack", "NotIn", "r2"), labelled("rack", "NotIn", "r1")),
+        (labelled("old", "Exists"), labelled("rack", "Exists")),
+        (labelled("young", "DoesNotExist") | named("In", "n1"), labelled("old", "DoesNotExist")),
+        (labelled("size", "Lt", "5"), labelled("size", "Gt", "5")),
+        (named("In", "n1"), named("NotIn", "n1")),
+    ],
+)
+def test_a_required_node_affinity_narrows_where_it_may_go(small, large):
+    floor = known(nodes=SIZED)
+    told = ask(wants(1000, affinity=required(small)), floor)
+    assert "rack r1 gives one pod 900 W" in told.verdict.warnings[0]
+    assert ask(wants(1000, affinity=required(large)), floor).result == "kept"
+
+
+def test_one_term_of_several_is_enough_and_each_of_a_term_must_hold():
+    either = required(labelled("rack", "In", "r1"), named("In", "n2"))
+    assert ask(wants(1000, affinity=either)).result == "kept"
+    both = required({**labelled("rack", "Exists"), **named("In", "n1")})
+    assert ask(wants(1000, affinity=both)).result == "warned"
+    assert (
+        ask(wants(1000, affinity=required(labelled("rack", "Exists")), nodeSelector={"rack": "r1"})).result == "warned"
+    )
+
+
+def test_of_an_affinity_that_no_node_has_yet_nothing_is_known():
+    assert ask(wants(5000, affinity=required(labelled("rack", "In", "r9")))).result == "kept"
+    assert ask(wants(5000, affinity=required({}))).result == "kept"
+
+
+def test_what_is_only_preferred_narrows_nothing():
+    wish = {
+        "nodeAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [
+                {"weight": 1, "preference": labelled("rack", "In", "r1")}
+            ]
+        }
+    }
+    assert ask(wants(1000, affinity=wish)).result == "kept"
+
+
 def test_a_node_that_no_budget_holds_takes_anybody():
     assert ask(wants(9000), known(nodes={**NODES, "free": {}})).result == "kept"
     assert ask(wants(9000), known(floor=())).result == "kept"

@@ -17,11 +17,14 @@ from powerplane.models.api.members import NodeIndex, NodeLabels
 from powerplane.models.api.neighbours import Neighbours
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.api.tree import Specs, TreeReading, read_tree
+from powerplane.models.matching import node_selector_matches
+from powerplane.models.objects import Node, ObjectMeta, PodSpec
 from powerplane.models.power_tree import UNLIMITED, NodeFigures, compile_tree
 from powerplane.models.quantities import MILLI
 
 Labels = Mapping[str, str]
 ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+ANY_POD = PodSpec()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +37,20 @@ class Place:
         None where no budget holds.
     budget : str
         What limits it, such as ``rack r1``.
-    labels : mapping
-        The node's.
+    node : Node
+        Its name and labels.
     """
 
     watts: int | None
     budget: str
-    labels: Labels
+    node: Node
+
+    def may_take(self, spec: PodSpec) -> bool:
+        """Whether a pod's nodeSelector and required node affinity let it go there."""
+        if spec.node_selector and not spec.node_selector.items() <= (self.node.metadata.labels or {}).items():
+            return False
+        affinity = spec.affinity.node_affinity if spec.affinity else None
+        return affinity is None or affinity.required is None or node_selector_matches(affinity.required, self.node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +59,20 @@ class Places:
 
     ranked: tuple[Place, ...] = ()
 
-    def too_small(self, watts: int, node_selector: Labels | None = None) -> Place | None:
+    def too_small(self, watts: int, spec: PodSpec = ANY_POD) -> Place | None:
         """Return the roomiest place that a pod may ever have where even that is too small; None where some may do.
 
         Parameters
         ----------
         watts : int
-        node_selector : mapping, optional
-            The pod's. Where no node has these labels nothing is known: one may come.
+        spec : PodSpec, optional
+            Its nodeSelector and required node affinity count. Where they let it go to no node nothing is known: one
+            may come.
         """
-        wanted = (node_selector or {}).items()
-        for place in self.ranked:
-            if wanted <= place.labels.items():
-                return place if place.watts is not None and place.watts < watts else None
-        return None
+        if not self.ranked or _holds(self.ranked[-1], watts):
+            return None  # most pods: any place would do
+        place = next((each for each in self.ranked if each.may_take(spec)), None)
+        return None if place is None or _holds(place, watts) else place
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +148,19 @@ def places_of(
     room = np.minimum(tree.node_free_mw, rows)
     found = []
     for i, (name, labels) in enumerate(nodes.items()):
-        most = int(room[i])
+        most, node = int(room[i]), Node(ObjectMeta(name=name, labels=dict(labels)))
         if most >= UNLIMITED // (2 * tree.scale):
-            found.append(Place(None, "", labels))
+            found.append(Place(None, "", node))
         elif tree.node_free_mw[i] <= rows[i]:
-            found.append(Place(max(0, most // MILLI), f"node {name}", labels))
+            found.append(Place(max(0, most // MILLI), f"node {name}", node))
         else:
             row = int(binding[i])
-            found.append(Place(max(0, most // MILLI), f"{tree.row_kind[row]} {tree.row_domain[row]}", labels))
+            found.append(Place(max(0, most // MILLI), f"{tree.row_kind[row]} {tree.row_domain[row]}", node))
     return Places(tuple(sorted(found, key=_roominess, reverse=True)))
+
+
+def _holds(place: Place, watts: int) -> bool:
+    return place.watts is None or place.watts >= watts
 
 
 def _roominess(place: Place) -> int:

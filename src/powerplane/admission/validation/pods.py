@@ -45,7 +45,7 @@ def judge_pod(request: Request, table: Table) -> Decision:
         watts = max(requested_watts(pod.spec), noted_watts(pod.metadata.annotations))
     except InputError:
         return Decision(LEFT_ALONE, "unreadable")
-    place = table.ground.places.too_small(watts, pod.spec.node_selector)
+    place = table.ground.places.too_small(watts, pod.spec)
     if place is None:
         return Decision(LEFT_ALONE, "kept")
     told = unfit_words(watts, place)
