@@ -3,18 +3,16 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from powerplane.adapters.cluster_access import ClusterAccess
-from powerplane.adapters.cluster_writes import Writer
-from powerplane.adapters.leading import Elector, trouble_of
-from powerplane.adapters.lease import LeaseElector, uptime_s
-from powerplane.adapters.watch import Reflector, Watched, WatchPatience
+from powerplane.adapters.controller_loop import ControllerLoop, LoopSettings
+from powerplane.adapters.leading import Elector
+from powerplane.adapters.lease import uptime_s
+from powerplane.adapters.watch import Watched
 from powerplane.adapters.without_watts import WithoutWattsLog
 from powerplane.models.api.domain_reading import NodeAllowance
 from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY, POWER_DOMAIN
@@ -35,34 +33,21 @@ LEASE = "powerplane-node-watts"
 
 
 @dataclass(frozen=True, slots=True)
-class NodeWattsSettings:
-    """How the controller runs.
+class NodeWattsSettings(LoopSettings):
+    """How the controller runs; the frame's own settings first.
 
     Parameters
     ----------
-    identity, namespace, lease : str
-        Of the Lease that says which replica writes.
-    tick_s : float
-        Time between two looks; a waiting pod and a node without watts are looked at sooner.
     soonest_s : float
-        The least time between two looks.
+        The least time between two looks; a waiting pod and a node without watts wake.
     write_timeout_s : float
-        For one request; half of the controller's own, so that what is given up is over.
-    writers : int
-        Requests at one time.
+        Half of the controller's own, so that what is given up is over.
     controller, drift : ControllerSettings, DriftRules
     """
 
-    identity: str
-    namespace: str = "powerplane-system"
-    lease: str = LEASE
-    tick_s: float = 1.0
     soonest_s: float = 0.25
-    write_timeout_s: float = 2.0
-    writers: int = 8
     controller: ControllerSettings = field(default_factory=ControllerSettings)
     drift: DriftRules = field(default_factory=DriftRules)
-    patience: WatchPatience = field(default_factory=WatchPatience)
 
 
 class NodeWattsRun:
@@ -93,54 +78,33 @@ class NodeWattsRun:
         self._settings = settings
         self._clock = clock
         self._samples = samples
-        self._writer = Writer(access, settings.write_timeout_s, attempts=1)
         self._metrics = NodeWattsMetrics(registry)
         self._without_watts = WithoutWattsLog(LOG)
-        self._lease: LeaseElector | None = None
-        if elector is None:
-            elector = self._lease = LeaseElector(access, settings.namespace, settings.lease, settings.identity)
-        self._elector: Elector = elector
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._books = Books(self._wake.set)
-        self._tree = TreeBook(self._wake.set)
+        self._loop = ControllerLoop(
+            access, settings, self._metrics, self._tick, name="node-watts", lease=LEASE, elector=elector, clock=clock
+        )
+        self._books = Books(self._loop.wake)
+        self._tree = TreeBook(self._loop.wake)
         self._lie: Lie | None = None
         self._viewer = Viewer(self._books, settings.drift)
-        self._reflectors = self._watch(access)
-        self._pool = ThreadPoolExecutor(settings.writers, thread_name_prefix="node-watts")
+        self._watch()
         self._controller: tuple[int, Controller] | None = None
         self._deciding = threading.Lock()
-        self._thread = threading.Thread(target=self._loop, name="node-watts", daemon=True)
 
-    def _watch(self, access: ClusterAccess) -> list[Reflector[Any]]:
-        watched: list[tuple[Watched[Any], Callable[[Any], None]]] = [
-            (Watched("/api/v1/nodes", "Node", SeenNode), self._books.nodes.sink),
-            (Watched("/api/v1/pods", "Pod", SeenPod), self._books.pods.sink),
-        ]
+    def _watch(self) -> None:
+        watch = self._loop.watch
+        watch(Watched("/api/v1/nodes", "Node", SeenNode), self._books.nodes.sink)
+        watch(Watched("/api/v1/pods", "Pod", SeenPod), self._books.pods.sink)
         for kind, sink in ((POWER_DOMAIN, self._tree.domains), (CLUSTER_CAPPING_POLICY, self._tree.policies)):
-            watched.append((Watched(kind.list_path, kind.name, kind.struct), sink))
-        patience = self._settings.patience
-        return [Reflector(access, what, sink, patience, clock=self._clock) for what, sink in watched]
+            watch(Watched(kind.list_path, kind.name, kind.struct), sink)
 
     def start(self) -> None:
         """Begin. Once only."""
-        for reflector in self._reflectors:
-            reflector.start()
-        if self._lease is not None:
-            self._lease.start()
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
-        """End: what is being written is waited for, then the Lease is given up."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(2 * self._settings.write_timeout_s)
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        if self._lease is not None:
-            self._lease.stop()
-        for reflector in self._reflectors:
-            reflector.stop()
+        """End, as `ControllerLoop.stop` does. What is advertised stays."""
+        self._loop.stop()
 
     def figures(self) -> dict[str, tuple[float, float]]:
         """Idle and peak watts of every node, as far as its domain states them: 0 and infinite where it does not."""
@@ -150,24 +114,10 @@ class NodeWattsRun:
 
     def trouble(self) -> str:
         """Why nothing can be decided; "" where all is well."""
-        return trouble_of(self._reflectors, self._clock())
+        return self._loop.trouble()
 
-    def _loop(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.wait(self._settings.tick_s)
-            self._wake.clear()
-            try:
-                self._tick()
-            except Exception:
-                # Whatever it is, the next look starts from what the watches say.
-                self._metrics.failed()
-                LOG.exception("a round failed")
-            self._stopping.wait(self._settings.soonest_s)
-
-    def _tick(self) -> None:
-        leading = self._elector.leading()
-        self._metrics.lead(leading)
-        if not leading:
+    def _tick(self, token: int | None) -> None:
+        if token is None:
             self._controller = None
             return
         if self.trouble():
@@ -185,7 +135,6 @@ class NodeWattsRun:
             return
         self._metrics.saw(look.seen, int(look.base_mw.sum()), look.unstated_pods, look.without_watts)
         self._without_watts.saw(look.without_watts, started_s)
-        token = self._elector.token
         if self._controller is None or self._controller[0] != token:
             self._controller = (token, Controller(self._settings.controller, started_s))
         controller = self._controller[1]
@@ -193,15 +142,15 @@ class NodeWattsRun:
             decisions = controller.decide(look.seen, self._clock())
         self._metrics.decided(decisions, self._clock() - started_s)
         for write in decisions.writes:
-            self._pool.submit(self._send, controller, write, nodes.get(write.node))
+            self._loop.pool.submit(self._send, controller, write, nodes.get(write.node))
 
     def _try(self, controller: Controller, write: Write, node: NodeFact | None) -> tuple[Outcome, str]:
         """Write, if the controller that decided it is still the one, and leads at this instant."""
         ours = self._controller
-        if ours is None or ours[1] is not controller or not self._elector.leading() or self._elector.token != ours[0]:
+        if ours is None or ours[1] is not controller or not self._loop.holds(ours[0]):
             return "refused", "this replica does not lead any more"
         try:
-            return carry_out(self._writer, write, node)
+            return carry_out(self._loop.writer, write, node)
         except Exception as error:
             return "unknown", repr(error)
 

@@ -70,7 +70,7 @@ class Scene:
         rules.sink("namespaces")(batch([{"metadata": {"name": "default"}}], Namespace))
 
     def tick(self):
-        self.run._tick()
+        self.run._loop.look()
 
     def written(self, count):
         """What was written once so many requests came, or after a moment."""
@@ -96,8 +96,7 @@ def batch(objects, kind):
 def scene(tmp_path):
     made = Scene(tmp_path)
     yield made
-    made.run._pool.shutdown()
-    made.run._teller.stop()
+    made.run.stop()
     made.server.close()
 
 

@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,10 +11,11 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from powerplane.adapters.cluster_access import ClusterAccess
-from powerplane.adapters.cluster_writes import Writer, Written
-from powerplane.adapters.leading import Elector, trouble_of
-from powerplane.adapters.lease import LeaseElector, uptime_s
-from powerplane.adapters.watch import Batch, Reflector, Watched, WatchPatience
+from powerplane.adapters.cluster_writes import Written
+from powerplane.adapters.controller_loop import ControllerLoop, LoopSettings
+from powerplane.adapters.leading import Elector
+from powerplane.adapters.lease import uptime_s
+from powerplane.adapters.watch import Batch, Watched
 from powerplane.admission.claims.books import ClaimBooks
 from powerplane.admission.claims.excess import Excess
 from powerplane.admission.claims.facts import SeenClaim, SeenTemplate
@@ -39,40 +39,21 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimSettings:
-    """How the controller runs.
+class ClaimSettings(LoopSettings):
+    """How the controller runs; the frame's own settings first.
 
     Parameters
     ----------
-    identity, namespace, lease : str
-        Of the Lease that says which replica acts.
-    tick_s : float
-        Time between two looks where nothing changes.
-    soonest_s : float
-        The least time between two looks.
-    write_timeout_s : float
-        For one request; below the time between a lost Lease and the next holder, so that no write comes after it.
-    writers : int
-        Requests at one time.
     pause_s : float
         Until a write that failed is tried again.
     keep_s : float
         How long a template is kept that no pod names.
     calm : Calm
-    patience : WatchPatience
     """
 
-    identity: str
-    namespace: str = "powerplane-system"
-    lease: str = LEASE
-    tick_s: float = 1.0
-    soonest_s: float = 0.05
-    write_timeout_s: float = 2.0
-    writers: int = 8
     pause_s: float = 2.0
     keep_s: float = 600.0
     calm: Calm = field(default_factory=Calm)
-    patience: WatchPatience = field(default_factory=WatchPatience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,47 +125,36 @@ class ClaimRun:
         self._samples = samples
         self._clock = clock
         self._now = now
-        self._writer = Writer(access, settings.write_timeout_s, attempts=1)
         self._metrics = ClaimMetrics(registry)
-        self._lease: LeaseElector | None = None
-        if elector is None:
-            elector = self._lease = LeaseElector(access, settings.namespace, settings.lease, settings.identity)
-        self._elector: Elector = elector
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._nodes = GateBooks(self._wake.set)
-        self._books = ClaimBooks(clock, self._wake.set)
-        self._rules = GateRules(self._wake.set)
-        self._slices, self._templates = Shelf(self._wake.set), Shelf(self._wake.set)
-        self._reflectors = self._watch(access)
-        self._pool = ThreadPoolExecutor(settings.writers, thread_name_prefix="claims")
+        self._loop = ControllerLoop(
+            access, settings, self._metrics, self._tick, name="claims", lease=LEASE, elector=elector, clock=clock
+        )
+        wake = self._loop.wake
+        self._nodes = GateBooks(wake)
+        self._books = ClaimBooks(clock, wake)
+        self._rules = GateRules(wake)
+        self._slices, self._templates = Shelf(wake), Shelf(wake)
+        self._watch()
         self._excess = Excess()
         self._laid: Laid | None = None
         self._slice_writes = SliceWrites(settings.calm)
         self._template_writes = TemplateWrites(settings.keep_s)
         self._paused_s: dict[str, float] = {}
-        self._thread = threading.Thread(target=self._loop, name="claims", daemon=True)
 
-    def _watch(self, access: ClusterAccess) -> list[Reflector[Any]]:
+    def _watch(self) -> None:
         ours = ",".join(f"{key}={value}" for key, value in LABELS.items())
-        watched: list[tuple[Watched[Any], Callable[[Any], None]]] = [
-            (Watched("/api/v1/nodes", "Node", Node), self._nodes.nodes),
-            (Watched("/api/v1/pods", "Pod", SeenPod), self._take_pods),
-            (Watched(f"{GROUP_PATH}/resourceclaims", "ResourceClaim", SeenClaim), self._books.claims),
-            (
-                Watched(SLICES_PATH, "ResourceSlice", SeenSlice, field_selector=f"spec.driver={DRIVER}"),
-                self._slices.sink,
-            ),
-            (
-                Watched(
-                    f"{GROUP_PATH}/resourceclaimtemplates", "ResourceClaimTemplate", SeenTemplate, label_selector=ours
-                ),
-                self._templates.sink,
-            ),
-        ]
+        slices = Watched(SLICES_PATH, "ResourceSlice", SeenSlice, field_selector=f"spec.driver={DRIVER}")
+        templates = Watched(
+            f"{GROUP_PATH}/resourceclaimtemplates", "ResourceClaimTemplate", SeenTemplate, label_selector=ours
+        )
+        watch = self._loop.watch
+        watch(Watched("/api/v1/nodes", "Node", Node), self._nodes.nodes)
+        watch(Watched("/api/v1/pods", "Pod", SeenPod), self._take_pods)
+        watch(Watched(f"{GROUP_PATH}/resourceclaims", "ResourceClaim", SeenClaim), self._books.claims)
+        watch(slices, self._slices.sink)
+        watch(templates, self._templates.sink)
         for kind, shelf in ((POWER_DOMAIN, "domains"), (CLUSTER_CAPPING_POLICY, "policies")):
-            watched.append((Watched(kind.list_path, kind.name, kind.struct), self._rules.sink(shelf)))
-        return [Reflector(access, what, sink, self._settings.patience, clock=self._clock) for what, sink in watched]
+            watch(Watched(kind.list_path, kind.name, kind.struct), self._rules.sink(shelf))
 
     def _take_pods(self, batch: Batch[SeenPod]) -> None:
         self._nodes.pods(batch)
@@ -192,23 +162,11 @@ class ClaimRun:
 
     def start(self) -> None:
         """Begin. Once only."""
-        for reflector in self._reflectors:
-            reflector.start()
-        if self._lease is not None:
-            self._lease.start()
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
-        """End: what is being written is waited for, then the Lease is given up. What is offered stays."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(2 * self._settings.write_timeout_s)
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        if self._lease is not None:
-            self._lease.stop()
-        for reflector in self._reflectors:
-            reflector.stop()
+        """End, as `ControllerLoop.stop` does. What is offered stays."""
+        self._loop.stop()
 
     def figures(self) -> dict[str, tuple[float, float]]:
         """Idle and peak watts of every node, as far as its domain states them: 0 and infinite where it does not."""
@@ -217,27 +175,12 @@ class ClaimRun:
 
     def trouble(self) -> str:
         """Why nothing can be decided; "" where all is well."""
-        return trouble_of(self._reflectors, self._clock())
+        return self._loop.trouble()
 
-    def _loop(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.wait(self._settings.tick_s)
-            self._wake.clear()
-            began_s = self._clock()
-            try:
-                self._tick()
-            except Exception:
-                # Whatever it is, the next look starts from what the watches say.
-                self._metrics.failed()
-                LOG.exception("a look at the claims failed")
-            self._stopping.wait(max(self._settings.soonest_s, self._clock() - began_s))
-
-    def _tick(self) -> None:
-        leading = self._elector.leading()
-        self._metrics.lead(leading)
-        if not leading or self.trouble():
+    def _tick(self, token: int | None) -> None:
+        if token is None or self.trouble():
             return
-        now_s, token = self._clock(), self._elector.token
+        now_s = self._clock()
         templates = self._templates.all()
         wanted = self._books.wanted()
         self._send(self._template_writes.decide(wanted, templates, now_s), token)
@@ -279,19 +222,20 @@ class ClaimRun:
         now = self._clock()
         self._paused_s = {key: until for key, until in self._paused_s.items() if until > now}
         due = [write for write in writes if _key(write) not in self._paused_s]
-        for write, written in zip(due, self._pool.map(lambda each: self._write(each, token), due), strict=True):
+        for write, written in zip(due, self._loop.pool.map(lambda each: self._write(each, token), due), strict=True):
             self._metrics.wrote(write.kind, write.verb, written.outcome)
             if not written.ok:
                 self._fail(write, written)
 
     def _write(self, write: Write, token: int) -> Written:
-        if not self._elector.leading() or self._elector.token != token:
+        if not self._loop.holds(token):
             return Written(0, b"this replica does not lead any more")
+        writer = self._loop.writer
         if write.verb == "create":
-            return self._writer.create(write.path, write.body)
+            return writer.create(write.path, write.body)
         if write.verb == "patch":
-            return self._writer.merge_patch(write.path, write.body)
-        return self._writer.delete(write.path)
+            return writer.merge_patch(write.path, write.body)
+        return writer.delete(write.path)
 
     def _fail(self, write: Write, written: Written) -> None:
         """A conflict shows in the watch in a moment; everything else is tried again after a pause."""

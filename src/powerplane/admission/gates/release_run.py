@@ -4,21 +4,20 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.cluster_writes import Writer
+from powerplane.adapters.controller_loop import ControllerLoop, LoopSettings
 from powerplane.adapters.event_teller import EventTeller
-from powerplane.adapters.leading import Elector, trouble_of
-from powerplane.adapters.lease import LeaseElector, uptime_s
+from powerplane.adapters.leading import Elector
+from powerplane.adapters.lease import uptime_s
 from powerplane.adapters.measured import Measured
-from powerplane.adapters.watch import Reflector, Watched, WatchPatience
+from powerplane.adapters.watch import Watched
 from powerplane.admission.gates.books import GateBooks, Moment
 from powerplane.admission.gates.excess import GateExcess
 from powerplane.admission.gates.facts import PodFact, SeenPod
@@ -41,34 +40,15 @@ LEASE = "powerplane-gates"
 
 
 @dataclass(frozen=True, slots=True)
-class ReleaseSettings:
-    """How the releaser runs.
+class ReleaseSettings(LoopSettings):
+    """How the releaser runs; the frame's own settings first.
 
     Parameters
     ----------
-    identity, namespace, lease : str
-        Of the Lease that says which replica lets pods go.
-    tick_s : float
-        Time between two looks where nothing changes.
-    soonest_s : float
-        The least time between two looks.
-    write_timeout_s : float
-        For one request; below the time between a lost Lease and the next holder, so that no write comes after it.
-    writers : int
-        Requests at one time.
     terms : Terms
-    patience : WatchPatience
     """
 
-    identity: str
-    namespace: str = "powerplane-system"
-    lease: str = LEASE
-    tick_s: float = 1.0
-    soonest_s: float = 0.05
-    write_timeout_s: float = 2.0
-    writers: int = 8
     terms: Terms = field(default_factory=Terms)
-    patience: WatchPatience = field(default_factory=WatchPatience)
 
 
 class ReleaseRun:
@@ -103,97 +83,56 @@ class ReleaseRun:
         self._settings = settings
         self._clock = clock
         self._now = now
-        self._writer = Writer(access, settings.write_timeout_s, attempts=1)
         self._metrics = ReleaseMetrics(registry)
+        self._loop = ControllerLoop(
+            access, settings, self._metrics, self._tick, name="gates", lease=LEASE, elector=elector, clock=clock
+        )
         # An event has a name of its own, so that one that is sent again makes no second.
         events = Writer(access, settings.write_timeout_s, attempts=3)
         self._teller = EventTeller(events, settings.identity, self._metrics.told)
+        self._loop.along(self._teller)
         self._waits = LongWaits()
         self._unbound_waits = LongWaits(WaitTerms(long_s=300.0), unbound_event)
-        self._lease: LeaseElector | None = None
-        if elector is None:
-            elector = self._lease = LeaseElector(access, settings.namespace, settings.lease, settings.identity)
-        self._elector: Elector = elector
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
         self._written_s: dict[str, float] = {}
-        self._books = GateBooks(self._wake.set, self._was_bound)
-        self._rules = GateRules(self._wake.set)
+        self._books = GateBooks(self._loop.wake, self._was_bound)
+        self._rules = GateRules(self._loop.wake)
         self._excess = GateExcess(measured)
         self._tree: PowerTree | None = None
-        self._reflectors = self._watch(access)
-        self._quotas = self._reflector(access, Watched("/api/v1/resourcequotas", "ResourceQuota", Quota), "quotas")
-        self._pool = ThreadPoolExecutor(settings.writers, thread_name_prefix="gates")
+        self._watch()
         self._unbound = partial(list_unbound, access)
         self._takeover: tuple[int, Takeover] | None = None
         self._releaser: tuple[int, Releaser] | None = None
         self._deciding = threading.Lock()
-        self._thread = threading.Thread(target=self._loop, name="gates", daemon=True)
 
-    def _watch(self, access: ClusterAccess) -> list[Reflector[Any]]:
-        settings = self._settings
-        books: list[tuple[Watched[Any], Callable[[Any], None]]] = [
-            (Watched("/api/v1/nodes", "Node", Node), self._books.nodes),
-            (Watched("/api/v1/pods", "Pod", SeenPod), self._books.pods),
-        ]
-        made = [Reflector(access, what, sink, settings.patience, clock=self._clock) for what, sink in books]
-        made.append(self._reflector(access, Watched("/api/v1/namespaces", "Namespace", Namespace), "namespaces"))
+    def _watch(self) -> None:
+        watch, sink = self._loop.watch, self._rules.sink
+        watch(Watched("/api/v1/nodes", "Node", Node), self._books.nodes)
+        watch(Watched("/api/v1/pods", "Pod", SeenPod), self._books.pods)
+        watch(Watched("/api/v1/namespaces", "Namespace", Namespace), sink("namespaces"))
         for kind, shelf in ((POWER_DOMAIN, "domains"), (CLUSTER_CAPPING_POLICY, "policies"), (CAPPING_POLICY, "own")):
-            made.append(self._reflector(access, Watched(kind.list_path, kind.name, kind.struct), shelf))
-        return made
-
-    def _reflector(self, access: ClusterAccess, what: Watched[Any], shelf: str) -> Reflector[Any]:
-        return Reflector(access, what, self._rules.sink(shelf), self._settings.patience, clock=self._clock)
+            watch(Watched(kind.list_path, kind.name, kind.struct), sink(shelf))
+        # They only weigh namespaces against each other.
+        watch(Watched("/api/v1/resourcequotas", "ResourceQuota", Quota), sink("quotas"), needed=False)
 
     def start(self) -> None:
         """Begin. Once only."""
-        for reflector in (*self._reflectors, self._quotas):
-            reflector.start()
-        if self._lease is not None:
-            self._lease.start()
-        self._teller.start()
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
-        """End: what is being written is waited for, then the Lease is given up."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(2 * self._settings.write_timeout_s)
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        self._teller.stop()
-        if self._lease is not None:
-            self._lease.stop()
-        for reflector in (*self._reflectors, self._quotas):
-            reflector.stop()
+        """End, as `ControllerLoop.stop` does."""
+        self._loop.stop()
 
     def trouble(self) -> str:
         """Why nobody can be let go; "" where all is well. Quotas only weigh namespaces, and may be missing."""
-        return trouble_of(self._reflectors, self._clock())
+        return self._loop.trouble()
 
-    def _loop(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.wait(self._settings.tick_s)
-            self._wake.clear()
-            began_s = self._clock()
-            try:
-                self._tick()
-            except Exception:
-                # Whatever it is, the next look starts from what the watches say.
-                self._metrics.failed()
-                LOG.exception("a look at the gates failed")
-            # No more than half of the time: others of this process have answers to give.
-            self._stopping.wait(max(self._settings.soonest_s, self._clock() - began_s))
-
-    def _tick(self) -> None:
-        token, leading = self._elector.token, self._elector.leading()
-        self._metrics.lead(leading)
-        if not leading:
+    def _tick(self, token: int | None) -> None:
+        if token is None:
             self._releaser = None
         if self.trouble():
             return
         started_s = self._clock()
-        if self._excess.waits(started_s) or not leading:
+        if self._excess.waits(started_s) or token is None:
             # What nodes are measured is judged by what is looked at.
             if self._excess.due(started_s):
                 self._look()
@@ -212,7 +151,7 @@ class ReleaseRun:
         self._metrics.decided(round_, self._clock() - started_s)
         self._forget({pod.uid for pod in (*moment.waiting, *moment.on_their_way)})
         for release in round_.releases:
-            self._pool.submit(self._send, releaser, release)
+            self._loop.pool.submit(self._send, releaser, release)
         if self._waits.due(seen.clock_s):
             waits = self._waits.events(releaser.waits(seen), seen.now_s, seen.clock_s)
             for event in (*waits, *self._unbound_waits.events(releaser.unbound(seen), seen.now_s, seen.clock_s)):
@@ -249,11 +188,11 @@ class ReleaseRun:
     def _try(self, releaser: Releaser, release: Release) -> tuple[Outcome, str]:
         """Write, if the releaser that decided it is still the one, and leads at this instant."""
         ours = self._releaser
-        if ours is None or ours[1] is not releaser or not self._elector.leading() or self._elector.token != ours[0]:
+        if ours is None or ours[1] is not releaser or not self._loop.holds(ours[0]):
             return "refused", "this replica does not lead any more"
         try:
             self._written_s[release.pod.uid] = self._clock()
-            return carry_out(self._writer, release)
+            return carry_out(self._loop.writer, release)
         except Exception as error:
             return "unknown", repr(error)
 
