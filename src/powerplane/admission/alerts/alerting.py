@@ -1,7 +1,6 @@
 """Alerts at work: watches feed the books, each moment is looked at, and what is new goes to the outbox."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,9 @@ from prometheus_client import CollectorRegistry
 from powerplane.adapters.alerts.delivering import Delivery
 from powerplane.adapters.alerts.outbox import Outbox
 from powerplane.adapters.cluster_access import ClusterAccess
+from powerplane.adapters.leading import trouble_of
 from powerplane.adapters.lease import uptime_s
+from powerplane.adapters.round_thread import RoundThread
 from powerplane.adapters.watch import Reflector, Watched, WatchPatience
 from powerplane.admission.alerts.books import AlertBooks, WatchedPod
 from powerplane.admission.alerts.metrics import AlertMetrics
@@ -27,9 +28,6 @@ from powerplane.models.drift import Sample
 from powerplane.models.objects import Namespace, Node
 
 LOG = logging.getLogger(__name__)
-
-STALE_S = 60.0
-"""After this without a word from the server nothing is decided: what it said last may not be so any more."""
 
 BOUND = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed"
 
@@ -103,9 +101,8 @@ class AlertRun:
         self._show = show
         self._tracks = resume(outbox.episodes())
         self._reflectors = [self._reflector(access, what, shelf) for what, shelf in _watched()]
-        self._stopping = threading.Event()
         self._told = ""
-        self._thread = threading.Thread(target=self._loop, name="alerts", daemon=True)
+        self._rounds = RoundThread("alerts", self._round, self._metrics.failed, tick_s=self._tick_s, clock=clock)
 
     def _reflector(self, access: ClusterAccess, what: Watched[Any], shelf: str) -> Reflector[Any]:
         return Reflector(access, what, self._books.sink(shelf), self._settings.patience, clock=self._clock)
@@ -116,13 +113,11 @@ class AlertRun:
             reflector.start()
         for delivery in self._deliveries:
             delivery.start()
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """End; what is not delivered yet stays in the outbox."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(2 * self._settings.every_s)
+        self._rounds.stop(2 * self._settings.every_s)
         for delivery in self._deliveries:
             delivery.stop()
         for reflector in self._reflectors:
@@ -131,14 +126,7 @@ class AlertRun:
 
     def trouble(self) -> str:
         """Why nothing can be said; "" where all is well."""
-        now = self._clock()
-        for reflector in self._reflectors:
-            status = reflector.status
-            if not status.synced:
-                return f"{reflector.watched.kind} is not listed yet: {status.last_error or 'being listed'}"
-            if status.last_contact_s is None or now - status.last_contact_s > STALE_S:
-                return f"{reflector.watched.kind} is stale: {status.last_error or 'no word from the server'}"
-        return self._books.trouble()
+        return trouble_of(self._reflectors, self._clock()) or self._books.trouble()
 
     def look(self) -> tuple[Notice, ...]:
         """Look once, and put what is new into the outbox."""
@@ -157,20 +145,17 @@ class AlertRun:
         self._metrics.looked(stepped.notices, self._clock() - began_s)
         return stepped.notices
 
-    def _loop(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                told = self.trouble()
-                if told:
-                    self._metrics.skipped()
-                else:
-                    self.look()
-                self._say(told)
-            except Exception:
-                # Whatever one object brought about: what fired fires on, and the next look starts afresh.
-                self._metrics.failed()
-                LOG.exception("a look for alerts failed")
-            self._stopping.wait(min(1.0, self._settings.every_s) if self._told else self._settings.every_s)
+    def _round(self) -> None:
+        """After one that raises, what fired fires on."""
+        told = self.trouble()
+        if told:
+            self._metrics.skipped()
+        else:
+            self.look()
+        self._say(told)
+
+    def _tick_s(self) -> float:
+        return min(1.0, self._settings.every_s) if self._told else self._settings.every_s
 
     def _say(self, told: str) -> None:
         if told and told != self._told:

@@ -1,8 +1,6 @@
 """The keeper at work: rounds on a thread of its own, and the Lease by which one replica writes."""
 
 import asyncio
-import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.lease import LeaseElector, uptime_s
+from powerplane.adapters.round_thread import RoundThread
 from powerplane.adapters.serving.own_certificate import Face
 from powerplane.adapters.serving.tls import SwappedTls
 from powerplane.admission.certificates.cluster import CONFIGURATIONS, ClusterPlace
@@ -24,7 +23,6 @@ SECRET: Final = "powerplane-webhook"
 EVERY_S: Final = 5.0
 SOON_S: Final = 0.5
 SOON_ROUNDS: Final = 20
-LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +88,8 @@ class CertificateRun:
                 table,
             ),
         )
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="certificates", daemon=True)
+        self._waited_rounds = 0
+        self._rounds = RoundThread("certificates", self._keeper.round, lambda: None, tick_s=self._tick_s)
 
     def judge(self, shown: Face | None, fresh: Face) -> str:
         """Why a new certificate is not to be shown; see `Keeper.judge`."""
@@ -105,29 +103,22 @@ class CertificateRun:
         """Look after them until cancelled."""
         if self._elector is not None:
             self._elector.start()
-        self._thread.start()
+        self._rounds.start()
         try:
             await asyncio.Event().wait()
         finally:
             await asyncio.to_thread(self._stop)
 
     def _stop(self) -> None:
-        self._stopping.set()
-        self._thread.join(self._settings.every_s)
+        self._rounds.stop(self._settings.every_s)
         self._keeper.leave()
         if self._elector is not None:
             self._elector.stop()
 
-    def _loop(self) -> None:
-        rounds = 0
-        while not self._stopping.is_set():
-            try:
-                self._keeper.round()
-            # Whatever goes wrong, the certificate that is shown goes on being shown, and the next round may go well.
-            except Exception:
-                LOG.exception("a look at the certificates failed")
-            rounds = 0 if self._keeper.standing()[0] else rounds + 1
-            self._stopping.wait(SOON_S if 0 < rounds <= SOON_ROUNDS else self._settings.every_s)
+    def _tick_s(self) -> float:
+        """Soon where certificates are waited for, but not for ever."""
+        self._waited_rounds = 0 if self._keeper.standing()[0] else self._waited_rounds + 1
+        return SOON_S if 0 < self._waited_rounds <= SOON_ROUNDS else self._settings.every_s
 
 
 def _elector(access: ClusterAccess, settings: CertificateSettings, terms: Terms) -> LeaseElector:
