@@ -33,7 +33,8 @@ def small_site(racks=3, nodes=4, pods=4) -> Site:
     flat = [TinyNode(node, cpu=10, curve=CURVE) for members in names for node in members]
     service = np.tile(np.arange(pods), racks * nodes)
     count = len(made)
-    return Site(tiny_snapshot(flat, made, domains), service, ("LS",) * pods, np.full(count, 2.0), np.zeros(count))
+    snapshot = tiny_snapshot(flat, made, domains)
+    return Site(snapshot, service, ("LS",) * pods, np.full(count, 2.0), np.zeros(count), ((),) * count)
 
 
 def apart(site, days, seed=0, size=0.4):

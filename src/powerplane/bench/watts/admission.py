@@ -2,25 +2,29 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from powerplane.adapters.openb_files import read_nodes
+from powerplane.adapters.openb_files import TraceNodes, read_nodes
 from powerplane.adapters.openb_power import node_powers
 from powerplane.admission.history.learning import known_of
 from powerplane.admission.history.pace import RULES
 from powerplane.admission.predicting import Predictor, Rates, class_key
+from powerplane.admission.whereabouts import Whereabouts, highest
 from powerplane.bench.watts import daily_use, request_use
+from powerplane.bench.watts.admission_table import AGES, ANY, Case, rows_of, table_of
 from powerplane.bench.watts.daily_use import Use
 from powerplane.bench.watts.page import render_table
 from powerplane.bench.watts.site import Floats, Integers, Site, read_site
 from powerplane.bench.watts.table import WattsTable
 from powerplane.models.demand.memory import DemandMemory
 from powerplane.models.draws import node_kinds
+from powerplane.models.objects import Affinity, NodeAffinity, NodeSelector, NodeSelectorTerm, PodSpec, Requirement
 from powerplane.models.requests import Amounts
 
 SEEDS = (1, 2, 3)
@@ -31,12 +35,13 @@ DAYS = 8
 GAP_S = 1800.0
 """Between two pods of a service, on average."""
 
-AGES = (1, 10, 100)
 AGAIN = 12
 """Steps after which what is known is looked at anew: an hour, where the webhook's own feed takes five minutes."""
 
 SERVICE_PODS = (2, 400)
-GPU = "nvidia.com/gpu"
+GPU, PRODUCT = "nvidia.com/gpu", "nvidia.com/gpu.product"
+TRACES = {ANY: "default", "those it names": "gpuspec10"}
+"""Which list of the trace tells of pods that may go to any card, and of those that name models."""
 
 Singles = NDArray[np.float32]
 
@@ -50,31 +55,20 @@ class Course:
     every: int
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One pod at its admission.
+@dataclass(frozen=True, slots=True, eq=False)
+class Cards:
+    """The servers' cards.
 
     Parameters
     ----------
-    age : int
-        The how-manieth of its service it is.
-    source : str
-        What the prediction rests on.
-    predicted, by_requests : float
-        Watts, on the node types that draw the most.
-    at_home : float
-        The same as ``predicted``, had it been known which type of node the pod would run on.
-    busy, mean : float
-        What it drew over the day after: 95th percentile and mean, watts.
+    watts : float64 array, shape (N,)
+        What a whole one draws above idle.
+    model : tuple of str, length N
+        "" without cards.
     """
 
-    age: int
-    source: str
-    predicted: float
-    by_requests: float
-    at_home: float
-    busy: float
-    mean: float
+    watts: Floats
+    model: tuple[str, ...]
 
 
 def measure(data: Path) -> WattsTable:
@@ -85,22 +79,27 @@ def measure(data: Path) -> WattsTable:
         Course("Azure requests", lambda site, random: request_use.request_use(site, requests, DAYS * 24, random), 5),
     )
     rows: list[tuple[str, ...]] = []
-    for course in courses:
-        found = [follow(course, data, seed) for seed in SEEDS]
-        for age in AGES:
-            rows += _rows(course.name, age, [[case for case in cases if case.age == age] for cases in found])
-    return _table(rows)
+    for cards, variant in TRACES.items():
+        for course in courses:
+            found = [follow(course, data, seed, variant) for seed in SEEDS]
+            for age in AGES:
+                rows += rows_of(
+                    course.name,
+                    cards,
+                    age,
+                    [[case for case in cases if case.age == age and case.named == (cards != ANY)] for cases in found],
+                )
+    return table_of(rows, SEEDS, SERVICE_PODS, GAP_S / 60, DAYS - 1)
 
 
-def follow(course: Course, data: Path, seed: int) -> list[Case]:
-    """Follow the trace's site."""
+def follow(course: Course, data: Path, seed: int, variant: str) -> list[Case]:
+    """Follow the trace's site, with the pods of one of its lists."""
     random = np.random.default_rng(seed)
-    site = read_site(data, random, service_pods=SERVICE_PODS)
-    card_watts = node_powers(read_nodes(data / "openb", "all_node")).card_range_mw / 1000
-    return follow_site(course, site, card_watts, random)
+    site = read_site(data, random, variant=variant, service_pods=SERVICE_PODS)
+    return follow_site(course, site, _cards(read_nodes(data / "openb", "all_node")), random)
 
 
-def follow_site(course: Course, site: Site, card_watts: Floats, random: np.random.Generator) -> list[Case]:
+def follow_site(course: Course, site: Site, cards: Cards, random: np.random.Generator) -> list[Case]:
     """Let services grow pod by pod, foretell the first, tenth and hundredth of each, and see their day.
 
     Parameters
@@ -108,31 +107,38 @@ def follow_site(course: Course, site: Site, card_watts: Floats, random: np.rando
     course : Course
         Of ``DAYS`` days.
     site : Site
-    card_watts : float64 array, shape (N,)
-        What a whole card of each server draws above idle.
+    cards : Cards
     random : numpy.random.Generator
     """
     cores, watts = _columns(course, site, random)
     drawn = _pod_watts(site, cores, watts)
     step, age = _arrivals(site, random)
     owners = [f"openb/Deployment/service-{service}" for service in site.service.tolist()]
-    amounts, rates, homes = _amounts(site, card_watts), _rates(site, card_watts), _home_rates(site, card_watts)
+    amounts, homes = _amounts(site, cards), _home_rates(site, cards)
+    where, specs = _whereabouts(homes, cards), [_spec(models) for models in site.models]
     alike = [class_key("openb", (), each) for each in amounts]
     workloads, classes = DemandMemory(RULES), DemandMemory(RULES)
     rows = workloads.rows(owners), classes.rows(alike)
-    bare, predictor = Predictor(rates), Predictor(rates)
+    bare = predictor = Predictor(where.everywhere)
     cases = []
     for now in range((DAYS - 1) * PER_DAY):
         if now % AGAIN == 0:
-            predictor = Predictor(rates, known_of(workloads), known_of(classes))
-        for pod in np.flatnonzero((step == now) & np.isin(age, AGES)).tolist():
-            told = predictor.predict(owners[pod], amounts[pod], alike[pod])
-            by_requests = bare.predict("", amounts[pod]).watts
-            home = replace(predictor, rates=homes[int(site.snapshot.pods.node[pod])])
-            at_home = home.predict(owners[pod], amounts[pod], alike[pod]).watts
+            predictor = Predictor(where.everywhere, known_of(workloads), known_of(classes))
+        for pod in np.flatnonzero((step == now) & np.isin(age, [*AGES])).tolist():
+            rates = where.rates_for(specs[pod], amounts[pod])
+            at_home = homes[int(site.snapshot.pods.node[pod])]
+            source = predictor.predict(owners[pod], amounts[pod], alike[pod]).source
+            told, anywhere, best = (
+                predictor.predict(owners[pod], amounts[pod], alike[pod], each).watts
+                for each in (rates, where.everywhere, at_home)
+            )
+            plain, plain_anywhere = (
+                bare.predict("", amounts[pod], rates=each).watts for each in (rates, where.everywhere)
+            )
             day = drawn[pod, now : now + PER_DAY]
             busy, mean = float(np.quantile(day, 0.95)), float(day.mean())
-            cases.append(Case(int(age[pod]), told.source, told.watts, by_requests, at_home, busy, mean))
+            named = bool(site.models[pod])
+            cases.append(Case(int(age[pod]), source, named, told, plain, anywhere, plain_anywhere, best, busy, mean))
         here = np.flatnonzero(step <= now)
         for memory, row in zip((workloads, classes), rows, strict=True):
             used, drew = cores[here, now].astype(np.float64), watts[here, now].astype(np.float64)
@@ -178,109 +184,47 @@ def _pod_watts(site: Site, cores: Singles, watts: Singles) -> Singles:
     return drawn
 
 
-def _amounts(site: Site, card_watts: Floats) -> list[Amounts]:
+def _cards(nodes: TraceNodes) -> Cards:
+    return Cards(node_powers(nodes).card_range_mw / 1000, nodes.model)
+
+
+def _amounts(site: Site, cards: Cards) -> list[Amounts]:
     """Requests of each pod; of cards in thousandths, as the trace has them."""
     found: list[Amounts] = []
-    each = card_watts[site.snapshot.pods.node]
+    each = cards.watts[site.snapshot.pods.node]
     for cores, watts, whole in zip(site.request_cores.tolist(), site.card_watts.tolist(), each.tolist(), strict=True):
-        cards = {GPU: Fraction(round(1000 * watts / whole), 1000)} if watts else {}
-        found.append({"cpu": Fraction(round(1000 * cores), 1000), **cards})
+        asked = {GPU: Fraction(round(1000 * watts / whole), 1000)} if watts else {}
+        found.append({"cpu": Fraction(round(1000 * cores), 1000), **asked})
     return found
 
 
-def _rates(site: Site, card_watts: Floats) -> Rates:
-    """What a core and a card draw at the most, over the servers; as the webhook works it out from PowerDomains."""
-    homes = _home_rates(site, card_watts).values()
-    return Rates(max(each.per_core_mw for each in homes), {GPU: max(each.device_mw[GPU] for each in homes)})
+def _whereabouts(homes: dict[int, Rates], cards: Cards) -> Whereabouts:
+    """What a core and a card draw at the most, by what nodes have; as the webhook works it out from PowerDomains."""
+    with_cards = {node: each for node, each in homes.items() if cards.model[node]}
+    by_label = {
+        (PRODUCT, model): reduce(highest, (each for node, each in with_cards.items() if cards.model[node] == model))
+        for model in sorted({cards.model[node] for node in with_cards})
+    }
+    by_resource = {GPU: reduce(highest, with_cards.values())} if with_cards else {}
+    return Whereabouts(reduce(highest, homes.values()), by_label, by_resource)
 
 
-def _home_rates(site: Site, card_watts: Floats) -> dict[int, Rates]:
+def _spec(models: tuple[str, ...]) -> PodSpec:
+    """A pod as its owner writes it where it may run on these models alone; one that may go anywhere for none."""
+    if not models:
+        return PodSpec(containers=())
+    term = NodeSelectorTerm(match_expressions=(Requirement(PRODUCT, "In", models),))
+    return PodSpec(containers=(), affinity=Affinity(node_affinity=NodeAffinity(required=NodeSelector((term,)))))
+
+
+def _home_rates(site: Site, cards: Cards) -> dict[int, Rates]:
     """The same of each server."""
     found: dict[int, Rates] = {}
     for kind in node_kinds(site.snapshot):
         per_core = round(float(kind.knots_mw[-1] - kind.knots_mw[0]) * 1e6 / kind.capacity_ucores)
-        found |= {node: Rates(per_core, {GPU: round(1000 * float(card_watts[node]))}) for node in kind.nodes.tolist()}
+        for node in kind.nodes.tolist():
+            found[node] = Rates(per_core, {GPU: round(1000 * float(cards.watts[node]))} if cards.model[node] else {})
     return found
-
-
-def _rows(name: str, age: int, by_seed: list[list[Case]]) -> list[tuple[str, ...]]:
-    """A row for each thing that predictions of an age rest on."""
-    sources = sorted({case.source for cases in by_seed for case in cases})
-    return [
-        _row(name, age, source, [[case for case in cases if case.source == source] for cases in by_seed])
-        for source in sources
-    ]
-
-
-def _row(name: str, age: int, source: str, by_seed: list[list[Case]]) -> tuple[str, ...]:
-    seeds = [cases for cases in by_seed if cases]
-    columns = ("predicted", "by_requests", "at_home")
-    ours, theirs, at_home = ([_error(cases, column) for cases in seeds] for column in columns)
-    low = [float(np.mean([case.busy > case.predicted for case in cases])) for cases in seeds]
-    low_by_requests = [float(np.mean([case.busy > case.by_requests for case in cases])) for cases in seeds]
-    held, held_by_requests = (
-        [sum(getattr(case, column) for case in cases) / sum(case.mean for case in cases) for cases in seeds]
-        for column in ("predicted", "by_requests")
-    )
-    worse = np.median(ours) > np.median(theirs)
-    error = f"{np.median(ours):.0%} ({min(ours):.0%} to {max(ours):.0%})"
-    too_low = f"{np.median(low):.0%}"
-    return (
-        name,
-        {1: "first", 10: "tenth", 100: "hundredth"}[age],
-        source,
-        str(sum(map(len, seeds))),
-        f"**{error}**" if worse else error,
-        f"{np.median(theirs):.0%}",
-        f"{np.median(at_home):.0%}",
-        f"**{too_low}**" if np.median(low) > max(0.05, float(np.median(low_by_requests))) else too_low,
-        f"{np.median(low_by_requests):.0%}",
-        f"{np.median(held):.2f}",
-        f"{np.median(held_by_requests):.2f}",
-    )
-
-
-def _error(cases: list[Case], column: str) -> float:
-    return float(np.median([abs(getattr(case, column) - case.busy) / max(case.busy, 1.0) for case in cases]))
-
-
-def _table(rows: list[tuple[str, ...]]) -> WattsTable:
-    return WattsTable(
-        title="Watts foretold at admission",
-        text=(
-            "The openb trace's pods on its servers, cut into services of "
-            f"{SERVICE_PODS[0]} to {SERVICE_PODS[1]} pods that come {GAP_S / 60:g} minutes apart on average, over "
-            f"{DAYS - 1} days; seeds {', '.join(map(str, SEEDS))}; the use over time of the tables above. Each "
-            "service's first, tenth and hundredth pod is foretold by the webhook's own function, from what the pods "
-            "before it used (looked at hourly), and held against the 95th percentile of what it draws on the day "
-            "after: its share, by CPU time, of what its node draws above idle, and its cards. *Rests on*: the "
-            "history of its workload, or of pods with the same requests (`class`; the trace names no images), or its "
-            "requests. *Error*: median of |foretold - drawn| / drawn, at the median seed (lowest to highest seed). "
-            "*Too low*: pods that drew more than foretold. *Watts held*: what was foretold, as a multiple of what was "
-            "drawn on average. Beside each: the same by requests on the node type that draws the most. In bold: worse "
-            "than by requests; too low for more than one in twenty, and more often than by requests."
-        ),
-        headings=(
-            "use",
-            "pod",
-            "rests on",
-            "pods",
-            "error",
-            "by requests",
-            "on its own type",
-            "too low",
-            "by requests",
-            "watts held",
-            "by requests",
-        ),
-        rows=tuple(rows),
-        notes=(
-            "What is foretold is for the node type that draws the most for a core and a card, wherever the pod then "
-            "runs; how much of the error that is, the column of errors on its own type of node tells.",
-            "openb tells no use over time, and the Azure trace is one hour: what pods of one service have in common is "
-            "as stated in `bench/watts/daily_use.py` and `request_use.py`, not measured.",
-        ),
-    )
 
 
 def main() -> int:

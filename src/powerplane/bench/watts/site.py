@@ -37,6 +37,8 @@ class Site:
         Length S: LS, BE, Burstable, Guaranteed.
     request_cores, card_watts : float64 arrays, shape (P,)
         CPU request, and what the pod's cards draw at most above idle; 0 without cards.
+    models : tuple of tuple of str, length P
+        Models of cards that each pod may run on; empty for any.
     """
 
     snapshot: Snapshot
@@ -44,6 +46,7 @@ class Site:
     service_qos: tuple[str, ...]
     request_cores: Floats
     card_watts: Floats
+    models: tuple[tuple[str, ...], ...]
 
     @property
     def placed(self) -> sparse.csr_array:
@@ -87,6 +90,7 @@ def read_site(
         service_qos=qos,
         request_cores=request,
         card_watts=pods.gpu_milli[keep] / WHOLE_CARD * powers.card_range_mw[place[keep]] / 1000,
+        models=tuple(pods.models[pod] for pod in keep.tolist()),
     )
 
 
