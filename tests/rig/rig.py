@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.rig import processes
 from tests.rig.api import Api
+from tests.rig.audit_log import audit_policy
 from tests.rig.build import build
 from tests.rig.pki import Authority, Pair, signing_key
 from tests.rig.processes import StartError, free_ports, wait_for
@@ -53,13 +54,20 @@ class Rig:
         self.pids: dict[str, int] = {}
         self.timings_s: dict[str, float] = {}
         self.reconfigured = False
+        self.audits = False
         self._commands: dict[str, list[str]] = {}
 
     # -- life
 
     @classmethod
     def start(
-        cls, name: str, *, outlive: bool = False, config: Mapping[str, Any] | None = None, start_ms: int = 0
+        cls,
+        name: str,
+        *,
+        outlive: bool = False,
+        config: Mapping[str, Any] | None = None,
+        start_ms: int = 0,
+        audit: bool = False,
     ) -> "Rig":
         """Start a rig.
 
@@ -73,6 +81,8 @@ class Rig:
             The scheduler's configuration; see ``scheduler_config``.
         start_ms : int
             How long KWOK's pods take from binding to ready.
+        audit : bool
+            Whether the API server writes down what ``tests.rig.auditor`` reads; see ``audit_log``.
 
         Raises
         ------
@@ -82,6 +92,7 @@ class Rig:
         sweep(name)
         folder.mkdir(parents=True, mode=0o700)
         rig = cls(folder, dict(zip(PORTS, free_ports(len(PORTS)), strict=True)), outlive=outlive)
+        rig.audits = audit
         try:
             rig._make_identities()
             rig._start_all(config or scheduler_config(), start_ms)
@@ -221,6 +232,11 @@ class Rig:
         """A part's log."""
         return self.folder / f"{name}.log"
 
+    @property
+    def audit_log(self) -> Path:
+        """What the API server writes down, of a rig that was started with ``audit``."""
+        return self.folder / "audit.log"
+
     def _write_state(self) -> None:
         state = {"owner": os.getpid(), "outlive": self.outlive, "server": self.server, "pids": self.pids}
         (self.folder / STATE).write_text(json.dumps(state))
@@ -273,7 +289,14 @@ class Rig:
             "--max-requests-inflight=0",
             "--max-mutating-requests-inflight=0",
             "--enable-priority-and-fairness=false",
+            *(self._audit() if self.audits else ()),
         ]
+
+    def _audit(self) -> list[str]:
+        policy = self.folder / "audit.yaml"
+        policy.write_text(audit_policy())
+        # Unbuffered: what has been answered stands in the file.
+        return [f"--audit-policy-file={policy}", f"--audit-log-path={self.audit_log}", "--audit-log-mode=blocking"]
 
     def _controller_manager(self) -> list[str]:
         own = self.folder / "kube-controller-manager.kubeconfig"
