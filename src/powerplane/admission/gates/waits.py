@@ -105,34 +105,13 @@ def overdue_event(pod: PodFact, now_s: float) -> ClusterEvent:
         f"let go without headroom after {_minutes(now_s - pod.created_s)} behind the gate {GATE}, as long as its "
         f"policy lets it wait: no node that it may go to had room under its budgets for {_asks(pod)}"
     )
-    return ClusterEvent(
-        stem=pod.name,
-        suffix=f"{pod.uid}.overdue",
-        regarding=_regarding(pod),
-        controller=CONTROLLER,
-        action="Release",
-        reason="ReleasedWithoutHeadroom",
-        note=note,
-        warning=True,
-        at_s=now_s,
-    )
+    return _warning(pod, "overdue", ("Release", "ReleasedWithoutHeadroom"), note, now_s)
 
 
 def _long_wait(pod: PodFact, waited_s: float, pods: int, now_s: float, count: int) -> ClusterEvent:
     others = f"; {pods - 1} more of this namespace have waited for long" if pods > 1 else ""
     note = f"has waited for {_minutes(waited_s)} behind the gate {GATE} until there are watts for {_asks(pod)}{others}"
-    return ClusterEvent(
-        stem=pod.name,
-        suffix=f"{pod.uid}.waits",
-        regarding=_regarding(pod),
-        controller=CONTROLLER,
-        action="Wait",
-        reason="WaitsForWatts",
-        note=note,
-        warning=True,
-        at_s=now_s,
-        count=count,
-    )
+    return _warning(pod, "waits", ("Wait", "WaitsForWatts"), note, now_s, count=count)
 
 
 def unbound_event(pod: PodFact, waited_s: float, pods: int, now_s: float, count: int) -> ClusterEvent:
@@ -142,13 +121,21 @@ def unbound_event(pod: PodFact, waited_s: float, pods: int, now_s: float, count:
         f"was let go {_minutes(waited_s)} ago and no node has taken it, for another reason than power: it holds watts "
         f"for {_asks(pod)} meanwhile{others}. Where it cannot be placed, delete it: its owner makes another"
     )
+    return _warning(pod, "unbound", ("Release", "HoldsWattsUnbound"), note, now_s, count=count)
+
+
+def _warning(
+    pod: PodFact, suffix: str, what: tuple[str, str], note: str, now_s: float, *, count: int = 1
+) -> ClusterEvent:
+    """Tell something on a pod: ``what`` is what was done, and why in a word."""
+    action, reason = what
     return ClusterEvent(
         stem=pod.name,
-        suffix=f"{pod.uid}.unbound",
-        regarding=_regarding(pod),
+        suffix=f"{pod.uid}.{suffix}",
+        regarding={"apiVersion": "v1", "kind": "Pod", "namespace": pod.namespace, "name": pod.name, "uid": pod.uid},
         controller=CONTROLLER,
-        action="Release",
-        reason="HoldsWattsUnbound",
+        action=action,
+        reason=reason,
         note=note,
         warning=True,
         at_s=now_s,
@@ -157,13 +144,9 @@ def unbound_event(pod: PodFact, waited_s: float, pods: int, now_s: float, count:
 
 
 def _asks(pod: PodFact) -> str:
-    stated = pod.draw.stated_mw
-    return f"{pod.draw.mcores / MILLI:g} cores" if stated is None else f"{-(-stated // MILLI)} W"
+    draw = pod.draw
+    return f"{draw.mcores / MILLI:g} cores" if draw.silent else f"{-(-(draw.stated_mw or 0) // MILLI)} W"
 
 
 def _minutes(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 180 else f"{seconds / 60:.0f} min"
-
-
-def _regarding(pod: PodFact) -> dict[str, str]:
-    return {"apiVersion": "v1", "kind": "Pod", "namespace": pod.namespace, "name": pod.name, "uid": pod.uid}
