@@ -415,6 +415,17 @@ def test_a_policy_that_nothing_holds_for_and_one_whose_lock_is_not_there_stop_en
         assert f"asks for {lock}" in text(report, "lock")
 
 
+def test_locks_that_differ_are_warned_of_where_no_account_sees_the_pods_of_all() -> None:
+    mixed = found(ClusterPowerCappingPolicyObject, policy("p", lock="Extender"), policy("q", lock="Gate"))
+    assert trouble(policies(cluster(cluster_policies=mixed))) == set()
+    bare = found(Node, node("n1"), node("n2", watts=False))
+    report = policies(cluster(cluster_policies=mixed, nodes=bare))
+    assert trouble(report) == {("lock", "warn")}
+    assert "hold by Extender and Gate" in text(report, "lock")
+    passive = found(ClusterPowerCappingPolicyObject, policy("p", lock="Extender"), policy("q", "Observe", lock="Gate"))
+    assert trouble(policies(cluster(cluster_policies=passive, nodes=bare))) == set()
+
+
 def test_a_lock_is_called_missing_only_by_who_can_see() -> None:
     for kind in ("nodes", "leases"):
         report = policies(cluster(**{kind: Found((), REFUSED)}))

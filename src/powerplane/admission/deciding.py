@@ -88,7 +88,7 @@ def decide(request: Request, table: Table) -> Decision:
         if lock == "Gate":
             mutation = hold_back(request.object, pod.spec, prediction, listed=table.listed)
         elif lock == "Claims":
-            mutation = claim_watts(request.object, pod.spec, prediction, table.levels)
+            mutation = claim_watts(request.object, pod.spec, prediction, table.levels, listed=table.listed)
         else:
             mutation = give_watts(request.object, pod.spec, prediction)
         further = name_scheduler(request.object, choice.scheduler_name)

@@ -16,9 +16,13 @@ from powerplane.models.requests import WATTS_RESOURCE
 LEVELS = ("rack", "row")
 
 
-def known(levels=LEVELS, lock="Claims", offered="Auto"):
+def known(levels=LEVELS, lock="Claims", offered="Auto", *, listed=False):
     reaches = reaches_of([everywhere(admission=AdmissionChoice(lock=lock))])
-    return replace(table(), reaches=reaches, levels=levels, offered=offered)
+    return replace(table(), reaches=reaches, levels=levels, offered=offered, listed=listed)
+
+
+def requests(made):
+    return made["spec"]["containers"][0]["resources"]["requests"]
 
 
 def claimed(made, rules=None):
@@ -74,9 +78,26 @@ def test_a_claim_of_the_tenants_own_by_our_name_is_replaced_and_others_stay():
     assert after["spec"]["resourceClaims"] == [gpu, ours]
 
 
-def test_a_second_turn_changes_nothing():
-    after, _ = claimed(pod(container(cpu="2")))
-    again, decision = claimed(after)
+def test_where_nodes_list_watts_they_are_requested_as_well_so_that_one_account_counts_pods_of_every_lock():
+    after, decision = claimed(pod(container(cpu="10100m")), known(listed=True))
+    assert template(after) == "powerplane-105w.rack.row"
+    assert requests(after)[WATTS_RESOURCE] == "101"
+    assert decision.watts == 101
+
+
+def test_a_pod_that_requests_more_watts_than_foretold_claims_them_all():
+    made = pod(container(cpu="2", **{WATTS_RESOURCE: "300"}))
+    made["spec"]["containers"][0]["resources"]["limits"] = {WATTS_RESOURCE: "300"}
+    after, decision = claimed(made, known(listed=True))
+    assert template(after) == "powerplane-300w.rack.row"
+    assert requests(after)[WATTS_RESOURCE] == "300"
+    assert decision.watts == 300
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_second_turn_changes_nothing(listed):
+    after, _ = claimed(pod(container(cpu="2")), known(listed=listed))
+    again, decision = claimed(after, known(listed=listed))
     assert (again, decision.result) == (after, "kept")
 
 
@@ -86,9 +107,11 @@ def test_where_no_budget_is_held_nothing_is_claimed_and_watts_are_noted():
     assert after["metadata"]["annotations"] == {PREDICTED_ANNOTATION: "20"}
 
 
-def test_the_systems_own_pods_never_wait_for_a_claim():
-    after, _ = claimed(pod(container(cpu="2"), priorityClassName="system-node-critical"))
+@pytest.mark.parametrize("listed", [True, False])
+def test_the_systems_own_pods_never_wait_for_a_claim_nor_for_watts_on_nodes(listed):
+    after, _ = claimed(pod(container(cpu="2"), priorityClassName="system-node-critical"), known(listed=listed))
     assert "resourceClaims" not in after["spec"]
+    assert WATTS_RESOURCE not in requests(after)
     assert after["metadata"]["annotations"] == {PREDICTED_ANNOTATION: "20"}
 
 

@@ -1,7 +1,9 @@
 """A claim of watts on a new pod: the scheduler allocates it from the budgets of whatever node it takes.
 
 The claim is made by the cluster from a template, whose name says what is in it. What the pod will draw stands in an
-annotation besides: no node need list watts, and whoever counts pods knows what they draw.
+annotation besides: no node need list watts, and whoever counts pods knows what they draw. Where nodes do list watts,
+pods of other locks are placed by these at the same time; a claim alone would show there only once its pod is bound. So
+pods that claim request them as well: the scheduler then counts all in one account.
 """
 
 from collections.abc import Sequence
@@ -9,7 +11,7 @@ from typing import Any
 
 from powerplane.admission.claims.names import POD_CLAIM, Template, rounded_watts, template_of
 from powerplane.admission.gates.gating import is_critical, note_watts
-from powerplane.admission.mutating import Mutation
+from powerplane.admission.mutating import Mutation, give_watts
 from powerplane.admission.patch import Patch
 from powerplane.admission.predicting import Prediction
 from powerplane.models.errors import InputError
@@ -18,7 +20,7 @@ from powerplane.models.objects import PodSpec
 Json = dict[str, Any]
 
 
-def claim_watts(pod: Json, spec: PodSpec, prediction: Prediction, levels: Sequence[str]) -> Mutation:
+def claim_watts(pod: Json, spec: PodSpec, prediction: Prediction, levels: Sequence[str], *, listed: bool) -> Mutation:
     """Let a pod claim its watts.
 
     Parameters
@@ -30,19 +32,24 @@ def claim_watts(pod: Json, spec: PodSpec, prediction: Prediction, levels: Sequen
     prediction : Prediction
     levels : sequence of str
         Levels at which budgets are held; where there are none nothing is claimed.
+    listed : bool
+        Whether nodes list watts, so that they can be requested.
 
     Raises
     ------
     InputError
-        For a quantity, or a list of claims, that cannot be read: the API server refuses the pod itself.
+        For a quantity, or a list of claims, that cannot be read: the API server refuses the pod itself. So are watts
+        whose request differs from their limit, where nodes list watts.
 
     Notes
     -----
     A claim by our name that asks for less, or at other levels, is put right; one that asks for more is the tenant's
     own wish. The system's own pods never wait: what they draw is taken off what the domains offer, once they run.
     """
-    mutation = note_watts(pod, spec, prediction)
-    if is_critical(spec) or not levels:
+    if is_critical(spec):
+        return note_watts(pod, spec, prediction)
+    mutation = give_watts(pod, spec, prediction) if listed else note_watts(pod, spec, prediction)
+    if not levels:
         return mutation
     patch = Patch(pod)
     wanted = Template(rounded_watts(mutation.watts), tuple(levels))

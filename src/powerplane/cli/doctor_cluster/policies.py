@@ -17,6 +17,7 @@ MOST_LONG_S = 900.0
 said."""
 
 LOCKS = "docs/explanation/new-pods.md"
+MIXED = "docs/explanation/power-claims.md"
 OPEN = {
     "Partition": "powerplane node-watts run writes them: kubectl -n powerplane-system get lease powerplane-node-watts",
     "Extender": "powerplane serve answers the scheduler: docs/how-to/configure-the-scheduler.md",
@@ -112,12 +113,22 @@ def _policies(cluster: Cluster, policies: Sequence[PolicyStanding]) -> Iterator[
         yield ok(
             "policies", f"{passive} only watch (Observe, Recommend): they tell, by `powerplane alert`, and hold nothing"
         )
+    yield from _mixed(cluster, acting)
     for each in acting:
         yield _lock(cluster, each)
         if each.without:
             count = words.count(len(each.without), "pod")
             text = f"{count} came in without watts though {each.shown} acts on them: {listed(each.without)}"
             yield warn("pods without watts", text, "restart them once the webhook answers: kubectl rollout restart")
+
+
+def _mixed(cluster: Cluster, acting: Sequence[PolicyStanding]) -> Iterator[Finding]:
+    """Locks that differ see each other's pods in time only where nodes list watts, for which all of them ask."""
+    locks = sorted({each.lock for each in acting} - {"Auto"})
+    if len(locks) > 1 and cluster.nodes.seen and not _is_open(cluster, "Partition"):
+        text = f"policies hold by {' and '.join(locks)}, and no account sees the pods of all before they are bound"
+        action = f"choose one lock for all that share budgets; or {OPEN['Partition']} ({MIXED})"
+        yield warn("lock", f"{text}: the last watts of a budget may be given twice", action)
 
 
 def _lock(cluster: Cluster, each: PolicyStanding) -> Finding:
