@@ -1,17 +1,12 @@
 """``powerplane alert run``."""
 
 import logging
-import os
-import signal
-import socket
-import sys
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from powerplane.adapters.alerts.delivering import Delivery, DeliveryTerms
 from powerplane.adapters.alerts.outbox import Outbox
@@ -32,11 +27,17 @@ from powerplane.cli.alert_sinks import (
     open_sinks,
 )
 from powerplane.cli.alert_try import print_notice
+from powerplane.cli.controller_options import (
+    OperationsPort,
+    log_to_stderr,
+    replica_name,
+    run_until_ended,
+    serve_metrics,
+)
 from powerplane.cli.exit_codes import OK
-from powerplane.cli.measured_feed import OwnQuery, measured_feed
+from powerplane.cli.measured_options import NOT_MEASURED, MeasuredFrom
 from powerplane.cli.options import Context, Kubeconfig, parse_duration
-from powerplane.cli.serve import OwnLabel, OwnSeries
-from powerplane.cli.watts_source import CaFile, Headers, NodeLabels, PrometheusUrl, TokenFile, WattsFrom, labels
+from powerplane.cli.watts_source import labels
 from powerplane.models.alerts.alert import Notice
 from powerplane.models.alerts.tracking import Terms
 from powerplane.models.alerts.words import headline
@@ -47,13 +48,7 @@ def run(
     *,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    prometheus: PrometheusUrl = None,
-    token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    header: Headers = None,
-    node_label: NodeLabels = None,
-    watts: OwnSeries = None,
-    watts_label: OwnLabel = "node_name",
+    measured: MeasuredFrom = NOT_MEASURED,
     events: EventsOption = False,
     alertmanager: AlertmanagerUrl = None,
     alertmanager_token_file: AlertmanagerToken = None,
@@ -71,7 +66,7 @@ def run(
     repeat: Annotated[str, Parameter(help="When to tell again; then after twice as long, five times at most.")] = "4h",
     give_up: Annotated[str, Parameter(help="When to let go of a message that nobody takes.")] = "24h",
     identity: Annotated[str | None, Parameter(help="This replica's name, in events; default the host's.")] = None,
-    operations_port: Annotated[int | None, Parameter(help="Port of /metrics, on 127.0.0.1.")] = None,
+    operations_port: OperationsPort = None,
     dry_run: Annotated[bool, Parameter(negative=(), help="Print what would be told; send and keep nothing.")] = False,
 ) -> int:
     """Tell somebody when a budget is passed that PowerPlane may not hold by itself.
@@ -80,9 +75,8 @@ def run(
     is by how many watts, and what would have been done. SIGTERM or Ctrl-C ends it; what is not delivered by then stays
     in the outbox for the next start. One process at a time.
     """
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("urllib3").setLevel(logging.WARNING)
-    if prometheus is None:
+    log_to_stderr()
+    if measured.prometheus is None:
         raise UsageError("nothing says what nodes draw", "give --prometheus URL")
     options = SinkOptions(
         events,
@@ -105,22 +99,17 @@ def run(
     terms = DeliveryTerms(give_up_s=parse_duration(give_up, "--give-up"))
     books = AlertBooks()
     access = open_cluster(kubeconfig, context)
-    sinks = (
-        ()
-        if dry_run
-        else open_sinks(options, access, identity or os.environ.get("POD_NAME") or socket.gethostname(), books.uid_of)
-    )
+    sinks = () if dry_run else open_sinks(options, access, replica_name(identity), books.uid_of)
     if not dry_run and not sinks:
         raise UsageError("nothing says where alerts go", f"give {EXAMPLE}, or --dry-run")
     if not dry_run and outbox is None:
         raise UsageError("nothing says where to keep what is not delivered yet", "give --outbox FILE")
-    measured = WattsFrom(prometheus, None, token_file, ca_file, labels(header), labels(node_label))
 
     def figures() -> Mapping[str, tuple[float, float]]:
         """Look when asked: the feed's first round comes before the books are full."""
         return books.figures()
 
-    feed = measured_feed(measured, OwnQuery(watts, watts_label), figures)
+    feed = measured.feed(figures)
     assert feed is not None
     kept = Outbox(None if dry_run else outbox, [sink.name for sink in sinks])
     registry = CollectorRegistry()
@@ -134,16 +123,8 @@ def run(
         registry=registry,
         show=print_notice if dry_run else _log,
     )
-    if operations_port is not None:
-        start_http_server(operations_port, "127.0.0.1", registry)
-    over = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: over.set())
-    feed.start()
-    alerts.start()
-    over.wait()
-    alerts.stop()
-    feed.stop()
+    serve_metrics(registry, operations_port)
+    run_until_ended(alerts, feed)
     return OK
 
 

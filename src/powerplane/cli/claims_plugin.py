@@ -1,14 +1,11 @@
 """``powerplane claims node-plugin``."""
 
-import logging
-import signal
-import sys
-import threading
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from powerplane.cli.controller_options import log_to_stderr, run_until_ended
 from powerplane.cli.exit_codes import OK
 from powerplane.models.errors import UsageError
 
@@ -28,12 +25,6 @@ def node_plugin(
         from powerplane.adapters.kubelet_plugin.server import KubeletPlugin, PluginPaths  # noqa: PLC0415  # an extra
     except ImportError as error:
         raise UsageError("grpcio is not installed", "pip install 'powerplane[node-plugin]'") from error
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    plugin = KubeletPlugin(PluginPaths(kubelet_dir, DRIVER))
-    over = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: over.set())
-    plugin.start()
-    over.wait()
-    plugin.stop()
+    log_to_stderr()
+    run_until_ended(KubeletPlugin(PluginPaths(kubelet_dir, DRIVER)))
     return OK

@@ -1,26 +1,30 @@
 """``powerplane node-watts run`` and ``off``."""
 
-import logging
-import os
-import signal
 import socket
-import sys
-import threading
 from collections.abc import Mapping
 from typing import Annotated
 
 from cyclopts import Parameter
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from powerplane.adapters.cluster_access import open_cluster
 from powerplane.adapters.lease import LeaseElector
+from powerplane.cli.controller_options import (
+    LEASE_NAMESPACE,
+    REPLICAS,
+    Identity,
+    LeaseNamespace,
+    OperationsPort,
+    log_to_stderr,
+    replica_name,
+    run_until_ended,
+    serve_metrics,
+)
 from powerplane.cli.exit_codes import OK
-from powerplane.cli.measured_feed import OwnQuery, measured_feed
+from powerplane.cli.measured_options import NOT_MEASURED, MeasuredFrom
 from powerplane.cli.options import Context, Kubeconfig, parse_duration
 from powerplane.cli.output import print_text, warn
 from powerplane.cli.progress import progress
-from powerplane.cli.serve import REPLICAS, OwnLabel, OwnSeries
-from powerplane.cli.watts_source import CaFile, Headers, NodeLabels, PrometheusUrl, TokenFile, WattsFrom, labels
 from powerplane.node_watts.controller import ControllerSettings
 from powerplane.node_watts.run import LEASE, NodeWattsRun, NodeWattsSettings
 from powerplane.node_watts.take_off import take_off
@@ -30,19 +34,13 @@ def run(
     *,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    prometheus: PrometheusUrl = None,
-    token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    header: Headers = None,
-    node_label: NodeLabels = None,
-    watts: OwnSeries = None,
-    watts_label: OwnLabel = "node_name",
-    namespace: Annotated[str, Parameter(group=REPLICAS, help="Of the Lease.")] = "powerplane-system",
-    identity: Annotated[str | None, Parameter(group=REPLICAS, help="This replica's name; default the host's.")] = None,
+    measured: MeasuredFrom = NOT_MEASURED,
+    namespace: LeaseNamespace = LEASE_NAMESPACE,
+    identity: Identity = None,
     settle: Annotated[
         str, Parameter(help="How long the scheduler may still believe a number that was lowered.")
     ] = "2s",
-    operations_port: Annotated[int | None, Parameter(help="Port of /metrics, on 127.0.0.1.")] = None,
+    operations_port: OperationsPort = None,
 ) -> int:
     """Advertise watts on nodes, so that the scheduler's own accounting holds every budget, with no extender.
 
@@ -50,33 +48,23 @@ def run(
     pods, and watts are shifted to where pods wait. Only pods that request the resource are held. SIGTERM or Ctrl-C ends
     it; what is advertised stays, until `powerplane node-watts off` takes it away.
     """
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("urllib3").setLevel(logging.WARNING)
-    measured = WattsFrom(prometheus, None, token_file, ca_file, labels(header), labels(node_label))
+    log_to_stderr()
 
     def figures() -> Mapping[str, tuple[float, float]]:
         """Look when asked: the feed comes first, and starts last."""
         return controller.figures()
 
-    feed = measured_feed(measured, OwnQuery(watts, watts_label), figures)
+    feed = measured.feed(figures)
     access = open_cluster(kubeconfig, context)
     settings = NodeWattsSettings(
-        identity=identity or os.environ.get("POD_NAME") or socket.gethostname(),
+        identity=replica_name(identity),
         namespace=namespace,
         controller=ControllerSettings(settle_s=parse_duration(settle, "--settle")),
     )
     registry = CollectorRegistry()
     controller = NodeWattsRun(access, settings, registry, samples=feed.samples if feed else dict)
-    if operations_port is not None:
-        start_http_server(operations_port, "127.0.0.1", registry)
-    over = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: over.set())
-    if feed is not None:
-        feed.start()
-    controller.start()
-    over.wait()
-    controller.stop()
+    serve_metrics(registry, operations_port)
+    run_until_ended(controller, feed)
     return OK
 
 
@@ -84,7 +72,7 @@ def off(
     *,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    namespace: Annotated[str, Parameter(group=REPLICAS, help="Of the controller's Lease.")] = "powerplane-system",
+    namespace: Annotated[str, Parameter(group=REPLICAS, help="Of the controller's Lease.")] = LEASE_NAMESPACE,
     force: Annotated[bool, Parameter(negative=(), help="Go on though waiting pods would wait for ever.")] = False,
 ) -> int:
     """Take the watts off every node: the last step of an uninstall. Running pods stay.

@@ -1,30 +1,28 @@
 """``powerplane release``."""
 
-import logging
-import os
-import signal
-import socket
-import sys
-import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated
 
 from cyclopts import Group, Parameter
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from powerplane.adapters.cluster_access import ClusterAccess, open_cluster
 from powerplane.adapters.measured import Measured
-from powerplane.adapters.sample_feed import SampleFeed
 from powerplane.admission.gates.release_all import free_all, list_gated
 from powerplane.admission.gates.release_run import ReleaseRun, ReleaseSettings
+from powerplane.cli.controller_options import (
+    LEASE_NAMESPACE,
+    log_to_stderr,
+    replica_name,
+    run_until_ended,
+    serve_metrics,
+)
 from powerplane.cli.exit_codes import OK
-from powerplane.cli.measured_feed import Figures, OwnQuery, measured_feed
+from powerplane.cli.measured_options import NOT_MEASURED, MeasuredFrom, MeasuredOptions
 from powerplane.cli.options import Context, Kubeconfig
 from powerplane.cli.output import print_text, warn
 from powerplane.cli.progress import progress
-from powerplane.cli.serve import OwnLabel, OwnSeries
-from powerplane.cli.watts_source import CaFile, Headers, NodeLabels, PrometheusUrl, TokenFile, WattsFrom, labels
 from powerplane.models.errors import UsageError
 
 RUN = Group("With --run", sort_key=3)
@@ -39,16 +37,10 @@ def release(
         bool, Parameter(negative=(), help="With --all: do it; without this the pods are only named.")
     ] = False,
     run: Annotated[bool, Parameter(negative=(), help="As headroom comes, until it is ended.")] = False,
-    namespace: Annotated[str, Parameter(group=RUN, help="Of the Lease.")] = "powerplane-system",
+    namespace: Annotated[str, Parameter(group=RUN, help="Of the Lease.")] = LEASE_NAMESPACE,
     identity: Annotated[str | None, Parameter(group=RUN, help="This replica's name; default the host's.")] = None,
     operations_port: Annotated[int | None, Parameter(group=RUN, help="Port of /metrics, on 127.0.0.1.")] = None,
-    prometheus: PrometheusUrl = None,
-    token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    header: Headers = None,
-    node_label: NodeLabels = None,
-    watts: OwnSeries = None,
-    watts_label: OwnLabel = "node_name",
+    measured: MeasuredFrom = NOT_MEASURED,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> int:
@@ -66,13 +58,12 @@ def release(
         raise UsageError("nothing says which pods to let go", "give one of --all and --run")
     if yes and run:
         raise UsageError("--yes goes with --all", "leave it out")
-    measured = WattsFrom(prometheus, None, token_file, ca_file, labels(header), labels(node_label))
-    if not run and (measured != WattsFrom() or watts):
+    if not run and measured != NOT_MEASURED:
         raise UsageError("options for measured watts go with --run", "leave them out")
     opened = partial(open_cluster, kubeconfig, context)
     if run:
-        settings = ReleaseSettings(identity or os.environ.get("POD_NAME") or socket.gethostname(), namespace)
-        return _run(settings, operations_port, partial(measured_feed, measured, OwnQuery(watts, watts_label)), opened)
+        settings = ReleaseSettings(replica_name(identity), namespace)
+        return _run(settings, operations_port, measured, opened)
     access = opened()
     if yes:
         with progress("letting pods go"):
@@ -89,29 +80,18 @@ def release(
 def _run(
     settings: ReleaseSettings,
     operations_port: int | None,
-    feed_for: Callable[[Figures], SampleFeed | None],
+    measured: MeasuredOptions,
     opened: Callable[[], ClusterAccess],
 ) -> int:
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("urllib3").setLevel(logging.WARNING)
+    log_to_stderr()
 
     def figures() -> Mapping[str, tuple[float, float]]:
         """Look when asked: the feed comes first, and starts last."""
         return releaser.figures()
 
-    feed = feed_for(figures)
+    feed = measured.feed(figures)
     registry = CollectorRegistry()
     releaser = ReleaseRun(opened(), settings, registry, measured=Measured(feed.samples) if feed else None)
-    if operations_port is not None:
-        start_http_server(operations_port, "127.0.0.1", registry)
-    over = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: over.set())
-    if feed is not None:
-        feed.start()
-    releaser.start()
-    over.wait()
-    releaser.stop()
-    if feed is not None:
-        feed.stop()
+    serve_metrics(registry, operations_port)
+    run_until_ended(releaser, feed)
     return OK

@@ -1,9 +1,5 @@
 """``powerplane serve``."""
 
-import logging
-import os
-import socket
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -17,8 +13,17 @@ from powerplane.adapters.serving.tls import SCHEDULER_NAME, TlsFiles
 from powerplane.admission.gates.release_run import ReleaseSettings
 from powerplane.admission.lock_watch import lock_watch
 from powerplane.admission.metrics import AdmissionMetrics
+from powerplane.cli.controller_options import (
+    LEASE_NAMESPACE,
+    REPLICAS,
+    Identity,
+    LeaseNamespace,
+    log_to_stderr,
+    replica_name,
+)
 from powerplane.cli.exit_codes import OK
-from powerplane.cli.measured_feed import OwnQuery, history_opening, measured_feed
+from powerplane.cli.measured_feed import history_opening
+from powerplane.cli.measured_options import NOT_MEASURED, MeasuredFrom
 from powerplane.cli.options import Context, Kubeconfig, parse_duration
 from powerplane.cli.output import warn
 from powerplane.cli.serve_certificates import NO_OPTIONS, Certificates
@@ -32,16 +37,6 @@ from powerplane.cli.serve_webhook import (
     make_webhook,
     run_releaser,
 )
-from powerplane.cli.watts_source import (
-    TELEMETRY,
-    CaFile,
-    Headers,
-    NodeLabels,
-    PrometheusUrl,
-    TokenFile,
-    WattsFrom,
-    labels,
-)
 from powerplane.models.errors import UsageError
 from powerplane.scheduler_extender.metrics import ExtenderMetrics
 from powerplane.scheduler_extender.run import ExtenderRun, RunSettings
@@ -49,19 +44,6 @@ from powerplane.scheduler_extender.server import ServerSettings
 from powerplane.scheduler_extender.server import serve as serve_answers
 
 LISTEN = Group("Listening", sort_key=3)
-REPLICAS = Group("Replicas", sort_key=4)
-
-OwnSeries = Annotated[
-    str | None,
-    Parameter(
-        name="--watts",
-        group=TELEMETRY,
-        help="Series to sum by node instead of all that is known and judged: one meter only, since zones overlap.",
-    ),
-]
-OwnLabel = Annotated[
-    str, Parameter(name="--watts-label", group=TELEMETRY, help="Label of --watts' series that names the node.")
-]
 
 
 def serve(
@@ -82,21 +64,15 @@ def serve(
         int | None, Parameter(group=LISTEN, help="A second, plain port for health and metrics alone.")
     ] = None,
     operations_host: Annotated[str, Parameter(group=LISTEN, help="Its address.")] = "127.0.0.1",
-    namespace: Annotated[str, Parameter(group=REPLICAS, help="Of the Lease.")] = "powerplane-system",
+    namespace: LeaseNamespace = LEASE_NAMESPACE,
     lease: Annotated[
         str, Parameter(group=REPLICAS, help="Lease that says which replica answers; empty: this is the only one.")
     ] = "powerplane",
-    identity: Annotated[str | None, Parameter(group=REPLICAS, help="This replica's name; default the host's.")] = None,
+    identity: Identity = None,
     quiet: Annotated[
         str, Parameter(group=REPLICAS, help="How long nobody else's pods may be bound before a replica takes over.")
     ] = "2s",
-    prometheus: PrometheusUrl = None,
-    token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    header: Headers = None,
-    node_label: NodeLabels = None,
-    watts: OwnSeries = None,
-    watts_label: OwnLabel = "node_name",
+    measured: MeasuredFrom = NOT_MEASURED,
     webhook_port: WebhookPort = None,
     webhook_host: WebhookHost = "127.0.0.1",
     webhook_cert: WebhookCert = None,
@@ -117,24 +93,18 @@ def serve(
     Leases; with --webhook-secret also that Secret, and caBundle of our webhooks; nothing else. SIGTERM or Ctrl-C ends
     it.
     """
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
-    logging.getLogger("urllib3").setLevel(logging.WARNING)
+    log_to_stderr(verbose=verbose)
     webhook_settings = WebhookOptions(
         webhook_port, webhook_host, webhook_cert, webhook_key, certificates.secret
     ).settings()
-    whose = identity or os.environ.get("POD_NAME") or socket.gethostname()
+    whose = replica_name(identity)
     certificate_settings = certificates.settings(whose, namespace)
-    measured = WattsFrom(prometheus, None, token_file, ca_file, labels(header), labels(node_label))
 
     def figures() -> Mapping[str, tuple[float, float]]:
         """Look when asked: the feed comes first, and starts last."""
         return run.figures()
 
-    feed = measured_feed(measured, OwnQuery(watts, watts_label), figures)
+    feed = measured.feed(figures)
     access = open_cluster(kubeconfig, context)
     settings = RunSettings(
         identity=whose,
@@ -166,7 +136,7 @@ def serve(
         serve_answers(run.state, listening, metrics, background)
         return OK
     locks = lock_watch(access, run.asked_ago_s, namespace)
-    history = history_opening(measured, kubeconfig, context)
+    history = history_opening(measured.watts_from(), kubeconfig, context)
     answered = AdmissionMetrics(metrics.registry)
     webhook = make_webhook(access, webhook_settings, answered, locks, certificate_settings, history=history)
     serve_answers(run.state, listening, metrics, [*background, *webhook.background], [webhook.listen])
