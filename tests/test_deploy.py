@@ -13,6 +13,7 @@ from powerplane.admission.certificates.run import LEASE as CERTIFICATES_LEASE
 from powerplane.admission.certificates.run import SECRET
 from powerplane.admission.gates.facts import GRANTED_ANNOTATION
 from powerplane.admission.gates.gating import GATE
+from powerplane.admission.gates.moving import MOVE_GATE
 from powerplane.admission.gates.release_run import LEASE as GATES_LEASE
 from powerplane.admission.lock_watch import CLAIMS_LEASE
 from powerplane.admission.planned import PLANNED_ANNOTATION
@@ -53,7 +54,15 @@ def test_policies_name_the_taint_and_the_annotations_that_the_code_writes_and_re
     assert taints == {CLOSED_TAINT}
     keys = set(re.findall(r"powerplane\.dev/[\w-]+", POLICIES))
     shield = next(key for key in DO_NOT_DISRUPT if key.startswith("powerplane.dev/"))
-    ours = {HEADROOM_ANNOTATION, GRANTED_ANNOTATION, PREDICTED_ANNOTATION, PLANNED_ANNOTATION, GATE, ADMISSION_LABEL}
+    ours = {
+        HEADROOM_ANNOTATION,
+        GRANTED_ANNOTATION,
+        PREDICTED_ANNOTATION,
+        PLANNED_ANNOTATION,
+        ADMISSION_LABEL,
+        GATE,
+        MOVE_GATE,
+    }
     assert keys == {"powerplane.dev/watts", "powerplane.dev/allow-node-name", shield} | ours
 
 
@@ -105,6 +114,17 @@ def test_every_configuration_that_ships_is_one_that_is_looked_at_and_may_be_read
         for hook in each["webhooks"]:
             assert "caBundle" not in hook["clientConfig"]
             assert (hook["clientConfig"]["service"]["name"], hook["failurePolicy"]) == (SERVICE, "Ignore")
+
+
+def test_a_new_pod_costs_the_api_server_one_call():
+    asked = [
+        hook["name"]
+        for each in SHIPPED_HOOKS
+        for hook in each["webhooks"]
+        for rule in hook["rules"]
+        if "" in rule["apiGroups"] and "CREATE" in rule["operations"]
+    ]
+    assert asked == ["pods.powerplane.dev"]
 
 
 def test_cert_manager_is_told_of_every_configuration_and_makes_an_authority_apart():

@@ -153,6 +153,7 @@ def offers(**amounts: str | None) -> dict[str, Any]:
 OWNER = {"apiVersion": "v1", "kind": "Pod", "name": "gone", "uid": "0b0e7f1e-0000-4000-8000-000000000000"}
 KEY, SHIELD = "powerplane.dev/told", "powerplane.dev/do-not-disrupt"
 GATE = {"spec": {"schedulingGates": [{"name": "powerplane.dev/power"}, {"name": "example.com/other"}]}}
+MOVE_GATE = {"spec": {"schedulingGates": [{"name": "powerplane.dev/move"}, {"name": "powerplane.dev/power"}]}}
 LIFTED = [{"op": "remove", "path": "/spec/schedulingGates/0"}]
 OTHER_LIFTED = [{"op": "remove", "path": "/spec/schedulingGates/1"}]
 MOVING = "status-taint.cluster-autoscaler.kubernetes.io/powerplane-moving-watts"

@@ -159,6 +159,7 @@ ACCOUNTS = (
             *rights(READ, ["resourcequotas"]),
             *rights(["create", "patch"], ["events"], "events.k8s.io"),
             *lease("powerplane-gates"),
+            *lease("powerplane-actuator", verbs=["get"]),
         ),
     ),
     Account(

@@ -1,4 +1,7 @@
-"""Every pod let go at once, by hand: the last resort, which needs the API server and nothing of ours."""
+"""Every pod let go at once, by hand: the last resort, which needs the API server and nothing of ours.
+
+Placeholders stay: they stand for room, hold nobody up, and go with their plan.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +14,7 @@ from powerplane.adapters.cluster_lists import Patience, list_items
 from powerplane.adapters.cluster_writes import Writer, pod_path
 from powerplane.admission.gates.facts import SeenPod
 from powerplane.admission.gates.gating import GATE
+from powerplane.admission.gates.moving import MOVE_GATE
 from powerplane.admission.gates.release_writes import lift
 from powerplane.models.errors import UnreachableError
 
@@ -19,20 +23,21 @@ PASSES = 5
 """Times that all pods are gone through; those that somebody else writes meanwhile need more than one."""
 
 AT_ONCE = 8
+OURS = (GATE, MOVE_GATE)
 
 
 @dataclass(frozen=True, slots=True)
 class Gated:
-    """A pod behind our gate: who it is, and the place of the gate among its gates."""
+    """A pod behind gates of ours: who it is, and their names and places among its gates, the last first."""
 
     namespace: str
     name: str
     uid: str
-    gate: int
+    gates: tuple[tuple[int, str], ...]
 
 
 def list_gated(access: ClusterAccess) -> list[Gated]:
-    """Return every pod behind our gate.
+    """Return every pod behind a gate of ours.
 
     Raises
     ------
@@ -44,14 +49,14 @@ def list_gated(access: ClusterAccess) -> list[Gated]:
     found = []
     for raw in pages[-1]:
         pod = msgspec.json.decode(raw, type=SeenPod)
-        gates = [gate.name for gate in pod.spec.scheduling_gates or ()]
-        if GATE in gates:
-            found.append(Gated(pod.metadata.namespace, pod.metadata.name, pod.metadata.uid, gates.index(GATE)))
+        gates = [(place, gate.name) for place, gate in enumerate(pod.spec.scheduling_gates or ()) if gate.name in OURS]
+        if gates:
+            found.append(Gated(pod.metadata.namespace, pod.metadata.name, pod.metadata.uid, tuple(reversed(gates))))
     return found
 
 
 def free_all(access: ClusterAccess) -> int:
-    """Take our gate off every pod; others' gates stay.
+    """Take our gates off every pod; others' gates stay.
 
     Returns
     -------
@@ -80,7 +85,8 @@ def free_all(access: ClusterAccess) -> int:
 
 
 def _free(writer: Writer, pod: Gated) -> str:
-    """Take the gate off one pod; return why it could not be."""
-    operations = [{"op": "test", "path": "/metadata/uid", "value": pod.uid}, *lift(pod.gate)]
+    """Take the gates off one pod; return why it could not be."""
+    lifted = [operation for place, name in pod.gates for operation in lift(place, name)]
+    operations = [{"op": "test", "path": "/metadata/uid", "value": pod.uid}, *lifted]
     written = writer.json_patch(pod_path(pod.namespace, pod.name), operations)
     return "" if written.ok or written.status == 404 else written.told

@@ -69,6 +69,12 @@ class ReleaseMetrics:
         if outcome == "done":
             self._released.labels(release.reason).inc()
 
+    def wrote_move(self, done: bool) -> None:
+        """Count a write that lets a successor go whom its actuator forgot."""
+        self._writes.labels("done" if done else "refused").inc()
+        if done:
+            self._released.labels("no_actuator").inc()
+
     def told(self, outcome: str) -> None:
         """Count an event."""
         self._events.labels(outcome).inc()

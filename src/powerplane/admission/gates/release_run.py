@@ -16,12 +16,14 @@ from powerplane.adapters.controller_loop import ControllerLoop, LoopSettings
 from powerplane.adapters.event_teller import EventTeller
 from powerplane.adapters.leading import Elector
 from powerplane.adapters.lease import uptime_s
+from powerplane.adapters.lease_look import look_at_lease
 from powerplane.adapters.measured import Measured
-from powerplane.adapters.watch import Watched
+from powerplane.adapters.watch import Batch, Watched
 from powerplane.admission.gates.books import GateBooks, Moment
 from powerplane.admission.gates.excess import GateExcess
 from powerplane.admission.gates.facts import PodFact, SeenPod
 from powerplane.admission.gates.ground import Ground
+from powerplane.admission.gates.moving import ACTUATOR_LEASE, Behind, MoveGates, let_successor_go
 from powerplane.admission.gates.release_facts import Outcome, Release, Seen, Terms
 from powerplane.admission.gates.release_metrics import ReleaseMetrics
 from powerplane.admission.gates.release_writes import carry_out
@@ -95,6 +97,8 @@ class ReleaseRun:
         self._unbound_waits = LongWaits(WaitTerms(long_s=300.0), unbound_event)
         self._written_s: dict[str, float] = {}
         self._books = GateBooks(self._loop.wake, self._was_bound)
+        self._moves = MoveGates(clock)
+        self._actuator = partial(look_at_lease, access, settings.namespace, ACTUATOR_LEASE, settings.write_timeout_s)
         self._rules = GateRules(self._loop.wake)
         self._excess = GateExcess(measured)
         self._tree: PowerTree | None = None
@@ -107,12 +111,16 @@ class ReleaseRun:
     def _watch(self) -> None:
         watch, sink = self._loop.watch, self._rules.sink
         watch(Watched("/api/v1/nodes", "Node", Node), self._books.nodes)
-        watch(Watched("/api/v1/pods", "Pod", SeenPod), self._books.pods)
+        watch(Watched("/api/v1/pods", "Pod", SeenPod), self._pods)
         watch(Watched("/api/v1/namespaces", "Namespace", Namespace), sink("namespaces"))
         for kind, shelf in ((POWER_DOMAIN, "domains"), (CLUSTER_CAPPING_POLICY, "policies"), (CAPPING_POLICY, "own")):
             watch(Watched(kind.list_path, kind.name, kind.struct), sink(shelf))
         # They only weigh namespaces against each other.
         watch(Watched("/api/v1/resourcequotas", "ResourceQuota", Quota), sink("quotas"), needed=False)
+
+    def _pods(self, batch: Batch[SeenPod]) -> None:
+        self._moves.pods(batch)
+        self._books.pods(batch)
 
     def start(self) -> None:
         """Begin. Once only."""
@@ -131,6 +139,9 @@ class ReleaseRun:
             self._releaser = None
         if self.trouble():
             return
+        if token is not None and self._moves.is_due():
+            for pod in self._moves.overdue(self._actuator()):
+                self._loop.pool.submit(self._let_successor_go, token, pod)
         started_s = self._clock()
         if self._excess.waits(started_s) or token is None:
             # What nodes are measured is judged by what is looked at.
@@ -209,6 +220,13 @@ class ReleaseRun:
         self._metrics.wrote(release, outcome)
         with self._deciding:
             releaser.note(release, outcome, self._clock())
+
+    def _let_successor_go(self, token: int, pod: Behind) -> None:
+        if not self._loop.holds(token):
+            return
+        told = let_successor_go(self._loop.writer, pod)
+        LOG.warning("pod %s/%s: the actuator has not told it its node, %s", pod.namespace, pod.name, told or "let go")
+        self._metrics.wrote_move(not told)
 
     def _was_bound(self, pod: PodFact) -> None:
         """On the watch's thread: a pod that was let go has a node."""

@@ -56,10 +56,10 @@ def release_patch(release: Release) -> list[Json]:
     return operations + _pin(pod, release.hostnames) if release.hostnames else operations
 
 
-def lift(gate: int) -> list[Json]:
-    """Operations that take our gate, seen at some place, away; they fail where another stands there."""
+def lift(gate: int, name: str = GATE) -> list[Json]:
+    """Operations that take a gate of ours, seen at some place, away; they fail where another stands there."""
     path = f"/spec/schedulingGates/{gate}"
-    return [{"op": "test", "path": path, "value": {"name": GATE}}, {"op": "remove", "path": path}]
+    return [{"op": "test", "path": path, "value": {"name": name}}, {"op": "remove", "path": path}]
 
 
 def _pin(pod: PodFact, hostnames: tuple[str, ...]) -> list[Json]:
