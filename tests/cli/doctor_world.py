@@ -1,9 +1,11 @@
 """A cluster in order as doctor reads it, from which each test takes or to which it adds what it is about."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import yaml
 
 from powerplane.adapters.certificate_look import Bundle, Certificate, Shown
 from powerplane.adapters.cluster_look import Found, Told
@@ -32,6 +34,8 @@ from powerplane.models.requests import WATTS_RESOURCE
 
 Json = dict[str, Any]
 
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
 NOW_S = 1767225600.0
 AT = "2026-01-01T00:00:00.000000Z"
 BEFORE = "2025-12-31T00:00:00Z"
@@ -47,6 +51,12 @@ def trouble(report: SectionReport) -> set[tuple[str, str]]:
 def text(report: SectionReport, check: str) -> str:
     """Everything that one check says, and what to do."""
     return "\n".join(f"{each.text} {each.next}" for each in report.view.findings if each.check == check)
+
+
+def shipped(file: str, kind: str) -> list[Json]:
+    """Objects of one kind that a file under ``deploy`` brings."""
+    documents = yaml.safe_load_all((DEPLOY / file).read_text(encoding="utf-8"))
+    return [each for each in documents if each["kind"] == kind]
 
 
 def found(struct: Any, *bodies: Json) -> Found[Any]:

@@ -1,5 +1,6 @@
 """A cluster as the releaser sees it: pods as JSON, a server that applies patches, budgets added up by other code."""
 
+from collections.abc import Iterable
 from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +26,12 @@ WATTS = "powerplane.dev/watts"
 RACKS = {"r1": ("a1", "a2", "a3"), "r2": ("b1", "b2"), "r3": ("c1",)}
 NODES = tuple(node for members in RACKS.values() for node in members)
 START_S = 1_800_000_000.0
+SIZES_W = (0, 40, 90, 150, 260, 420, 480)
+
+
+def names(releases: Iterable[Release], reason: str | None = None) -> list[str]:
+    """Names of the pods that are let go, of all or for one reason."""
+    return [each.pod.name for each in releases if reason is None or each.reason == reason]
 
 
 class ConflictError(Exception):
