@@ -13,9 +13,11 @@ from powerplane.admission.review import Request, Verdict
 from powerplane.admission.scheduler_name import name_scheduler
 from powerplane.admission.scope import owner_name, reason_to_leave
 from powerplane.admission.table import Table
+from powerplane.admission.unfit import judge_watts
 from powerplane.models.errors import InputError
 from powerplane.models.mobility import controller_of
 from powerplane.models.objects import ObjectMeta, Pod
+from powerplane.models.pod_watts import noted_watts
 from powerplane.models.requests import pod_requests
 
 PREDICTED = "predicted-watts"
@@ -30,7 +32,7 @@ class Decision:
     ----------
     verdict : Verdict
     result : str
-        "changed", "kept", or why the pod was left as it is.
+        "changed", "kept", "warned", "denied", or why the pod was left as it is.
     watts : int
         What the pod asks for afterwards; 0 where it was left.
     source : str
@@ -99,8 +101,14 @@ def decide(request: Request, table: Table) -> Decision:
         return Decision(LEFT_ALONE, "unreadable")
     audit = {PREDICTED: str(prediction.watts), RESTS_ON: prediction.source}
     operations = [*filled, *mutation.operations, *further]
-    verdict = Verdict(patch=operations, audit=audit)
-    return Decision(verdict, "changed" if operations else "kept", mutation.watts, prediction.source)
+    # Here and not by a webhook of its own: where others change the pod afterwards, we are asked once more.
+    watts = max(mutation.watts, noted_watts(pod.metadata.annotations))
+    judged = judge_watts(watts, pod.spec, choice, table.ground.places)
+    if judged.denied:
+        return Decision(judged, "denied")
+    result = "warned" if judged.warnings else "changed" if operations else "kept"
+    verdict = Verdict(patch=operations, warnings=judged.warnings, audit=audit)
+    return Decision(verdict, result, mutation.watts, prediction.source)
 
 
 def _images(pod: Json) -> list[str]:

@@ -17,8 +17,8 @@ from powerplane.admission.app import AdmissionApp
 from powerplane.admission.gates.headroom import Headroom
 from powerplane.admission.metrics import AdmissionMetrics
 from powerplane.admission.review import LONGEST_WARNING, read_review
+from powerplane.admission.unfit import unfit_words
 from powerplane.admission.validation.ground import GroundBook, places_of
-from powerplane.admission.validation.pods import unfit_words
 from powerplane.admission.validation.validating import judge
 from powerplane.models.api.capping_policy import AdmissionChoice
 from powerplane.models.api.tree import read_tree

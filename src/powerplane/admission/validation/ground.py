@@ -18,13 +18,16 @@ from powerplane.models.api.neighbours import Neighbours
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.api.tree import Specs, TreeReading, read_tree
 from powerplane.models.matching import node_selector_matches
-from powerplane.models.objects import Node, ObjectMeta, PodSpec
+from powerplane.models.objects import Node, NodeSelector, ObjectMeta, PodSpec
 from powerplane.models.power_tree import UNLIMITED, NodeFigures, compile_tree
 from powerplane.models.quantities import MILLI
 
 Labels = Mapping[str, str]
 ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 ANY_POD = PodSpec()
+MOST_KEPT = 1024
+LONGEST_SELECTOR = 64
+"""Expressions and their values in one required node affinity; people write a handful."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Places:
     """All nodes, the roomiest first."""
 
     ranked: tuple[Place, ...] = ()
+    _kept: dict[object, Place | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def too_small(self, watts: int, spec: PodSpec = ANY_POD) -> Place | None:
         """Return the roomiest place that a pod may ever have where even that is too small; None where some may do.
@@ -71,8 +75,21 @@ class Places:
         """
         if not self.ranked or _holds(self.ranked[-1], watts):
             return None  # most pods: any place would do
-        place = next((each for each in self.ranked if each.may_take(spec)), None)
+        place = self._roomiest_for(spec)
         return None if place is None or _holds(place, watts) else place
+
+    def _roomiest_for(self, spec: PodSpec) -> Place | None:
+        """The first that may take a pod; kept, as the pods of a workload all ask the same."""
+        affinity = spec.affinity.node_affinity if spec.affinity else None
+        required = affinity.required if affinity else None
+        if required is not None and _length(required) > LONGEST_SELECTOR:
+            return None  # what it would take to read it for each node, nobody may ask of us
+        key = tuple(sorted((spec.node_selector or {}).items())), required
+        if key not in self._kept:
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.clear()
+            self._kept[key] = next((each for each in self.ranked if each.may_take(spec)), None)
+        return self._kept[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +174,14 @@ def places_of(
             row = int(binding[i])
             found.append(Place(max(0, most // MILLI), f"{tree.row_kind[row]} {tree.row_domain[row]}", node))
     return Places(tuple(sorted(found, key=_roominess, reverse=True)))
+
+
+def _length(selector: NodeSelector) -> int:
+    return sum(
+        1 + len(one.values or ())
+        for term in selector.node_selector_terms
+        for one in (*(term.match_expressions or ()), *(term.match_fields or ()))
+    )
 
 
 def _holds(place: Place, watts: int) -> bool:
