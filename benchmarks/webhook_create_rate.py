@@ -20,31 +20,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.serving_cost import post_count, processor_s
-from benchmarks.webhook_cells import pod_spec, yes_listener
+from benchmarks.serving_cost import post_count
+from benchmarks.webhook_arms import BARE, NONE, NOTE, OURS, PODS, TWICE, WHOLE, YES, calls, hooked, start_yes, used_s
+from benchmarks.webhook_cells import pod_spec
 from tests.rig import processes
 from tests.rig.cluster import AT_ONCE, make_nodes, node
 from tests.rig.extender import install_objects, make_domains, power_domain
 from tests.rig.objects import apply, written
-from tests.rig.processes import free_ports, spawn, wait_for
+from tests.rig.processes import wait_for
 from tests.rig.rig import Rig, running_rig
-from tests.rig.webhook import CONFIGURATIONS, configuration, registered, webhook_replica
+from tests.rig.webhook import webhook_replica
 
-from powerplane.adapters.serving.limits import DEFAULT_LIMITS
-from powerplane.adapters.serving.listener import ListenerSettings
-from powerplane.adapters.serving.server import Server, run_until_signal
-from powerplane.adapters.serving.tls import TlsFiles
-from powerplane.admission.metrics import AdmissionMetrics
 from powerplane.bench.machine import load_line, machine_line
 from powerplane.bench.sections import put_section
 from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY
 
 SECTION = "webhook-create-rate"
-NONE, YES, NOTE, OURS = "no webhook", "yes", "a label", "PowerPlane"
-BARE = "yes, without match conditions"
-ARMS = (NONE, BARE, YES, NOTE, OURS)
-PODS = "/api/v1/namespaces/default/pods"
-CALLS = "apiserver_admission_webhook_admission_duration_seconds_count"
+ARMS = (NONE, BARE, YES, NOTE, OURS, WHOLE, TWICE)
 LONGEST_S = 120.0
 SETTLE_S = 0.5
 
@@ -77,17 +69,15 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, action="append", help="posts in flight; default 1, 4 and 16")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, help="a page whose section is to be put anew")
-    parser.add_argument("--yes", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--arm", choices=ARMS, action="append", help="beside no webhook; default all")
     given = parser.parse_args()
-    if given.yes:
-        say_yes(given.yes)
-        return
+    arms = [arm for arm in ARMS if not given.arm or arm == NONE or arm in given.arm]
     counts, before = tuple(given.at_once or (1, 4, 16)), load_line()
-    found: dict[tuple[int, str], list[Figures]] = {(count, arm): [] for count in counts for arm in ARMS}
+    found: dict[tuple[int, str], list[Figures]] = {(count, arm): [] for count in counts for arm in arms}
     with tempfile.TemporaryDirectory() as name, ground(Path(name), given.seed) as shared:
         for turn in range(given.rounds):
             for count in counts:
-                for arm in ARMS if turn % 2 == 0 else ARMS[::-1]:
+                for arm in arms if turn % 2 == 0 else arms[::-1]:
                     found[count, arm].append(one_round(shared, arm, given.pods, count))
                     sys.stderr.write(f"{count} {arm}: {found[count, arm][-1]}\n")
     page = "\n".join([*preface(given, before), table(found)])
@@ -107,7 +97,8 @@ def preface(given: argparse.Namespace, load_before: str) -> list[str]:
         "",
         "etcd, kube-apiserver, the webhook and the client (wrk) share the cores; nothing else of a cluster runs. Pods "
         "of 2 to 7 KB, the arms in turns. *yes* is a webhook that lets everything in unread, *a label* one that "
-        "adds a label unread: what any webhook costs, and any that changes a pod. *Calls*: for each pod. "
+        "adds a label unread: what any webhook costs, and any that changes a pod. The last row has beside "
+        "all that is shipped a validating webhook, which is asked about each pod once more. *Calls*: for each pod. "
         "*µs*: processor time for each pod; what the API server spends more than without is its work of calling out.",
         "",
     ]
@@ -133,7 +124,8 @@ def ground(folder: Path, seed: int) -> Iterator[Ground]:
         try:
             replica.wait_ready()
             theirs = dict.fromkeys((BARE, YES, NOTE), (yes_pid, yes_port))
-            yield Ground(rig, bodies, token, theirs | {OURS: (replica.pid, port)})
+            ours = dict.fromkeys((OURS, WHOLE, TWICE), (replica.pid, port))
+            yield Ground(rig, bodies, token, theirs | ours)
         finally:
             processes.stop(yes_pid)
             replica.stop()
@@ -165,31 +157,11 @@ def write_pods(bodies: Path, seed: int) -> None:
     bodies.write_text("".join(lines), encoding="utf-8")
 
 
-def start_yes(rig: Rig) -> tuple[int, int]:
-    """A process that lets everything in; its id and port."""
-    (port,) = free_ports(1)
-    pair = rig.authority.issue("powerplane-webhook", file="webhook-yes")
-    pair.certificate.with_suffix(".port").write_text(f"{port}", encoding="utf-8")
-    command = [sys.executable, "-m", "benchmarks.webhook_create_rate", "--yes", str(pair.certificate)]
-    return spawn(command, rig.log("yes"), outlive=False), port
-
-
-def say_yes(certificate: Path) -> None:
-    """Serve until the parent ends it."""
-    port = int(certificate.with_suffix(".port").read_text(encoding="utf-8"))
-    tls = TlsFiles(certificate, certificate.with_suffix(".key"), None, ())
-    settings = ListenerSettings(port=port, tls=tls, insecure=True, limits=DEFAULT_LIMITS)
-    run_until_signal(lambda: Server([yes_listener(settings, AdmissionMetrics(), at_once=True)]))
-
-
 def one_round(shared: Ground, arm: str, pods: int, at_once: int) -> Figures:
     """Create pods in one arm, and remove them again."""
     rig = shared.rig
-    with contextlib.ExitStack() as stack:
-        pid, port = shared.hooks.get(arm, (0, 0))
-        if pid:
-            stack.enter_context(hooked(rig, arm, port))
-        wait_called(rig, wanted=bool(pid))
+    pid, port = shared.hooks.get(arm, (0, 0))
+    with hooked(rig, arm, port):
         before, asked = used_s(rig, pid), calls(rig)
         took_s, bad = post_count(
             rig.server + PODS, shared.bodies, at_once, pods, {"authorization": f"Bearer {shared.token}"}
@@ -202,49 +174,6 @@ def one_round(shared: Ground, arm: str, pods: int, at_once: int) -> Figures:
     time.sleep(SETTLE_S)
     server_us, webhook_us = (1e6 * (new - old) / pods for old, new in zip(before, after, strict=True))
     return Figures(pods / took_s, server_us, webhook_us, asked / pods)
-
-
-@contextlib.contextmanager
-def hooked(rig: Rig, arm: str, port: int) -> Iterator[None]:
-    """An arm's configuration for as long as the block runs: the shipped one, or one that differs in a word."""
-    if arm in (YES, OURS):
-        with registered(rig, port):
-            yield
-        return
-    made = configuration(rig, port)
-    (hook,) = made["webhooks"]
-    if arm == BARE:
-        del hook["matchConditions"]
-    else:
-        hook["clientConfig"]["url"] = f"https://127.0.0.1:{port}/note"
-    rig.api.post(CONFIGURATIONS, made)
-    try:
-        yield
-    finally:
-        rig.api.call("DELETE", f"{CONFIGURATIONS}/{made['metadata']['name']}")
-
-
-def used_s(rig: Rig, pid: int) -> tuple[float, float]:
-    """Processor time until now of API server and webhook."""
-    return processor_s(rig.pids["kube-apiserver"]), processor_s(pid) if pid else 0.0
-
-
-def wait_called(rig: Rig, *, wanted: bool) -> None:
-    """Wait until the API server calls the webhook, or no longer does; it learns of registrations after a while."""
-
-    def called() -> bool:
-        before = calls(rig)
-        body = {"metadata": {"generateName": "p-"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
-        rig.api.call("POST", f"{PODS}?dryRun=All", body)
-        return calls(rig) > before
-
-    assert wait_for(lambda: called() == wanted, LONGEST_S, 0.3), "the registration was not seen"
-
-
-def calls(rig: Rig) -> float:
-    """Times that admission webhooks were called until now."""
-    page = rig.api.pool.request("GET", f"{rig.server}/metrics").data.decode()
-    return sum(float(line.rpartition(" ")[2]) for line in page.splitlines() if line.startswith(CALLS))
 
 
 def table(found: dict[tuple[int, str], list[Figures]]) -> str:

@@ -132,6 +132,13 @@ class Rig:
             self.kill("kube-scheduler", hard=False)
         self._start_scheduler(config, flags)
 
+    def restart_controllers(self, *flags: str) -> None:
+        """Run the controller manager with further flags, of which the last of a name counts."""
+        name = "kube-controller-manager"
+        if name in self.pids:
+            self.kill(name, hard=False)
+        self._spawn(name, [*self._controller_manager(), *flags])
+
     # -- identities
 
     @property
