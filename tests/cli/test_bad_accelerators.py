@@ -26,7 +26,6 @@ from tests.models.telemetry.series import (
     meaning,
 )
 
-from powerplane.cli.pipeline import make_plan
 from powerplane.models.draws import node_draws_mw
 from powerplane.models.plan import Plan
 from powerplane.models.snapshot import Snapshot
@@ -36,6 +35,7 @@ from powerplane.models.telemetry.node_readings import NodeReadings, PodReadings
 from powerplane.models.telemetry.readings import Entity, SourceReading
 from powerplane.models.telemetry.remembered import Memory
 from powerplane.models.telemetry.rounds import follow
+from powerplane.recommender.planning import make_plan
 
 BUSY = "DCGM_FI_DEV_GPU_UTIL"
 CORES, CARDS, CARD_WATTS = 20, 4, 700.0

@@ -16,7 +16,6 @@ import pytest
 from tests.models.snapshots import TinyNode, TinyPod, rack, tiny_snapshot
 from tests.models.telemetry.series import CPU_JOULES, IPMI, NODE_USE, NOW_S, SCRAPE_S, Sample, answer, block, meaning
 
-from powerplane.cli.pipeline import make_plan
 from powerplane.models.curves import PowerCurve
 from powerplane.models.draws import node_draws_mw
 from powerplane.models.plan import Plan
@@ -27,6 +26,7 @@ from powerplane.models.telemetry.node_readings import NodeReadings
 from powerplane.models.telemetry.readings import Entity, SourceReading
 from powerplane.models.telemetry.remembered import Memory
 from powerplane.models.telemetry.rounds import follow
+from powerplane.recommender.planning import make_plan
 
 CURVE = PowerCurve("server", (Fraction(0), Fraction(1)), (100_000, 400_000))
 CORES = 20

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tests.models.snapshots import TinyNode, TinyPod, rack, tiny_snapshot
 
+from powerplane.adapters.telemetry.following import Opened
 from powerplane.cli.quantile import at_quantile
-from powerplane.cli.watts_source import Opened
 from powerplane.models.demand import held_back
 from powerplane.models.demand.replay import Learnt
 from powerplane.models.draws import node_draws_mw, row_draws_mw

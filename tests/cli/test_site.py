@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from tests.cli.conftest import small_cluster
 
-from powerplane.cli.site import Site, SiteFrom, read_site
+from powerplane.adapters.site import Site
+from powerplane.cli.site import SiteFrom, read_site
 from powerplane.models.errors import InputError, UsageError
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)

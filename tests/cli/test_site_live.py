@@ -10,7 +10,8 @@ import yaml
 from tests.adapters.api_server import Api, kubeconfig, refuse
 from tests.cli.conftest import node
 
-from powerplane.cli.site import Site, SiteFrom, read_site
+from powerplane.adapters.site import Site
+from powerplane.cli.site import SiteFrom, read_site
 from powerplane.models.errors import InputError, UnreachableError
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)

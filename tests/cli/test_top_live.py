@@ -20,12 +20,12 @@ import pytest
 from rich.console import Console
 from tests.cli.conftest import small_cluster
 
+from powerplane.adapters.site import Site
+from powerplane.adapters.telemetry.following import Follower, Opened
 from powerplane.cli import top_live
-from powerplane.cli.rounds import Follower
-from powerplane.cli.site import Site, SiteFrom, read_site
+from powerplane.cli.site import SiteFrom, read_site
 from powerplane.cli.top_build import Wanted
 from powerplane.cli.top_live import History, Watcher
-from powerplane.cli.watts_source import Opened
 from powerplane.models.errors import InputError
 from powerplane.models.telemetry.metrics import MEANINGS
 from powerplane.models.telemetry.readings import Entity, SeriesBlock, SourceReading

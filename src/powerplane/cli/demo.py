@@ -12,13 +12,13 @@ from powerplane.cli.demo_facts import Fact, conclude, find_facts, went_well
 from powerplane.cli.demo_live import Stage, play, tell_lines
 from powerplane.cli.demo_words import clock, opening, planning
 from powerplane.cli.exit_codes import OK, OVERLOADED
-from powerplane.cli.pipeline import make_plan
 from powerplane.cli.progress import progress
 from powerplane.cli.report import write_report
 from powerplane.models.errors import UsageError
 from powerplane.models.frames import Comparison
 from powerplane.models.plan import Plan
 from powerplane.models.snapshot import Snapshot
+from powerplane.recommender.planning import make_plan
 from powerplane.simulator.run import simulate
 from powerplane.simulator.story import HOT_ROW, heat_wave_story
 

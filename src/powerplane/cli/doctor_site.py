@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from powerplane.adapters.site import Site
 from powerplane.cli.doctor_section import Finding, SectionReport, SectionView
 from powerplane.cli.report import words
-from powerplane.cli.site import Site
 from powerplane.models.errors import PowerPlaneError
 from powerplane.models.plan import Wire
 from powerplane.models.snapshot import NO_BUDGET

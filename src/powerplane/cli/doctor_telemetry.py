@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
+from powerplane.adapters.site import Site
+from powerplane.adapters.telemetry.following import FIRST_WINDOW_S, Follower, Opened, Round
 from powerplane.adapters.telemetry.prometheus_api import PrometheusApi
 from powerplane.adapters.telemetry.prometheus_status import read_status
 from powerplane.adapters.telemetry.several import TellingSource
@@ -12,9 +14,7 @@ from powerplane.cli.doctor_section import SectionReport
 from powerplane.cli.doctor_site import Ground, examine_site, named_site
 from powerplane.cli.doctor_sources import examine_sources
 from powerplane.cli.progress import Say
-from powerplane.cli.rounds import FIRST_WINDOW_S, Follower, Round
-from powerplane.cli.site import Site
-from powerplane.cli.watts_source import Opened, WattsFrom, certificate_file, check_url, request_headers
+from powerplane.cli.watts_source import WattsFrom, certificate_file, check_url, request_headers
 from powerplane.models.telemetry.coverage import cover
 from powerplane.models.telemetry.domains import read_domains
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from powerplane.adapters.telemetry.following import Opened
 from powerplane.adapters.telemetry.prometheus_source import PrometheusSource
 from powerplane.cli.progress import Say
-from powerplane.cli.watts_source import Opened, no_answer
+from powerplane.cli.watts_source import no_answer
 from powerplane.models.demand.forecast import STALE_S
 from powerplane.models.demand.node_history import Mask, NodeHistory, believed, complete, thawed, whole_watts
 from powerplane.models.errors import InputError

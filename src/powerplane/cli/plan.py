@@ -79,7 +79,7 @@ def plan(
         if quantile is not None and measured is not None:
             state = at_quantile(state, measured, quantile, history_s, say)
         # Half a second of solver libraries, which input that is refused does not have to wait for.
-        from powerplane.cli.pipeline import make_plan  # noqa: PLC0415 (see above)
+        from powerplane.recommender.planning import make_plan  # noqa: PLC0415 (see above)
 
         found = make_plan(
             state,

@@ -4,11 +4,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from powerplane.adapters.telemetry.following import Opened
+from powerplane.adapters.telemetry.pod_histories import open_histories
 from powerplane.adapters.telemetry.pod_history import Historian
 from powerplane.cli.options import parse_duration
-from powerplane.cli.pod_histories import open_histories
 from powerplane.cli.progress import Say
-from powerplane.cli.watts_source import TELEMETRY, Opened
+from powerplane.cli.watts_source import TELEMETRY
 from powerplane.models.demand.confidence import BoundRules
 from powerplane.models.demand.held_back import hold_back
 from powerplane.models.demand.history import read_history

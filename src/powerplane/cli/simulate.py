@@ -88,7 +88,7 @@ def _run(study: Study, name: str, seconds: float, say: Say) -> Outcome:
 
 def _planner(seed: int, seconds: float) -> Planner:
     # Half a second of solver libraries, which a scenario that is refused does not have to wait for.
-    from powerplane.cli.pipeline import make_plan  # noqa: PLC0415 (see above)
+    from powerplane.recommender.planning import make_plan  # noqa: PLC0415 (see above)
 
     def plan(snapshot: Snapshot) -> Plan | None:
         began = time.monotonic()

@@ -7,12 +7,13 @@ from typing import Annotated
 import msgspec
 from cyclopts import Group, Parameter
 
+from powerplane.adapters.site import Site
+from powerplane.adapters.telemetry.following import Follower, Round
 from powerplane.cli.exit_codes import OK, OVERLOADED
 from powerplane.cli.options import Format, parse_duration
 from powerplane.cli.output import print_data, stdout_console
 from powerplane.cli.progress import progress
-from powerplane.cli.rounds import Follower, Round
-from powerplane.cli.site import LIVE_SITE, Site, SiteOptions, read_site
+from powerplane.cli.site import LIVE_SITE, SiteOptions, read_site
 from powerplane.cli.top_build import Wanted, build_view
 from powerplane.cli.top_live import History, watch
 from powerplane.cli.top_table import Screen, render

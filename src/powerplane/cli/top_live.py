@@ -11,10 +11,11 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from powerplane.adapters.site import Site
+from powerplane.adapters.telemetry.following import Follower, Round
 from powerplane.cli.ending import end_at_once
 from powerplane.cli.exit_codes import OK
-from powerplane.cli.rounds import Follower, Round
-from powerplane.cli.site import Site, SiteFrom, read_site
+from powerplane.cli.site import SiteFrom, read_site
 from powerplane.cli.top_build import Wanted, build_view
 from powerplane.cli.top_table import Screen, render
 from powerplane.cli.top_view import TopView

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from powerplane.adapters.object_lists import NodeItem, parse_list
 from powerplane.adapters.reading import read_file
+from powerplane.adapters.telemetry.following import Opened
 from powerplane.adapters.telemetry.topology import located
 from powerplane.adapters.telemetry.topology_yaml import topology_yaml
 from powerplane.adapters.topology_file import parse_topology
@@ -20,7 +21,6 @@ from powerplane.cli.watts_source import (
     CaFile,
     Headers,
     NodeLabels,
-    Opened,
     PrometheusUrl,
     RedfishFile,
     TelemetryDir,

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from cyclopts import Group, Parameter
 
+from powerplane.adapters.telemetry.following import Opened
 from powerplane.adapters.telemetry.prometheus_source import PrometheusSource
 from powerplane.adapters.telemetry.recorded import RecordedSource
 from powerplane.adapters.telemetry.redfish import RedfishSource
@@ -16,7 +17,7 @@ from powerplane.adapters.telemetry.redfish_file import read_bmcs
 from powerplane.adapters.telemetry.several import SeveralSources
 from powerplane.models.errors import InputError, UnreachableError, UsageError
 from powerplane.models.telemetry.metrics import NEEDED
-from powerplane.models.telemetry.readings import Meaning, PowerSource
+from powerplane.models.telemetry.readings import Meaning
 
 TELEMETRY = Group("Measured watts", sort_key=3)
 EXAMPLE = "--prometheus http://127.0.0.1:9090, --redfish bmcs.yaml, or --telemetry DIR for recorded pages"
@@ -102,24 +103,6 @@ class WattsFrom:
     metrics_server: bool = False
     kubeconfig: Path | None = None
     context: str | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Opened:
-    """A source of watts.
-
-    Parameters
-    ----------
-    source : PowerSource
-    moments : tuple of float
-        Of a recording, when there are samples, in its own Unix seconds; empty for a live source.
-    where : str
-        What it is, for messages.
-    """
-
-    source: PowerSource
-    moments: tuple[float, ...]
-    where: str
 
 
 def open_source(watts: WattsFrom, *, timeout_s: float, meanings: Sequence[Meaning] = NEEDED) -> Opened:

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from markupsafe import Markup
 
+from powerplane.adapters.site import Site
 from powerplane.cli import forecast_table as table
 from powerplane.cli.forecast_view import DomainForecast, ForecastView, rows_of
 from powerplane.cli.report.forecast_charts import Band, draw_band
 from powerplane.cli.report.render import environment, write_page
-from powerplane.cli.site import Site
 from powerplane.models.demand.outlook import Outlook
 
 MOST_CHARTS = 120

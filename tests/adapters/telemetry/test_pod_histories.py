@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerplane.cli.pod_histories import LEAST_STEP_S, MOST_VALUES, USUAL_STEP_S, open_histories
-from powerplane.cli.watts_source import Opened
+from powerplane.adapters.telemetry.following import Opened
+from powerplane.adapters.telemetry.pod_histories import LEAST_STEP_S, MOST_VALUES, USUAL_STEP_S, open_histories
 from powerplane.models.telemetry.metrics import MEANINGS
 from powerplane.models.telemetry.precedence import POD_USE_SOURCES
 from powerplane.models.telemetry.readings import Entity, SeriesBlock, SourceReading

@@ -3,8 +3,6 @@
 import time
 from collections.abc import Callable
 
-from powerplane.cli.options import Objective
-from powerplane.cli.progress import Say
 from powerplane.models.errors import PowerPlaneError
 from powerplane.models.plan import Conflict, Plan
 from powerplane.models.quantities import format_watts
@@ -16,6 +14,9 @@ from powerplane.solver.explain import reasons
 from powerplane.solver.formulate import formulate
 from powerplane.solver.problem import Problem
 from powerplane.solver.solve import Standing, solve
+
+Say = Callable[[str], None]
+"""Told what is being done."""
 
 AFTERWARDS_SHARE = 0.25
 """Part of the deadline kept for explaining, composing and checking what was found."""
@@ -35,12 +36,14 @@ VIOLATIONS_SHOWN = 20
 
 
 def make_plan(
-    snapshot: Snapshot, *, objective: Objective, deadline_s: float, seed: int, say: Say, clock: Callable[[], float]
+    snapshot: Snapshot, *, objective: str, deadline_s: float, seed: int, say: Say, clock: Callable[[], float]
 ) -> Plan:
     """Return the best plan found in time, checked.
 
     Parameters
     ----------
+    objective : "disruption" or "energy"
+        What to spare once all budgets hold.
     deadline_s : float
         Seconds on the clock, from its 0, for everything.
     say : Say

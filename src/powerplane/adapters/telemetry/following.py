@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from powerplane.cli.site import Site
-from powerplane.cli.watts_source import Opened
+from powerplane.adapters.site import Site
 from powerplane.models.telemetry.coverage import spacing_s, with_told_aliases
 from powerplane.models.telemetry.facts import NodeFacts
 from powerplane.models.telemetry.node_readings import NodeReadings, PodReadings
-from powerplane.models.telemetry.readings import SourceReading
+from powerplane.models.telemetry.readings import PowerSource, SourceReading
 from powerplane.models.telemetry.remembered import Memory
 from powerplane.models.telemetry.rounds import follow
 from powerplane.models.telemetry.rules import DEFAULT_RULES, NOISY, Rules
@@ -18,6 +17,24 @@ FIRST_WINDOW_S, WINDOW_S = 300.0, 200.0
 MOST_MOMENTS = 60
 """Of a recording, so many moments before its last are followed."""
 LEAST_INTERVAL_S, USUAL_INTERVAL_S = 1.0, 15.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A source of watts.
+
+    Parameters
+    ----------
+    source : PowerSource
+    moments : tuple of float
+        Of a recording, when there are samples, in its own Unix seconds; empty for a live source.
+    where : str
+        What it is, for messages.
+    """
+
+    source: PowerSource
+    moments: tuple[float, ...]
+    where: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,13 +1,15 @@
 """What pods used over the last hours: from a Prometheus, asked at equal steps, or from a recording."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from powerplane.adapters.telemetry.following import Opened
 from powerplane.adapters.telemetry.pod_history import Historian, first_history, pod_rows
-from powerplane.cli.progress import Say
-from powerplane.cli.watts_source import Opened
 from powerplane.models.telemetry.readings import PowerSource, Quantity, SeriesBlock
+
+Say = Callable[[str], None]
+"""Told what is being read."""
 
 MOST_VALUES = 10_000_000
 """Values of pods that are read, at the most: the step between them grows with the number of pods."""
