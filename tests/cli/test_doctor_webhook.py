@@ -1,4 +1,4 @@
-"""The parts of ``powerplane doctor`` about the webhook, its certificate and clocks: from what was read to what is told."""
+"""The parts of ``powerplane doctor`` about the webhook, its certificate and clocks."""
 
 from typing import Any
 
