@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from powerplane.admission.predicting import Bounds, KnownDemand, Predictor, Rates, class_key
+from powerplane.models.pod_watts import is_believed, least_watts
 
 GPU = "nvidia.com/gpu"
 RATES = Rates(per_core_mw=5500, device_mw={GPU: 400_000})
@@ -88,7 +89,15 @@ def test_memory_and_watts_that_are_asked_for_make_no_other_class():
 
 @pytest.mark.parametrize("known", [{}, {"o": KnownDemand(cores=Bounds(1, 2))}])
 def test_where_no_node_states_its_watts_cores_rate_nothing(known):
-    assert Predictor(Rates(), known).predict("o", {"cpu": Fraction(64)}).watts == 1
+    assert Predictor(Rates(), known).predict("o", {"cpu": Fraction(4)}).watts == 1
+    assert Predictor(Rates(), known).predict("o", {"cpu": Fraction(64)}).watts == 16
+
+
+@given(AMOUNTS, st.integers(0, 8), KNOWN, st.sampled_from([Rates(), RATES]))
+def test_what_is_foretold_is_always_enough_to_be_believed(cpu, cards, known, rates):
+    amounts = {"cpu": cpu, GPU: Fraction(cards)}
+    assert is_believed(Predictor(rates, {"o": known}).predict("o", amounts).watts, amounts)
+    assert is_believed(Predictor(rates).predict("o", amounts).watts, amounts)
 
 
 @given(AMOUNTS, AMOUNTS, st.integers(0, 8), KNOWN, st.none() | KNOWN)
@@ -108,4 +117,4 @@ def test_history_never_foretells_more_than_its_own_bound_and_never_changes_by_be
     by_requests = float(cpu) * 5.5
     cores = max(known.cores.target * 5.5, min(known.cores.upper * 5.5, by_requests)) if known.cores else by_requests
     watts = known.watts.target if known.watts else 0
-    assert first.watts <= max(cores + watts, 0) * (1 + 1e-9) + 1.01
+    assert first.watts <= max(cores + watts, least_watts({"cpu": cpu})) * (1 + 1e-9) + 1.01

@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -7,12 +9,14 @@ from powerplane.models.objects import Container, PodSpec, ResourceRequirements
 from powerplane.models.pod_watts import (
     PREDICTED_ANNOTATION,
     WattsNote,
+    is_believed,
     larger_watts,
+    least_watts,
     noted_watts,
     requested_watts,
     stated_watts,
 )
-from powerplane.models.requests import WATTS_RESOURCE, pod_requests
+from powerplane.models.requests import WATTS_RESOURCE, Amounts, pod_requests
 
 
 def spec_of(watts: str | None, **more: object) -> PodSpec:
@@ -59,3 +63,22 @@ def test_of_the_annotations_nothing_else_is_read() -> None:
 )
 def test_a_request_is_found_wherever_it_stands(spec: PodSpec) -> None:
     assert requested_watts(spec) == 7
+
+
+@pytest.mark.parametrize(
+    ("amounts", "least"),
+    [
+        ({}, 1),
+        ({"cpu": Fraction(1, 10), "memory": Fraction(10**12)}, 1),
+        ({"cpu": Fraction(4)}, 1),
+        ({"cpu": Fraction(4001, 1000)}, 2),
+        ({"nvidia.com/gpu": Fraction(2), "cpu": Fraction(8)}, 22),
+        ({"alibabacloud.com/gpu-milli": Fraction(500)}, 5),
+        ({"example.com/fpga": Fraction(8)}, 1),
+    ],
+)
+def test_who_states_less_than_a_pod_must_draw_is_not_believed(amounts: Amounts, least: int) -> None:
+    assert least_watts(amounts) == least
+    assert is_believed(least, amounts)
+    assert not is_believed(least - 1, amounts)
+    assert not is_believed(None, amounts)

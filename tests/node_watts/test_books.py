@@ -136,6 +136,19 @@ def test_a_pod_that_came_without_watts_lowers_what_its_node_and_rack_may_list_by
     assert (before.rows.limit.tolist(), after.rows.limit.tolist()) == ([800], [750])
 
 
+def test_a_pod_that_states_too_few_watts_to_be_believed_counts_as_one_without_and_its_request_stays():
+    nodes, domains = [seen_node("a", 100), seen_node("b", 60)], [rack(idle="100W", peak="300W", budget="260W")]
+    lies = [seen_pod("none", 0, node="b", cpu="2"), seen_pod("few", 1, node="a", cpu="6")]
+    books = filled(nodes, lies)
+    found = look(books, domains)
+    # A quarter and three quarters of 200 W; the request of 1 W the scheduler counts.
+    assert found.base_mw.tolist() == [250_000, 150_000]
+    assert found.seen.bound.tolist() == [1, 0]
+    assert (found.unstated_pods, found.without_watts) == (2, {"default": 2})
+    books.pods.sink(Batch(True, ()))
+    assert look(books, domains).base_mw.tolist() == [100_000, 100_000]
+
+
 def noting(pod, watts):
     return msgspec.structs.replace(
         pod, metadata=msgspec.structs.replace(pod.metadata, annotations=WattsNote(str(watts)))

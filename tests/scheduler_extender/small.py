@@ -49,7 +49,7 @@ def fact(uid, node="", watts=100, **changes):
         "name": uid,
         "node": node,
         "nominated": "",
-        "demand": Demand(None if watts is None else watts * W, 1000),
+        "demand": Demand(None, 1000) if watts is None else Demand(watts * W),
         "priority": 0,
         "finished": False,
         "leaving": False,

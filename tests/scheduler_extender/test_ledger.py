@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 from tests.scheduler_extender.small import W, fact, tree
 
 from powerplane.models.power_tree import compile_tree
+from powerplane.scheduler_extender.facts import Demand
 from powerplane.scheduler_extender.ledger import Hold, Ledger
 
 RACKS = {"r1": ["a", "b"], "r2": ["c"]}
@@ -69,6 +70,16 @@ def test_a_pod_without_watts_counts_by_its_cores():
     assert ledger.silent_pods == 1
     ledger.remove("p1")
     assert ledger.silent_pods == 0
+
+
+def test_a_pod_that_states_too_few_watts_to_be_believed_counts_by_its_cores_too():
+    ledger, few = Ledger(tree(RACKS, per_core_w=7)), Demand(1 * W, 8000)
+    assert ledger.drawn_mw(few, 0) == 57 * W
+    assert ledger.demand_mw(few).tolist() == [57 * W] * 3
+    ledger.place(fact("p1", "a", demand=few))
+    assert (room_w(ledger)["a"], ledger.silent_pods, ledger.without_watts) == (943, 1, {"default": 1})
+    ledger.remove("p1")
+    assert (room_w(ledger)["a"], ledger.silent_pods, +ledger.without_watts) == (1000, 0, {})
 
 
 def test_pods_that_should_have_watts_and_have_none_are_counted_by_namespace_until_they_go():

@@ -12,6 +12,7 @@ from powerplane.adapters.cluster_labels import GPU_COUNT, GPU_PRODUCT
 from powerplane.models.catalogue import gpu
 from powerplane.models.errors import InputError
 from powerplane.models.objects import RawQuantity
+from powerplane.models.pod_watts import WattsNote, is_believed, stated_watts
 from powerplane.models.quantities import MILLI, parse_quantity
 from powerplane.models.requests import Amounts, whole_units
 from powerplane.models.usage import DEVICE_MW, devices_milli, is_gpu
@@ -75,6 +76,24 @@ def asked_devices(amounts: Amounts) -> Devices:
         For more than can be summed up exactly.
     """
     return tuple((each, whole_units(each, amount)) for each, amount in amounts.items() if is_gpu(each) and amount)
+
+
+def told_draw(amounts: Amounts, annotations: Mapping[str, str] | WattsNote | None) -> tuple[int | None, int, Devices]:
+    """Return the milliwatts that a pod states, and the milli-cores and accelerators by which it counts beside them.
+
+    The latter are nothing where it is believed. One that states less than ``least_watts`` counts by them as well as by
+    what it states, so that nobody counts for less by having stated something.
+
+    Raises
+    ------
+    InputError
+        For more than can be summed up exactly.
+    """
+    watts = stated_watts(amounts, annotations)
+    if watts is not None and is_believed(watts, amounts):
+        return watts * MILLI, 0, ()
+    mcores = whole_units("cpu", amounts["cpu"]) if "cpu" in amounts else 0
+    return watts * MILLI if watts else None, mcores, asked_devices(amounts)
 
 
 def _card_mw(labels: Mapping[str, str]) -> int:

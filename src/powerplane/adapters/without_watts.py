@@ -24,7 +24,7 @@ def pods_without_watts(counts: Mapping[str, int]) -> GaugeMetricFamily:
     counts : mapping of namespace to int
         Bound pods that state no watts and are not their node's own.
     """
-    told = "Bound pods that state no watts and count by what they request; those of DaemonSets and mirrors left out."
+    told = "Bound pods that state no watts, or too few to be believed; those of DaemonSets and mirrors left out."
     family = GaugeMetricFamily(METRIC, told, labels=("namespace",))
     for namespace, count in sorted(counts.items()):
         if count:

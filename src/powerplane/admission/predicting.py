@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from powerplane.models.errors import InputError
+from powerplane.models.pod_watts import least_watts
 from powerplane.models.quantities import LARGEST_MW
 from powerplane.models.requests import Amounts, whole_units
 from powerplane.models.usage import is_gpu
@@ -20,8 +21,6 @@ from powerplane.models.usage import is_gpu
 Source = Literal["history", "class", "requests", "floor"]
 
 MW = 1000
-LEAST_WATTS = 1
-"""A pod that asks for nothing draws something, and 0 would let it in anywhere."""
 
 
 class Bounds(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -116,10 +115,12 @@ class Predictor:
         -----
         A history whose upper bound is not even finite, or that is above what the requests could draw, is young: the
         lower of that bound and the requests' own figure counts then, and never less than the history's target. Where
-        its class has been known for longer, the class's bound is the lower one.
+        its class has been known for longer, the class's bound is the lower one. Below ``least_watts`` no book believes
+        what stands on a pod, so that less is never foretold.
         """
         rates = self.rates if rates is None else rates
         cores_mw, devices_mw = _by_requests(amounts, rates)
+        least = least_watts(amounts)
         source: Source = "history"
         known, like = self.known.get(owner), self.classes.get(alike)
         if known is None:
@@ -128,10 +129,10 @@ class Predictor:
             known = KnownDemand(_narrowed(known.cores, like.cores), _narrowed(known.watts, like.watts))
         if known is None:
             by_requests = cores_mw + devices_mw
-            return Prediction(max(-(-by_requests // MW), LEAST_WATTS), "requests" if by_requests else "floor")
+            return Prediction(max(-(-by_requests // MW), least), "requests" if by_requests else "floor")
         cores = _settled(known.cores, rates.per_core_mw / MW, cores_mw / MW)
         watts = cores + _settled(known.watts, 1.0, devices_mw / MW)
-        return Prediction(max(-int(-watts // 1), LEAST_WATTS), source)
+        return Prediction(max(-int(-watts // 1), least), source)
 
 
 def _by_requests(amounts: Amounts, rates: Rates) -> tuple[int, int]:

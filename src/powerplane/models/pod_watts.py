@@ -2,6 +2,10 @@
 
 It may say so twice: by a request of ``powerplane.dev/watts``, and by an annotation, where nodes list no watts and a
 request would keep the pod off every node. The larger of both counts, so that neither can talk the other down.
+
+Whoever makes a pod may write both. While no webhook answers, nothing raises what he wrote: so what is less than
+``least_watts`` is no statement, and the pod counts as one that states none. The webhook never writes less than that, so
+that its own predictions, however low a history makes them, are believed.
 """
 
 from collections.abc import Mapping
@@ -11,12 +15,23 @@ import msgspec
 
 from powerplane.models.objects import Container, Narrow, PodSpec, RawQuantity
 from powerplane.models.requests import WATTS_RESOURCE, Amounts, pod_requests, whole_units
+from powerplane.models.usage import devices_milli, is_gpu
 
 PREDICTED_ANNOTATION: Final = "powerplane.dev/predicted-watts"
 """Set on new pods by the webhook alone: whole watts."""
 
 MOST_DIGITS = 9
 """Of the annotation: a gigawatt is beyond any node."""
+
+
+LEAST_WATTS: Final = 1
+"""A pod that asks for nothing draws something, and 0 would let it in anywhere."""
+
+LEAST_MW_PER_CORE: Final = 250
+"""A twentieth of what a busy core adds on common servers: what a pod draws that hardly uses its cores."""
+
+LEAST_MW_PER_CARD: Final = 10_000
+"""What an accelerator draws beyond its deepest sleep once a process holds it."""
 
 
 class WattsNote(Narrow, frozen=True):
@@ -69,6 +84,36 @@ def stated_watts(amounts: Amounts, annotations: Mapping[str, str] | WattsNote | 
         For a request beyond any node.
     """
     return larger_watts(_requested(amounts), noted_watts(annotations))
+
+
+def least_watts(amounts: Amounts) -> int:
+    """Watts below which nobody is believed, by what a pod requests; 1 at least.
+
+    Raises
+    ------
+    InputError
+        For more than can be summed up exactly.
+    """
+    cards = {each: whole_units(each, amount) for each, amount in amounts.items() if is_gpu(each)}
+    mcores = whole_units("cpu", amounts["cpu"]) if "cpu" in amounts else 0
+    return least_watts_of(mcores, devices_milli(cards) if cards else 0)
+
+
+def least_watts_of(mcores: int, cards_milli: int = 0) -> int:
+    """Return the same by thousandths of cores and of cards."""
+    microwatts = mcores * LEAST_MW_PER_CORE + cards_milli * LEAST_MW_PER_CARD
+    return max(LEAST_WATTS, -(-microwatts // 1_000_000))
+
+
+def is_believed(watts: int | None, amounts: Amounts) -> bool:
+    """Whether so many watts, stated by a pod that requests so much, count as they stand.
+
+    Raises
+    ------
+    InputError
+        For more than can be summed up exactly.
+    """
+    return watts is not None and watts >= least_watts(amounts)
 
 
 def larger_watts(requested: int | None, noted: int) -> int | None:

@@ -100,16 +100,16 @@ class NodeSums:
         self.pods += sign * pods
         if not pod.node:
             self.nominated_watts += sign * (pod.watts or 0)
-        elif pod.silent:
-            self.unstated_cpu += sign * cpu
-            self.unstated_pods += sign
-            if pod.devices:
-                count = self.unstated_devices.pop(pod.devices, 0) + sign
-                self.unstated_devices |= {pod.devices: count} if count else {}
-        else:
-            self.watts += sign * (pod.watts or 0)
-            self.leaving_watts += sign * (pod.watts or 0) * pod.leaving
-            self.noted_watts += sign * pod.noted
+            return
+        # What is requested the scheduler takes off the node's number, believed or not.
+        self.watts += sign * (pod.watts or 0)
+        self.leaving_watts += sign * (pod.watts or 0) * pod.leaving
+        self.noted_watts += sign * pod.noted
+        self.unstated_cpu += sign * pod.mcores
+        self.unstated_pods += sign * pod.silent
+        if pod.devices:
+            count = self.unstated_devices.pop(pod.devices, 0) + sign
+            self.unstated_devices |= {pod.devices: count} if count else {}
 
 
 class Books:

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from powerplane.adapters.node_rates import Devices, asked_devices
+from powerplane.adapters.node_rates import Devices, told_draw
 from powerplane.models.errors import InputError
 from powerplane.models.mobility import is_its_nodes_own
 from powerplane.models.objects import Affinity, Narrow, OwnerReference, PodSpec, RawQuantity, Toleration
-from powerplane.models.pod_watts import WattsNote, stated_watts
+from powerplane.models.pod_watts import WattsNote
 from powerplane.models.quantities import LARGEST, MILLI, parse_quantity
 from powerplane.models.requests import WATTS_RESOURCE, Amounts, pod_requests, whole_units
 from powerplane.models.usage import is_gpu
@@ -171,8 +171,10 @@ class PodFact:
         While it is refused.
     own : bool
         Its node's own: of a DaemonSet, or a static pod.
+    mcores : int
+        Cores that it requests, where it states no watts, or too few to be believed.
     devices : tuple of (str, int)
-        Accelerators that it requests, where it states no watts.
+        Accelerators, likewise.
     noted : int
         Watts that an annotation states beyond its request: no scheduler counts them, so they are its node's base.
     """
@@ -189,13 +191,14 @@ class PodFact:
     refused: bool
     wish: Wish | None
     own: bool
+    mcores: int
     devices: Devices
     noted: int
 
     @property
     def silent(self) -> bool:
-        """Whether it states no watts at all."""
-        return self.watts is None and not self.noted
+        """Whether it counts by what else it requests."""
+        return (not self.watts and not self.noted) or bool(self.mcores or self.devices)
 
     @property
     def without_watts(self) -> bool:
@@ -231,7 +234,7 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
         return None
     amounts = _amounts(spec)
     watts = whole_units(WATTS_RESOURCE, amounts[WATTS_RESOURCE]) if WATTS_RESOURCE in amounts else None
-    stated = stated_watts(amounts, meta.annotations)
+    stated_mw, mcores, devices = told_draw(amounts, meta.annotations)
     requests = tuple(whole_units(resource, amounts[resource]) if resource in amounts else 0 for resource in ROOM)
     free = not spec.node_name and not spec.scheduling_gates and meta.deletion_timestamp is None
     refused = bool(free and watts and any(_refuses(each) for each in status.conditions or ()))
@@ -248,8 +251,9 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
         refused=refused,
         wish=_wish(spec, (watts or 0, *requests)) if refused else None,
         own=is_its_nodes_own(meta.owner_references),
-        devices=asked_devices(amounts) if stated is None else (),
-        noted=(stated or 0) - (watts or 0),
+        mcores=mcores,
+        devices=devices,
+        noted=(stated_mw or 0) // MILLI - (watts or 0),
     )
 
 

@@ -4,16 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from sys import intern
 
-from powerplane.adapters.node_rates import Devices, asked_devices
+from powerplane.adapters.node_rates import Devices, told_draw
 from powerplane.models.errors import InputError
 from powerplane.models.mobility import is_its_nodes_own
 from powerplane.models.objects import Container, Narrow, OwnerReference, PodSpec, RawQuantity, ResourceRequirements
-from powerplane.models.pod_watts import WattsNote, larger_watts, noted_watts, stated_watts
+from powerplane.models.pod_watts import WattsNote, larger_watts, least_watts_of, noted_watts
 from powerplane.models.quantities import parse_quantity
-from powerplane.models.requests import WATTS_RESOURCE, pod_requests, whole_units
+from powerplane.models.requests import FIRST_RESOURCES, WATTS_RESOURCE, pod_requests, whole_units
 from powerplane.models.usage import is_gpu
 
 MW = 1000
+MCORES = 1000
+PLAIN = {*FIRST_RESOURCES, WATTS_RESOURCE}
 FINISHED = ("Succeeded", "Failed")
 UNSCHEDULABLE = "Unschedulable"
 UNREADABLE_MW = 10**10
@@ -97,7 +99,7 @@ class Demand:
     stated_mw : int or None
         Its request of watts, or what an annotation says where that is more; None where it states none.
     mcores : int
-        Its request of CPU, by which it is estimated where it states no watts.
+        Its request of CPU, by which it is estimated where it states no watts, or too few to be believed.
     devices : tuple of (str, int)
         Accelerators that it requests, likewise.
     """
@@ -105,6 +107,11 @@ class Demand:
     stated_mw: int | None
     mcores: int = 0
     devices: Devices = ()
+
+    @property
+    def silent(self) -> bool:
+        """Whether it counts by what else it requests."""
+        return self.stated_mw is None or bool(self.mcores or self.devices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,15 +202,13 @@ def node_fact(node: SeenNode) -> NodeFact:
 
 def demand_of(spec: PodSpec | SlimPodSpec, annotations: Mapping[str, str] | WattsNote | None) -> Demand:
     """What a pod's requests and annotation say of its draw; garbage counts as more than any node may draw."""
-    plain = _plain_watts(spec)
+    plain = _plain(spec)
     try:
         if plain is not None:
-            return Demand((larger_watts(plain, noted_watts(annotations)) or 0) * MW)
-        amounts = pod_requests(_as_spec(spec))
-        watts = stated_watts(amounts, annotations)
-        if watts is not None:
-            return Demand(watts * MW)
-        return Demand(None, whole_units("cpu", amounts["cpu"]) if "cpu" in amounts else 0, asked_devices(amounts))
+            watts = larger_watts(plain[0], noted_watts(annotations)) or 0
+            if watts >= least_watts_of(plain[1]):
+                return Demand(watts * MW)
+        return Demand(*told_draw(pod_requests(_as_spec(spec)), annotations))
     except InputError:
         return Demand(UNREADABLE_MW)
 
@@ -218,22 +223,39 @@ def version_of(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() else 0
 
 
-def _plain_watts(spec: PodSpec | SlimPodSpec) -> int | None:
-    """Watts of the plainest pod, whose containers write whole numbers: nearly all pods, at a tenth of the cost."""
+def _plain(spec: PodSpec | SlimPodSpec) -> tuple[int, int] | None:
+    """Watts and milli-cores of the plainest pod, whose containers write whole numbers of the plainest resources.
+
+    These are nearly all pods, at a tenth of the cost.
+    """
     if spec.init_containers or spec.overhead or spec.resources:
         return None
-    total, found = 0, False
+    total, mcores, found = 0, 0, False
     for container in spec.containers:
-        requests = container.resources.requests if container.resources else None
-        text = requests.get(WATTS_RESOURCE) if requests else None
+        if container.resources is None:
+            continue
+        requests, limits = container.resources.requests or {}, container.resources.limits
+        # What is limited alone is requested, too.
+        if not requests.keys() <= PLAIN or (limits and not limits.keys() <= requests.keys()):
+            return None
+        text, cores = requests.get(WATTS_RESOURCE), _plain_mcores(requests.get("cpu", "0"))
+        if cores is None:
+            return None
+        mcores += cores
         if text is None:
-            if container.resources and WATTS_RESOURCE in (container.resources.limits or {}):
-                return None
             continue
         if not isinstance(text, str) or not (text.isascii() and text.isdigit() and len(text) <= 9):
             return None
         total, found = total + int(text), True
-    return total if found else None
+    return (total, mcores) if found else None
+
+
+def _plain_mcores(text: RawQuantity) -> int | None:
+    """Milli-cores of ``2`` or ``500m``."""
+    if not isinstance(text, str) or len(text) > 9:
+        return None
+    number, each = (text[:-1], 1) if text[-1:] == "m" else (text, MCORES)
+    return int(number) * each if number.isascii() and number.isdigit() else None
 
 
 def _as_spec(spec: PodSpec | SlimPodSpec) -> PodSpec:

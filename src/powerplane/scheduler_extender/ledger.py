@@ -162,13 +162,13 @@ class Ledger:
         stated = pod.demand.stated_mw
         column = self.tree.index.get(node)
         before = 0 if column is None else self._drawn(column, load)
-        if stated is None:
+        if pod.demand.silent:
             load.silent_mcores += sign * pod.demand.mcores
             if pod.demand.devices:
                 load.silent_devices[pod.demand.devices] += sign
             self.silent_pods += sign
             self.without_watts[pod.namespace] += sign * (not pod.own)
-        else:
+        if stated is not None:
             load.stated_mw += sign * stated
             load.by_priority[pod.priority] = load.by_priority.get(pod.priority, 0) + sign * stated
             if column is not None:
@@ -244,9 +244,9 @@ class Ledger:
 
     def demand_mw(self, demand: Demand) -> Ints:
         """A pod's draw on each node, shape (N,)."""
-        if demand.stated_mw is not None:
+        if not demand.silent:
             return np.full(len(self.tree), demand.stated_mw, dtype=np.int64)
-        estimate: Ints = -(-demand.mcores * self.tree.per_core_mw // MCORES)
+        estimate: Ints = (demand.stated_mw or 0) - (-demand.mcores * self.tree.per_core_mw // MCORES)
         if demand.devices:
             held = [devices_draw_mw(demand.devices, node.device_mw) for node in self.tree.nodes]
             estimate += np.array(held, dtype=np.int64)
@@ -254,10 +254,11 @@ class Ledger:
 
     def drawn_mw(self, demand: Demand, column: int) -> int:
         """A pod's draw on one node."""
-        if demand.stated_mw is not None:
-            return demand.stated_mw
+        stated = demand.stated_mw or 0
+        if not demand.silent:
+            return stated
         held = devices_draw_mw(demand.devices, self.tree.nodes[column].device_mw)
-        return demand.mcores * int(self.tree.per_core_mw[column]) // MCORES + held
+        return stated + demand.mcores * int(self.tree.per_core_mw[column]) // MCORES + held
 
     @property
     def node_room_mw(self) -> Ints:

@@ -73,6 +73,21 @@ def test_bound_pods_count_by_their_request_their_note_or_their_cores_and_finishe
     assert (moment.waiting, moment.on_their_way) == ((), ())
 
 
+def test_a_pod_that_states_too_few_watts_to_be_believed_is_charged_by_its_cores_too():
+    world = World(peak_w=640)
+    books = GateBooks()
+    books.nodes(Batch(True, tuple(("ADDED", msgspec.convert(each, Node)) for each in world.nodes())))
+    rules = GateRules()
+    for shelf in ("domains", "policies"):
+        rules.sink(shelf)
+    rules.sink("domains")(Batch(True, tuple(("ADDED", msgspec.convert(e, PowerDomainObject)) for e in world.domains())))
+    books.pods(batch(pod("none", node="a1", watts=0, cpu="8"), pod("few", node="a2", watts=1, cpu="8")))
+    moment = books.moment()
+    ground = rules.ground(moment, NOW)
+    used = dict(zip([node.name for node in ground.tree.nodes], ground.bound_mw(moment).tolist(), strict=True))
+    assert (used["a1"], used["a2"], used["a3"]) == (80_000, 81_000, 0)
+
+
 def test_a_pod_goes_from_waiting_to_its_way_to_its_node_and_that_is_told_once():
     told = []
     books = GateBooks(bound=told.append)

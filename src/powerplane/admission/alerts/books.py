@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from powerplane.adapters.node_rates import told_draw
 from powerplane.adapters.watch import Batch
 from powerplane.models.alerts.draws import NodeDraw, Rows, rows_of
 from powerplane.models.alerts.evaluating import View
@@ -16,9 +17,8 @@ from powerplane.models.errors import InputError
 from powerplane.models.incidence import PowerIncidence, compile_incidence
 from powerplane.models.mobility import MIRROR, controller_of
 from powerplane.models.objects import Narrow, Node, ObjectMeta, PodSpec, PodStatus
-from powerplane.models.pod_watts import noted_watts, requested_watts
 from powerplane.models.quantities import LARGEST, MILLI, parse_quantity
-from powerplane.models.requests import pod_requests, whole_units
+from powerplane.models.requests import pod_requests
 
 SHELVES = ("nodes", "pods", "namespaces", "domains", "policies", "own")
 
@@ -42,7 +42,7 @@ class NodeKept:
 
 @dataclass(frozen=True, slots=True)
 class PodKept:
-    """A bound pod; ``stated_mw`` is None where it says no watts, and then its cores count."""
+    """A bound pod: what it states, and thousandths of cores by which it counts beside, as ``told_draw`` says."""
 
     seen: SeenPod
     stated_mw: int | None
@@ -174,15 +174,13 @@ def kept_pod(pod: WatchedPod) -> PodKept | None:
     if not spec.node_name or pod.status.phase in ("Succeeded", "Failed"):
         return None
     try:
-        amounts, requested = pod_requests(spec), requested_watts(spec)
-        mcores = whole_units("cpu", amounts["cpu"]) if "cpu" in amounts else 0
+        stated_mw, mcores, _ = told_draw(pod_requests(spec), meta.annotations)
     except InputError:
-        requested = mcores = 0
-    noted = noted_watts(meta.annotations)
+        stated_mw, mcores = None, 0
     owner = controller_of(meta.owner_references)
     fixed = MIRROR in (meta.annotations or {}) or (owner is not None and owner.kind in ("DaemonSet", "Node"))
     seen = SeenPod(meta.namespace, meta.name, spec.node_name, meta.labels or {}, spec.priority or 0, 0, fixed)
-    return PodKept(seen, max(requested, noted) * MILLI if requested or noted else None, mcores)
+    return PodKept(seen, stated_mw, mcores)
 
 
 def _put(shelf: _Shelf, key: tuple[str, str], one: Any) -> None:
@@ -209,9 +207,9 @@ def _draw(sample: Sample | None, allowance: NodeAllowance | None, now_s: float, 
 def _pod(pod: PodKept, allowance: NodeAllowance | None, cores: Mapping[str, int]) -> SeenPod:
     """The pod with its watts: what it states, or its cores' part of what its node draws between idle and peak."""
     seen = pod.seen
-    mw = pod.stated_mw
-    if mw is None:
+    mw = pod.stated_mw or 0
+    if pod.mcores:
         on_node, known = cores.get(seen.node, 0), allowance or NodeAllowance()
         dynamic = known.peak_mw - known.idle_mw if known.peak_mw is not None else 0
-        mw = dynamic * pod.mcores // on_node if on_node else 0
+        mw += dynamic * pod.mcores // on_node if on_node else 0
     return SeenPod(seen.namespace, seen.name, seen.node, seen.labels, seen.priority, mw, seen.fixed)

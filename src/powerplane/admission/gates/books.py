@@ -27,12 +27,10 @@ class NodeSums:
     def add(self, pod: PodFact, sign: int) -> None:
         """Count a pod in (1) or out (-1)."""
         self.pods += sign
-        if pod.draw.stated_mw is None:
-            self.silent_mcores += sign * pod.draw.mcores
-            if pod.draw.devices:
-                self.silent_devices[pod.draw.devices] += sign
-        else:
-            self.stated_mw += sign * pod.draw.stated_mw
+        self.stated_mw += sign * (pod.draw.stated_mw or 0)
+        self.silent_mcores += sign * pod.draw.mcores
+        if pod.draw.devices:
+            self.silent_devices[pod.draw.devices] += sign
         for place, amount in enumerate(pod.requests):
             self.room[place] += sign * amount
 

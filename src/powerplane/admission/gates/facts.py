@@ -1,17 +1,16 @@
 """What the releaser keeps of a node and of a pod: a few numbers, taken from the watch and let go of the rest."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
-from powerplane.adapters.node_rates import Devices, asked_devices, offered_devices
+from powerplane.adapters.node_rates import Devices, offered_devices, told_draw
 from powerplane.admission.gates.gating import GATE
 from powerplane.admission.planned import planned_nodes
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Affinity, Narrow, Node, ObjectMeta, PodSpec, PodStatus, RawQuantity, Toleration
-from powerplane.models.pod_watts import stated_watts
 from powerplane.models.quantities import LARGEST, MILLI, parse_quantity
 from powerplane.models.requests import Amounts, pod_requests, whole_units
 from powerplane.models.timestamps import parse_seconds
@@ -61,7 +60,7 @@ class Draw:
     stated_mw : int or None
         By its request or its annotation; None where neither is there.
     mcores : int
-        Its request of CPU, by which it is estimated otherwise; so are
+        Its request of CPU, by which it is estimated where it states no watts, or too few to be believed; so are
     devices : tuple of (resource, units)
         its accelerators.
     """
@@ -69,6 +68,11 @@ class Draw:
     stated_mw: int | None
     mcores: int = 0
     devices: Devices = ()
+
+    @property
+    def silent(self) -> bool:
+        """Whether it counts by what else it requests."""
+        return self.stated_mw is None or bool(self.mcores or self.devices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +195,7 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
         node=spec.node_name,
         priority=spec.priority or 0,
         created_s=_seconds(meta.creation_timestamp),
-        draw=_draw(amounts, stated_watts(amounts, meta.annotations)),
+        draw=_draw(amounts, meta.annotations),
         requests=tuple(whole_units(each, amounts[each]) if each in amounts else 0 for each in ROOM),
         gate=gate,
         other_gates=len(gates) - (gate >= 0),
@@ -228,14 +232,11 @@ def _amounts(spec: PodSpec) -> Amounts:
         return {}
 
 
-def _draw(amounts: Amounts, stated: int | None) -> Draw:
-    if stated is not None:
-        return Draw(stated * MILLI)
-    mcores = whole_units("cpu", amounts["cpu"]) if "cpu" in amounts else 0
+def _draw(amounts: Amounts, annotations: Mapping[str, str] | None) -> Draw:
     try:
-        return Draw(None, mcores, asked_devices(amounts))
+        return Draw(*told_draw(amounts, annotations))
     except InputError:
-        return Draw(None, mcores)
+        return Draw(None, whole_units("cpu", amounts["cpu"]) if "cpu" in amounts else 0)
 
 
 def _seconds(text: str | None) -> float:

@@ -39,9 +39,9 @@ class Asked:
 
 def draw_mw(tree: PowerTree, draw: Draw) -> Ints:
     """Milliwatts of a pod on each node, shape (N,)."""
-    if draw.stated_mw is not None:
+    if not draw.silent:
         return np.full(len(tree), draw.stated_mw, dtype=np.int64)
-    estimate: Ints = -(-draw.mcores * tree.per_core_mw // MCORES)
+    estimate: Ints = (draw.stated_mw or 0) - (-draw.mcores * tree.per_core_mw // MCORES)
     if draw.devices:
         estimate += np.array([devices_draw_mw(draw.devices, node.device_mw) for node in tree.nodes], dtype=np.int64)
     return estimate
@@ -49,10 +49,11 @@ def draw_mw(tree: PowerTree, draw: Draw) -> Ints:
 
 def drawn_mw(tree: PowerTree, draw: Draw, column: int) -> int:
     """Milliwatts of a pod on one node."""
-    if draw.stated_mw is not None:
-        return draw.stated_mw
+    stated = draw.stated_mw or 0
+    if not draw.silent:
+        return stated
     cards_mw = devices_draw_mw(draw.devices, tree.nodes[column].device_mw)
-    return -(-draw.mcores * int(tree.per_core_mw[column]) // MCORES) + cards_mw
+    return stated - (-draw.mcores * int(tree.per_core_mw[column]) // MCORES) + cards_mw
 
 
 class Headroom:

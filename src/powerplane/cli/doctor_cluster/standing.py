@@ -12,7 +12,8 @@ from powerplane.cli.doctor_cluster.seen import Cluster, DoctorPod
 from powerplane.models.api.capping_policy import ACTING, CappingPolicyObject, Lock
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Pod, PodSpec
-from powerplane.models.pod_watts import noted_watts, requested_watts
+from powerplane.models.pod_watts import is_believed, stated_watts
+from powerplane.models.requests import pod_requests
 from powerplane.models.rights import NAMESPACE
 
 FINISHED = ("Succeeded", "Failed")
@@ -84,11 +85,12 @@ def table_of(cluster: Cluster) -> Table:
 
 
 def has_watts(pod: DoctorPod) -> bool:
-    """Whether a pod asks for watts, is annotated with them, or claims them."""
-    if noted_watts(pod.metadata.annotations) or pod.spec.resource_claims:
+    """Whether a pod asks for watts that are believed, is annotated with such, or claims them."""
+    if pod.spec.resource_claims:
         return True
     try:
-        return bool(requested_watts(pod.spec))
+        amounts = pod_requests(pod.spec)
+        return is_believed(stated_watts(amounts, pod.metadata.annotations), amounts)
     except InputError:
         return False
 
