@@ -24,7 +24,8 @@ from powerplane.cli.site import LIVE_SITE, SiteFrom, SiteOptions, read_site
 from powerplane.cli.watts_options import NO_SOURCE, Source
 from powerplane.cli.watts_source import WattsFrom, open_source
 from powerplane.models.errors import InputError, PowerPlaneError, UsageError
-from powerplane.models.telemetry.metrics import OWNERS, SCRAPED
+from powerplane.models.telemetry.metrics import SCRAPED
+from powerplane.models.telemetry.metrics_use import OWNERS
 
 QUESTIONS = 6
 """Of --timeout, one question to the API server may take this part."""

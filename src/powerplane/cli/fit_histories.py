@@ -15,7 +15,8 @@ from powerplane.models.curves import PowerCurve
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Node
 from powerplane.models.quantities import parse_quantity
-from powerplane.models.telemetry.metrics import HEAT, SCRAPED
+from powerplane.models.telemetry.metrics import SCRAPED
+from powerplane.models.telemetry.metrics_heat import HEAT
 from powerplane.models.telemetry.node_names import NodeNames, aliases_of
 from powerplane.models.telemetry.precedence import GPU_SOURCES, NODE_USE_SOURCES, PART_SOURCES, PRECEDENCE, WALL_SOURCES
 from powerplane.models.telemetry.readings import Floats, Meaning, Quantity, SeriesBlock

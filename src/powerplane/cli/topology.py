@@ -32,7 +32,8 @@ from powerplane.cli.watts_source import (
 )
 from powerplane.models.errors import InputError, UsageError
 from powerplane.models.objects import Node
-from powerplane.models.telemetry.metrics import PLACE, SCRAPED
+from powerplane.models.telemetry.metric_labels import PLACE
+from powerplane.models.telemetry.metrics import SCRAPED
 from powerplane.models.telemetry.places import Located
 from powerplane.models.telemetry.readings import SourceReading
 

@@ -7,7 +7,8 @@ import subprocess
 import pytest
 
 from powerplane.adapters.telemetry.promql import raw_samples, selector, summed, sums
-from powerplane.models.telemetry.metrics import MEANINGS, OWNERS, SCRAPED, meanings_for, meanings_of
+from powerplane.models.telemetry.metrics import MEANINGS, SCRAPED, meanings_for, meanings_of
+from powerplane.models.telemetry.metrics_use import OWNERS
 from powerplane.models.telemetry.readings import Meaning
 
 ROW = Meaning("m", "s", "cpu watts", "gauge", "W", where=(("zone", 'a"\\b\n'), ("mode", r"~x|\d+")))

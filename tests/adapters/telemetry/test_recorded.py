@@ -9,7 +9,8 @@ import pytest
 
 from powerplane.adapters.telemetry.recorded import RecordedSource
 from powerplane.models.errors import InputError
-from powerplane.models.telemetry.metrics import MEANINGS, OWNERS, SCRAPED, meanings_of
+from powerplane.models.telemetry.metrics import MEANINGS, SCRAPED, meanings_of
+from powerplane.models.telemetry.metrics_use import OWNERS
 from powerplane.models.telemetry.readings import Entity, SeriesBlock, SourceReading
 
 WATTS = 'kepler_node_cpu_watts{node_name="n1",zone="package"} '

@@ -8,7 +8,8 @@ from powerplane.bench.watts.round_reader import Lap, Reading
 from powerplane.bench.watts.rounds import HEADINGS, _notes, _row, measure_size
 from powerplane.models.errors import UnreachableError
 from powerplane.models.telemetry.labels import counts, entity_of
-from powerplane.models.telemetry.metrics import OWNERS, SCRAPED
+from powerplane.models.telemetry.metrics import SCRAPED
+from powerplane.models.telemetry.metrics_use import OWNERS
 
 NODES, PODS = 40, 400
 

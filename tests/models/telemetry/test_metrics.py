@@ -7,16 +7,10 @@ from pathlib import Path
 import pytest
 
 from powerplane.models.telemetry.labels import REGEX, labels_read
-from powerplane.models.telemetry.metrics import (
-    MEANINGS,
-    METRICS_SERVER,
-    OWNERS,
-    REDFISH,
-    SCRAPED,
-    meanings_for,
-    meanings_of,
-)
+from powerplane.models.telemetry.metrics import MEANINGS, SCRAPED, meanings_for, meanings_of
 from powerplane.models.telemetry.metrics_page import metrics_page
+from powerplane.models.telemetry.metrics_use import METRICS_SERVER, OWNERS
+from powerplane.models.telemetry.metrics_watts import REDFISH
 from powerplane.models.telemetry.precedence import (
     NODE_SOURCES,
     PART_SOURCES,

@@ -16,7 +16,7 @@ from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.cluster_http import TRANSPORT_ERRORS, Request, fetch, message, reason
 from powerplane.models.errors import InputError
 from powerplane.models.quantities import parse_quantity
-from powerplane.models.telemetry.metrics import METRICS_SERVER
+from powerplane.models.telemetry.metrics_use import METRICS_SERVER
 from powerplane.models.telemetry.readings import Entity, Meaning, SeriesBlock, SourceReading
 from powerplane.models.timestamps import parse_seconds
 

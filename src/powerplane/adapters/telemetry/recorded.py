@@ -16,7 +16,8 @@ from powerplane.adapters.telemetry.recorded_answer import read_answer
 from powerplane.adapters.telemetry.recording import Row
 from powerplane.models.errors import InputError
 from powerplane.models.telemetry.labels import Labels
-from powerplane.models.telemetry.metrics import DEAR, OWNERS, SCRAPED
+from powerplane.models.telemetry.metrics import DEAR, SCRAPED
+from powerplane.models.telemetry.metrics_use import OWNERS
 from powerplane.models.telemetry.readings import Meaning, Quantity, SourceReading
 from powerplane.models.telemetry.samples import MOST_AHEAD_S
 

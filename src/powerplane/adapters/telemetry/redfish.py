@@ -10,7 +10,7 @@ import numpy as np
 
 from powerplane.adapters.telemetry.redfish_http import Endpoint, RedfishError, RedfishHttp
 from powerplane.adapters.telemetry.redfish_wire import Found, RedfishService
-from powerplane.models.telemetry.metrics import REDFISH
+from powerplane.models.telemetry.metrics_watts import REDFISH
 from powerplane.models.telemetry.readings import Entity, Meaning, SeriesBlock, SourceReading
 
 WORKERS = 32

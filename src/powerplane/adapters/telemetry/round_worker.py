@@ -16,7 +16,8 @@ from powerplane.adapters.telemetry.prometheus_source import PrometheusSource
 from powerplane.adapters.telemetry.round_wire import Ask, Opening, Told
 from powerplane.models.telemetry.coverage import with_told_aliases
 from powerplane.models.telemetry.facts import NodeFacts
-from powerplane.models.telemetry.metrics import OWNERS, SCRAPED
+from powerplane.models.telemetry.metrics import SCRAPED
+from powerplane.models.telemetry.metrics_use import OWNERS
 from powerplane.models.telemetry.readings import Meaning, PowerSource, Quantity
 from powerplane.models.telemetry.remembered import Memory
 from powerplane.models.telemetry.rounds import follow

@@ -19,7 +19,8 @@ from prometheus_api_client import PrometheusConnect
 from powerplane.adapters.telemetry.prometheus_source import PrometheusSource
 from powerplane.bench.watts.round_exporter import GPU_WATTS, GPUS, gpus_of, name_of, watts_of
 from powerplane.models.telemetry.facts import NodeFacts
-from powerplane.models.telemetry.metrics import NEEDED, OWNERS, SCRAPED, meanings_of
+from powerplane.models.telemetry.metrics import NEEDED, SCRAPED, meanings_of
+from powerplane.models.telemetry.metrics_use import OWNERS
 from powerplane.models.telemetry.readings import Meaning
 from powerplane.models.telemetry.remembered import Memory
 from powerplane.models.telemetry.rounds import follow

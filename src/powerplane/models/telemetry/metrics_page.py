@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from powerplane.models.telemetry.labels import REGEX
-from powerplane.models.telemetry.metrics import DEAR, HOST, MEANINGS
+from powerplane.models.telemetry.metric_labels import HOST
+from powerplane.models.telemetry.metrics import DEAR, MEANINGS
 from powerplane.models.telemetry.precedence import PRECEDENCE, WHY, rank
 from powerplane.models.telemetry.readings import Meaning
 
