@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from tests.rig.api import MERGE
-from tests.rig.cells import HOLD, NAMESPACES, OVERHEAD_CLASS, PROBE_CLASS, Cell, Json, Probe
+from tests.rig.cell_values import HOLD, NAMESPACES, OVERHEAD_CLASS, PROBE_CLASS, Cell, Json, Probe
 from tests.rig.oracle import Oracle
 from tests.rig.processes import wait_for
 from tests.rig.rig import Rig
