@@ -12,8 +12,7 @@ from powerplane.admission.certificates.keys import FIELDS
 from powerplane.admission.certificates.run import LEASE as CERTIFICATES_LEASE
 from powerplane.admission.certificates.run import SECRET
 from powerplane.admission.gates.facts import GRANTED_ANNOTATION
-from powerplane.admission.gates.gating import GATE
-from powerplane.admission.gates.moving import MOVE_GATE
+from powerplane.admission.gates.gating import GATE, MOVE_GATE
 from powerplane.admission.gates.release_run import LEASE as GATES_LEASE
 from powerplane.admission.lock_watch import CLAIMS_LEASE
 from powerplane.admission.planned import PLANNED_ANNOTATION

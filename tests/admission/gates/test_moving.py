@@ -12,11 +12,13 @@ from powerplane.adapters.cluster_access import open_cluster
 from powerplane.adapters.cluster_writes import Writer
 from powerplane.adapters.lease_look import Lease, LeaseMeta, LeaseSpec
 from powerplane.adapters.watch import Batch
+from powerplane.admission.gates.books import GateBooks
 from powerplane.admission.gates.facts import SeenPod, pod_fact
-from powerplane.admission.gates.gating import GATE
-from powerplane.admission.gates.moving import MOVE_GATE, Behind, MoveGates, hold_successor, let_successor_go
+from powerplane.admission.gates.gating import GATE, HOLD_GATE, MOVE_GATE
+from powerplane.admission.gates.moving import Behind, MoveGates, hold_successor, let_successor_go
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Pod
+from powerplane.models.requests import WATTS_RESOURCE
 
 
 class Watched:
@@ -142,6 +144,18 @@ def test_the_gate_is_lifted_at_its_place_from_the_pod_that_was_seen_and_no_other
         {"op": "test", "path": "/spec/schedulingGates/1", "value": {"name": MOVE_GATE}},
         {"op": "remove", "path": "/spec/schedulingGates/1"},
     ]
+
+
+@pytest.mark.parametrize("gate", [MOVE_GATE, HOLD_GATE])
+def test_a_nominated_pod_behind_a_gate_of_moves_holds_its_watts_at_its_node(gate):
+    books = GateBooks()
+    held = waiting("p", gate=gate) | {"status": {"nominatedNodeName": "n1"}}
+    held["spec"]["containers"] = [container(**{WATTS_RESOURCE: "40"})]
+    books.pods(Batch(False, (("ADDED", msgspec.convert(held, SeenPod)),)))
+    moment = books.moment()
+    assert (moment.sums["n1"].stated_mw, moment.waiting, moment.on_their_way) == (40_000, (), ())
+    books.pods(Batch(False, (("MODIFIED", msgspec.convert(held | {"status": {}}, SeenPod)),)))
+    assert books.moment().sums == {}
 
 
 def test_the_gate_of_moves_is_another_controllers_gate_to_whoever_gives_watts():

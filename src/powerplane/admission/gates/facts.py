@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from powerplane.adapters.node_rates import Devices, offered_devices, told_draw
-from powerplane.admission.gates.gating import GATE
+from powerplane.admission.gates.gating import GATE, HOLD_GATE, MOVE_GATE
 from powerplane.admission.planned import planned_nodes
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Affinity, Narrow, Node, ObjectMeta, PodSpec, PodStatus, RawQuantity, Toleration
@@ -43,12 +43,18 @@ class SeenPodSpec(PodSpec, frozen=True):
     scheduling_gates: tuple[SeenGate, ...] | None = None
 
 
+class SeenPodStatus(PodStatus, frozen=True):
+    """A pod's status with the node that it is expected on."""
+
+    nominated_node_name: str = ""
+
+
 class SeenPod(Narrow, frozen=True):
     """A pod as the watch brings it."""
 
     metadata: ObjectMeta
     spec: SeenPodSpec = SeenPodSpec()
-    status: PodStatus = PodStatus()
+    status: SeenPodStatus = SeenPodStatus()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +109,7 @@ class PodFact:
     labels : dict
         Of a pod that is not bound; empty of another.
     node : str
-        Where it is bound; "" for nowhere.
+        Where it is bound, or has room held by a nomination while gates of moves keep it; "" for nowhere.
     priority : int
     created_s : float
         By the server's clock.
@@ -182,8 +188,10 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
     gates = [gate.name for gate in spec.scheduling_gates or ()]
     granted = (meta.annotations or {}).get(GRANTED_ANNOTATION, "")
     gate = gates.index(GATE) if GATE in gates else -1
-    interesting = not spec.node_name and (gate >= 0 or bool(granted))
-    if not spec.node_name and not interesting:
+    expected = gate < 0 and (MOVE_GATE in gates or HOLD_GATE in gates)
+    node = spec.node_name or (pod.status.nominated_node_name if expected else "")
+    interesting = not node and (gate >= 0 or bool(granted))
+    if not node and not interesting:
         return None
     amounts = _amounts(spec)
     return PodFact(
@@ -192,7 +200,7 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
         name=meta.name,
         version=meta.resource_version,
         labels=meta.labels or {} if interesting else {},
-        node=spec.node_name,
+        node=node,
         priority=spec.priority or 0,
         created_s=_seconds(meta.creation_timestamp),
         draw=_draw(amounts, meta.annotations),

@@ -17,6 +17,12 @@ from powerplane.models.pod_watts import PREDICTED_ANNOTATION, noted_watts, reque
 Json = dict[str, Any]
 
 GATE: Final = "powerplane.dev/power"
+MOVE_GATE: Final = "powerplane.dev/move"
+"""On a successor of a moved pod, until it is told its node; see ``moving``."""
+
+HOLD_GATE: Final = "powerplane.dev/hold"
+"""On a placeholder, for good: nominated to a node, it holds room there for a pod that is to come."""
+
 CRITICAL_CLASSES = ("system-cluster-critical", "system-node-critical")
 CRITICAL_PRIORITY = 2_000_000_000
 """From here on priorities are the system's (kubernetes/pkg/apis/scheduling: HighestUserDefinablePriority + 1e9)."""

@@ -14,7 +14,7 @@ from powerplane.adapters.cluster_writes import pod_path
 from powerplane.adapters.lease_look import Lease
 from powerplane.adapters.watch import Batch
 from powerplane.admission.gates.facts import SeenPod
-from powerplane.admission.gates.gating import is_critical
+from powerplane.admission.gates.gating import MOVE_GATE, is_critical
 from powerplane.admission.gates.release_writes import STALE, PodWrites, lift
 from powerplane.admission.patch import Patch
 from powerplane.models.errors import InputError
@@ -22,7 +22,6 @@ from powerplane.models.objects import PodSpec
 
 Json = dict[str, Any]
 
-MOVE_GATE: Final = "powerplane.dev/move"
 ACTUATOR_LEASE: Final = "powerplane-actuator"
 
 
