@@ -82,9 +82,8 @@ def _cluster(where: SiteFrom, timeout_s: float, say: Say, *, alone: bool) -> Ite
     InputError
         Where it cannot be found, and there is nothing else to look at.
     """
-    # The Kubernetes client takes more than a second to import; only this needs it.
-    from powerplane.adapters.cluster_access import open_cluster  # noqa: PLC0415 (see above)
-    from powerplane.cli.doctor_cluster.examining import examine_cluster  # noqa: PLC0415 (see above)
+    from powerplane.adapters.cluster_access import open_cluster  # noqa: PLC0415  # the Kubernetes client: a second to import
+    from powerplane.cli.doctor_cluster.examining import examine_cluster  # noqa: PLC0415  # the Kubernetes client: a second to import
 
     try:
         access = open_cluster(where.kubeconfig, where.context)

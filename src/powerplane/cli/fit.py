@@ -212,8 +212,7 @@ def _nodes(snapshot: Path | None, kubeconfig: Path | None, context: str | None) 
         data = read_file(snapshot / "nodes.json", example="kubectl get nodes -o json > nodes.json")
         nodes: Sequence[Node] = tuple(parse_list(data, NodeItem, "nodes.json"))
     else:
-        # The Kubernetes client takes more than a second to import; only this needs it.
-        from powerplane.cli.site_live import list_nodes  # noqa: PLC0415 (see above)
+        from powerplane.cli.site_live import list_nodes  # noqa: PLC0415  # the Kubernetes client: a second to import
 
         nodes = list_nodes(kubeconfig, context)
     node_table(nodes)

@@ -69,8 +69,7 @@ def write_live(
     directory: Path, kubeconfig: Path | None, context: str | None, files: Files, say: Say, *, overwrite: bool = False
 ) -> None:
     """Write the live cluster into a snapshot directory; nothing is written where anything goes wrong."""
-    # The Kubernetes client takes more than a second to import; only this needs it.
-    from powerplane.adapters.cluster import snapshot_cluster  # noqa: PLC0415 (see above)
+    from powerplane.adapters.cluster import snapshot_cluster  # noqa: PLC0415  # the Kubernetes client: a second to import
 
     topology, power, usage = files
     snapshot_cluster(

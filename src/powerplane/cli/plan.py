@@ -78,8 +78,7 @@ def plan(
         state, looked = load_state(snapshot, measured, kubeconfig=kubeconfig, context=context, files=files, say=say)
         if quantile is not None and measured is not None:
             state = at_quantile(state, measured, quantile, history_s, say)
-        # Half a second of solver libraries, which input that is refused does not have to wait for.
-        from powerplane.recommender.planning import make_plan  # noqa: PLC0415 (see above)
+        from powerplane.recommender.planning import make_plan  # noqa: PLC0415  # solvers: half a second, not for refused input
 
         found = make_plan(
             state,

@@ -87,8 +87,7 @@ def _run(study: Study, name: str, seconds: float, say: Say) -> Outcome:
 
 
 def _planner(seed: int, seconds: float) -> Planner:
-    # Half a second of solver libraries, which a scenario that is refused does not have to wait for.
-    from powerplane.recommender.planning import make_plan  # noqa: PLC0415 (see above)
+    from powerplane.recommender.planning import make_plan  # noqa: PLC0415  # solvers: half a second, not for refused input
 
     def plan(snapshot: Snapshot) -> Plan | None:
         began = time.monotonic()
@@ -109,10 +108,9 @@ def _planner(seed: int, seconds: float) -> Planner:
 
 
 def _show(study: Study, outcomes: tuple[Outcome, ...], output: Format, report: Path | None) -> None:
-    # Pictures and tables cost nothing until there is something to show.
-    from powerplane.cli.report.render import write_page  # noqa: PLC0415 (see above)
-    from powerplane.cli.report.simulation_page import simulation_page  # noqa: PLC0415 (see above)
-    from powerplane.cli.simulate_view import (  # noqa: PLC0415 (see above)
+    from powerplane.cli.report.render import write_page  # noqa: PLC0415  # only once there is something to show
+    from powerplane.cli.report.simulation_page import simulation_page  # noqa: PLC0415  # only once there is something to show
+    from powerplane.cli.simulate_view import (  # noqa: PLC0415  # only once there is something to show
         figure_rows,
         print_simulation,
         report_of,

@@ -81,8 +81,7 @@ def read_site(where: SiteFrom, say: Say, now: datetime) -> Site:
         if where.kubeconfig or where.context:
             raise UsageError("--no-cluster goes with neither --kubeconfig nor --context", "leave them out")
         return _of_files(where.topology, where.power)
-    # The Kubernetes client takes more than a second to import; only this needs it.
-    from powerplane.cli.site_live import read_live_site  # noqa: PLC0415 (see above)
+    from powerplane.cli.site_live import read_live_site  # noqa: PLC0415  # the Kubernetes client: a second to import
 
     return read_live_site(where, say, now)
 

@@ -102,8 +102,7 @@ def told(found: Located) -> list[str]:
 
 def _nodes(snapshot: Path | None, kubeconfig: Path | None, context: str | None) -> Sequence[Node]:
     if snapshot is None:
-        # The Kubernetes client takes more than a second to import; only this needs it.
-        from powerplane.cli.site_live import list_nodes  # noqa: PLC0415 (see above)
+        from powerplane.cli.site_live import list_nodes  # noqa: PLC0415  # the Kubernetes client: a second to import
 
         nodes: Sequence[Node] = list_nodes(kubeconfig, context)
     elif kubeconfig or context:

@@ -170,9 +170,8 @@ def _bmcs(path: Path, timeout_s: float) -> Opened:
 
 
 def _metrics_server(watts: WattsFrom, timeout_s: float) -> Opened:
-    # The Kubernetes client takes more than a second to import; only this needs it.
-    from powerplane.adapters.cluster_access import open_cluster  # noqa: PLC0415 (see above)
-    from powerplane.adapters.telemetry.metrics_server import MetricsServerSource  # noqa: PLC0415 (see above)
+    from powerplane.adapters.cluster_access import open_cluster  # noqa: PLC0415  # the Kubernetes client: a second to import
+    from powerplane.adapters.telemetry.metrics_server import MetricsServerSource  # noqa: PLC0415  # the Kubernetes client: a second to import
 
     access = open_cluster(watts.kubeconfig, watts.context)
     return Opened(MetricsServerSource(access, timeout_s=timeout_s / 2), (), access.server)

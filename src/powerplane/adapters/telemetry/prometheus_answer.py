@@ -47,8 +47,8 @@ class Matrix:
         names = {f"l{place}": label for place, label in enumerate(labels)}
         metric = msgspec.defstruct("Metric", fields, rename=names, gc=False)
         series = msgspec.defstruct("Series", [("metric", metric), ("values", Samples, [])], gc=False)
-        # A struct made at run time is no type to mypy.
-        data = msgspec.defstruct("Data", [("resultType", Literal["matrix"]), ("result", list[series])])  # type: ignore[valid-type]  # see above
+        several = list[series]  # type: ignore[valid-type]  # a struct that is made at run time
+        data = msgspec.defstruct("Data", [("resultType", Literal["matrix"]), ("result", several)])
         answer = msgspec.defstruct(
             "Answer", [("status", Literal["success"]), ("data", data), ("warnings", list[str] | None, None)]
         )

@@ -58,7 +58,7 @@ def published_line(base_watts: float, slope_watts: float, scale: float) -> Learn
 
 def boosted_tree(samples: NodeSamples, seed: int, *, with_before: bool) -> Answer:
     """Gradient-boosted regression trees, as scikit-learn has them by default."""
-    from sklearn.ensemble import GradientBoostingRegressor  # type: ignore[import-untyped] # noqa: PLC0415 (see above)
+    from sklearn.ensemble import GradientBoostingRegressor  # type: ignore[import-untyped] # noqa: PLC0415  # no dependency
 
     def inputs(of: NodeSamples) -> Floats:
         return np.hstack([of.now, of.before]) if with_before else of.now
@@ -69,7 +69,7 @@ def boosted_tree(samples: NodeSamples, seed: int, *, with_before: bool) -> Answe
 
 def monotone_tree(samples: NodeSamples, seed: int) -> Answer:
     """Boosted trees that may not fall as a counter rises, for the least absolute deviation: what monotony costs."""
-    from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415 (see above)
+    from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415  # no dependency
 
     model = HistGradientBoostingRegressor(
         loss="absolute_error",
