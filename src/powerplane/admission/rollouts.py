@@ -49,7 +49,15 @@ class DeploymentSpec(Narrow, frozen=True):
     replicas: int | None = None
     paused: bool = False
     strategy: Strategy = Strategy()
+    progress_deadline_seconds: int | None = None
     template: PodTemplate = PodTemplate()
+
+
+class DeploymentCondition(Narrow, frozen=True):
+    """What its controller says of it."""
+
+    type: str = ""
+    status: str = ""
 
 
 class DeploymentStatus(Narrow, frozen=True):
@@ -58,6 +66,8 @@ class DeploymentStatus(Narrow, frozen=True):
     observed_generation: int = 0
     replicas: int = 0
     updated_replicas: int = 0
+    available_replicas: int = 0
+    conditions: tuple[DeploymentCondition, ...] | None = None
 
 
 class Deployment(Narrow, frozen=True):

@@ -157,6 +157,7 @@ ACCOUNTS = (
             *READER,
             *rights(["patch"], ["pods"]),
             *rights(READ, ["resourcequotas"]),
+            *rights(READ, ["deployments"], "apps"),
             *rights(["create", "patch"], ["events"], "events.k8s.io"),
             *lease("powerplane-gates"),
             *lease("powerplane-actuator", verbs=["get"]),

@@ -17,6 +17,8 @@ from powerplane.admission.gates.release_facts import Release, Round, Seen, Terms
 from powerplane.admission.gates.release_writes import release_patch
 from powerplane.admission.gates.releasing import Releaser
 from powerplane.admission.gates.rules import GateRules, Quota
+from powerplane.admission.rollouts import Deployment
+from powerplane.models.api.capping_policy import ClusterPowerCappingPolicyObject
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.drift import Sample
 from powerplane.models.objects import Node
@@ -88,6 +90,8 @@ class World:
         self.clock_s = 1000.0
         self.releaser = Releaser()
         self.quotas: dict[str, int] = {}
+        self.deployments: dict[str, Json] = {}
+        self.policy: Json = {"mode": "Initial", "cap": {"watts": "100kW"}, "admission": {"lock": "Gate"}}
         self.samples: dict[str, Sample] = {}
         self.excess = GateExcess(Measured(lambda: self.samples))
         self._version = 0
@@ -167,11 +171,16 @@ class World:
             for name, watts in self.quotas.items()
         ]
         self._rules.sink("quotas")(Batch(True, tuple(("ADDED", msgspec.convert(each, Quota)) for each in quotas)))
+        rollouts = tuple(("ADDED", msgspec.convert(each, Deployment)) for each in self.deployments.values())
+        self._rules.sink("deployments")(Batch(True, rollouts))
+        ruling = msgspec.convert({"metadata": {"name": "all"}, "spec": self.policy}, ClusterPowerCappingPolicyObject)
+        self._rules.sink("policies")(Batch(True, (("ADDED", ruling),)))
         moment = self._books.moment(self.releaser.named())
         now_s = START_S + self.clock_s
         ground = self._rules.ground(moment, datetime.fromtimestamp(now_s, UTC))
         extra_mw = self.excess.extra_mw(ground, moment, self.clock_s)
-        return Seen(moment, ground, lambda _: self.most_s, self._rules.weights(), now_s, self.clock_s, extra_mw)
+        surges, weights = self._rules.surges(moment.waiting, self._books.most_of, self.clock_s), self._rules.weights()
+        return Seen(moment, ground, lambda _: self.most_s, weights, now_s, self.clock_s, extra_mw, surges)
 
     def write(self, release: Release) -> bool:
         """Apply a release's patch, if the pod is still as it was seen."""

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from powerplane.adapters.node_rates import Devices
@@ -104,6 +104,7 @@ class GateBooks:
         self._waiting: dict[str, PodFact] = {}
         self._on_their_way: dict[str, PodFact] = {}
         self._shape = 0
+        self._owners: dict[str, Counter[tuple[int, int]]] = {}
 
     def moment(self, named: frozenset[str] = frozenset()) -> Moment:
         """Return everything, at one moment.
@@ -135,6 +136,12 @@ class GateBooks:
             return frozenset()
         hostnames = {each for pod in self._on_their_way.values() if pod.wish for each in sent_to(pod.wish)}
         return frozenset(name for name, fact in self._departed.items() if name in named or (fact.hostname in hostnames))
+
+    def most_of(self, owner: str) -> tuple[int, int]:
+        """The most that any pod of a workload states in milliwatts, and their highest priority; 0 of none."""
+        with self._lock:
+            known: Iterable[tuple[int, int]] = self._owners.get(owner, ())
+            return max((mw for mw, _ in known), default=0), max((priority for _, priority in known), default=0)
 
     def waiting(self) -> frozenset[str]:
         """UIDs of the pods behind our gate."""
@@ -187,6 +194,8 @@ class GateBooks:
         if fact is not None:
             self._pods[uid] = fact
         for pod, sign in ((before, -1), (fact, 1)):
+            if pod is not None and pod.owner:
+                self._count_owner(pod, sign)
             if pod is not None and pod.node:
                 sums = self._sums.setdefault(pod.node, NodeSums())
                 sums.add(pod, sign)
@@ -201,6 +210,15 @@ class GateBooks:
             self._on_their_way[uid] = fact
         if fact is not None and fact.node and fact.granted and (before is None or not before.node):
             self._bound(fact)
+
+    def _count_owner(self, pod: PodFact, sign: int) -> None:
+        known = self._owners.setdefault(pod.owner, Counter())
+        key = (pod.draw.stated_mw or 0, pod.priority)
+        known[key] += sign
+        if not known[key]:
+            del known[key]
+        if not known:
+            del self._owners[pod.owner]
 
 
 def _closed(node: Node) -> Node:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from sys import intern
 from typing import Final
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from powerplane.adapters.node_rates import Devices, offered_devices, told_draw
 from powerplane.admission.gates.gating import GATE, HOLD_GATE, MOVE_GATE
 from powerplane.admission.planned import planned_nodes
+from powerplane.admission.scope import owner_name
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Affinity, Narrow, Node, ObjectMeta, PodSpec, PodStatus, RawQuantity, Toleration
 from powerplane.models.quantities import LARGEST, MILLI, parse_quantity
@@ -129,6 +131,8 @@ class PodFact:
         Of a pod that waits or was let go, and is not bound.
     planned : tuple of str
         Nodes that a plan wants it on.
+    owner : str
+        ``namespace/Kind/name`` of the workload that it is of, where it has or had our gate; else "".
     """
 
     uid: str
@@ -148,6 +152,7 @@ class PodFact:
     annotated: bool
     wish: Wish | None
     planned: tuple[str, ...] = ()
+    owner: str = ""
 
     @property
     def waits(self) -> bool:
@@ -204,7 +209,7 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
         priority=spec.priority or 0,
         created_s=_seconds(meta.creation_timestamp),
         draw=_draw(amounts, meta.annotations),
-        requests=tuple(whole_units(each, amounts[each]) if each in amounts else 0 for each in ROOM),
+        requests=_room(amounts),
         gate=gate,
         other_gates=len(gates) - (gate >= 0),
         leaving=meta.deletion_timestamp is not None,
@@ -212,7 +217,23 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
         annotated=meta.annotations is not None,
         wish=_wish(spec) if interesting else None,
         planned=planned_nodes(meta.annotations) if interesting else (),
+        owner=intern(f"{meta.namespace}/{owner_name(meta)}") if gate >= 0 or granted else "",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """What a pod asks for that is not there yet: as of a ``PodFact``."""
+
+    draw: Draw
+    requests: tuple[int, ...]
+    wish: Wish
+
+
+def asks_of(spec: PodSpec, annotations: Mapping[str, str] | None) -> Asks:
+    """Reduce a template of pods."""
+    amounts = _amounts(spec)
+    return Asks(_draw(amounts, annotations), _room(amounts), _wish(spec))
 
 
 def sent_to(wish: Wish) -> Iterator[str]:
@@ -238,6 +259,10 @@ def _amounts(spec: PodSpec) -> Amounts:
         return pod_requests(spec)
     except InputError:
         return {}
+
+
+def _room(amounts: Amounts) -> tuple[int, ...]:
+    return tuple(whole_units(each, amounts[each]) if each in amounts else 0 for each in ROOM)
 
 
 def _draw(amounts: Amounts, annotations: Mapping[str, str] | None) -> Draw:

@@ -8,7 +8,7 @@ import numpy as np
 
 from powerplane.adapters.node_rates import devices_draw_mw, node_rates
 from powerplane.admission.gates.books import Held, Moment
-from powerplane.admission.gates.facts import ROOM, SENT, NodeFact, PodFact, Wish
+from powerplane.admission.gates.facts import ROOM, SENT, Asks, NodeFact, PodFact, Wish
 from powerplane.admission.gates.headroom import MCORES, Asked, Headroom, Mask, draw_mw
 from powerplane.models.api.capping_policy import ClusterPowerCappingPolicyObject
 from powerplane.models.api.domain_reading import NodeAllowance
@@ -50,7 +50,7 @@ class Ground:
         self._nameable = there & np.array(_unique(self.hostnames), dtype=np.bool_)
         self._masks: dict[bytes, Mask] = {}
 
-    def asked(self, pod: PodFact) -> Asked:
+    def asked(self, pod: PodFact | Asks) -> Asked:
         """What a pod takes, and where it may go."""
         room = np.array(pod.requests, dtype=np.int64)
         return Asked(draw_mw(self.tree, pod.draw), room, self._allowed(pod.wish))

@@ -106,17 +106,24 @@ class Headroom:
             Columns.
         asked : Asked
         """
+        self._charge(nodes, asked, 1)
+
+    def refund(self, node: int, asked: Asked) -> None:
+        """Take back what was charged for a pod on one node."""
+        self._charge(np.array([node], dtype=np.int64), asked, -1)
+
+    def _charge(self, nodes: Ints, asked: Asked, sign: int) -> None:
         if not len(nodes):
             return
         tree, mw = self.tree, asked.mw[nodes]
-        self._node_free[nodes] -= mw
-        self._left[nodes] -= asked.room
-        self.on_offer[nodes] += 1
+        self._node_free[nodes] -= sign * mw
+        self._left[nodes] -= sign * asked.room
+        self.on_offer[nodes] += sign
         most = np.zeros(len(tree.group_row), dtype=np.int64)
         np.maximum.at(most, tree.group[nodes], mw)
         groups = np.flatnonzero(most)
         charge = np.zeros(len(tree.row_free), dtype=np.int64)
         np.maximum.at(charge, tree.group_row[groups], tree.group_weight[groups] * most[groups, None])
-        self._row_free -= charge
+        self._row_free -= sign * charge
         self._row_free[-1] = tree.row_free[-1]
         self._room = None

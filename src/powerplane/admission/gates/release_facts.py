@@ -7,6 +7,7 @@ from typing import Final, Literal
 from powerplane.admission.gates.books import Moment
 from powerplane.admission.gates.facts import ANYWHERE, SENT, PodFact
 from powerplane.admission.gates.ground import Ground
+from powerplane.admission.gates.surges import Surge
 from powerplane.models.power_tree import Ints
 
 KEPT: Final = (SENT, ANYWHERE)
@@ -101,6 +102,8 @@ class Round:
         Pods let go and not bound yet.
     on_their_way_s : float
         How long the first of them has been so.
+    surge : int
+        Pods of roll-outs that watts are held back for.
     """
 
     releases: tuple[Release, ...] = ()
@@ -110,6 +113,7 @@ class Round:
     oldest_s: float = 0.0
     on_their_way: int = 0
     on_their_way_s: float = 0.0
+    surge: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,8 @@ class Seen:
         By a clock that only goes on.
     extra_mw : int64 array, shape (N,), or None
         What nodes draw beyond the books, as measured.
+    surges : tuple of Surge
+        What is held back for roll-outs in progress.
     """
 
     moment: Moment
@@ -139,3 +145,4 @@ class Seen:
     now_s: float
     clock_s: float
     extra_mw: Ints | None = None
+    surges: tuple[Surge, ...] = ()

@@ -31,6 +31,7 @@ from powerplane.admission.gates.releasing import Releaser
 from powerplane.admission.gates.rules import GateRules, Quota
 from powerplane.admission.gates.takeover import Takeover, list_unbound
 from powerplane.admission.gates.waits import LongWaits, WaitTerms, overdue_event, unbound_event
+from powerplane.admission.rollouts import Deployment
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, POWER_DOMAIN
 from powerplane.models.errors import UnreachableError
 from powerplane.models.objects import Namespace, Node
@@ -117,6 +118,8 @@ class ReleaseRun:
             watch(Watched(kind.list_path, kind.name, kind.struct), sink(shelf))
         # They only weigh namespaces against each other.
         watch(Watched("/api/v1/resourcequotas", "ResourceQuota", Quota), sink("quotas"), needed=False)
+        # Without them nothing is held back for roll-outs.
+        watch(Watched("/apis/apps/v1/deployments", "Deployment", Deployment), sink("deployments"), needed=False)
 
     def _pods(self, batch: Batch[SeenPod]) -> None:
         self._moves.pods(batch)
@@ -131,7 +134,7 @@ class ReleaseRun:
         self._loop.stop()
 
     def trouble(self) -> str:
-        """Why nobody can be let go; "" where all is well. Quotas only weigh namespaces, and may be missing."""
+        """Why nobody can be let go; "" where all is well. Quotas and Deployments may be missing."""
         return self._loop.trouble()
 
     def _tick(self, token: int | None) -> None:
@@ -157,7 +160,8 @@ class ReleaseRun:
             # The moment is taken under the lock: a write that ends between must not be forgotten as undone.
             moment, ground, extra_mw = self._look(releaser.named())
             rules = self._rules.gated_for()
-            seen = Seen(moment, ground, rules, self._rules.weights(), self._now(), self._clock(), extra_mw)
+            surges = self._rules.surges(moment.waiting, self._books.most_of, self._clock())
+            seen = Seen(moment, ground, rules, self._rules.weights(), self._now(), self._clock(), extra_mw, surges)
             round_ = releaser.decide(seen)
         self._metrics.decided(round_, self._clock() - started_s)
         self._forget({pod.uid for pod in (*moment.waiting, *moment.on_their_way)})

@@ -16,6 +16,7 @@ from powerplane.admission.gates.granting import all_roomy, choose, set_aside
 from powerplane.admission.gates.headroom import Asked, Headroom
 from powerplane.admission.gates.queue import FairQueue
 from powerplane.admission.gates.release_facts import KEPT, Grant, Outcome, Release, Round, Seen, Terms
+from powerplane.admission.gates.reserving import Reserves
 from powerplane.models.power_tree import Ints
 
 
@@ -47,6 +48,7 @@ class Releaser:
         self._places: dict[str, str] = {}
         self._not_before_s: dict[str, float] = {}
         self._unruled_since_s: dict[str, float] = {}
+        self._surge_places: dict[str, tuple[str, ...]] = {}
 
     def note(self, release: Release, outcome: Outcome, clock_s: float) -> None:
         """Take in what became of a write: done, not as it was seen any more (stale), refused, or unknown."""
@@ -81,6 +83,7 @@ class Releaser:
             tally.oldest_s,
             len(self._on_way_since_s),
             max((seen.clock_s - since_s for since_s in self._on_way_since_s.values()), default=0.0),
+            sum(each.pods for each in seen.surges),
         )
 
     # -- what was decided before
@@ -212,17 +215,37 @@ class Releaser:
     def _serve(self, seen: Seen, headroom: Headroom, queue: FairQueue[PodFact], tally: _Tally) -> None:
         """Go through the queue once. Headroom only shrinks on the way: what fitted nowhere is not asked again."""
         full: set[tuple[bytes, Draw, tuple[int, ...]]] = set()
+        places, most = self._surge_places, self.terms.most_set_aside
+        reserves = Reserves(seen.ground, headroom, seen.surges if seen.ground.holds else (), places, most)
         for pod in queue:
+            reserves.open(pod.priority)
+            own = reserves.holds(pod.owner)
             kind = (pod.wish.key if pod.wish else b"", pod.draw, pod.requests)
-            release = None if kind in full else self._granted(seen, headroom, pod)
+            if own:
+                release = self._by_surge(seen, headroom, reserves, pod)
+            else:
+                release = None if kind in full else self._granted(seen, headroom, pod)
             if release is not None:
                 tally.releases.append(release)
                 queue.granted(pod.namespace, _least_mw(pod.draw))
                 continue
-            full.add(kind)
             self._keep(pod, seen, tally)
+            if own:
+                continue
+            full.add(kind)
             if self.waited_s(pod, seen) >= self.terms.patience_s and tally.set_aside < self.terms.most_set_aside:
                 self._set_aside(seen, headroom, pod, tally)
+        self._surge_places = reserves.places()
+
+    def _by_surge(self, seen: Seen, headroom: Headroom, reserves: Reserves, pod: PodFact) -> Release | None:
+        """Find a place for a pod with what is held back for its roll-out; that stays where it fits nowhere.
+
+        Where it is sent elsewhere, its place is free: others that found no room at this look have it at the next.
+        """
+        reserves.lend(pod.owner)
+        release = self._granted(seen, headroom, pod)
+        reserves.back(pod.owner, taken=release is not None)
+        return release
 
     def _granted(self, seen: Seen, headroom: Headroom, pod: PodFact) -> Release | None:
         """Find a place, and charge it."""

@@ -1,7 +1,7 @@
 """Domains, policies, namespaces and quotas kept in step with the watches: budgets, who has to wait, and shares."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ from powerplane.adapters.watch import Batch
 from powerplane.admission.gates.books import Moment
 from powerplane.admission.gates.facts import PodFact
 from powerplane.admission.gates.ground import Ground, Lie, budgets_now, ground_of, lie_of
+from powerplane.admission.gates.surges import Surge, Surges
 from powerplane.admission.table import Table, reaches_of
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.api.tree import Specs
@@ -19,6 +20,9 @@ from powerplane.models.requests import WATTS_RESOURCE, whole_units
 
 LINGER_S = 30.0
 """How long a domain still holds that is gone: as a rule it is made anew, as by ``kubectl replace --force``."""
+
+GATING = ("Gate", "Auto")
+"""Locks by which pods may come to wait behind our gate."""
 
 QUOTA_KEY = f"requests.{WATTS_RESOURCE}"
 
@@ -54,9 +58,10 @@ class GateRules:
         self._lie: tuple[object, Lie] | None = None
         self._ground: tuple[object, Ground] | None = None
         self._table: tuple[object, Table] | None = None
+        self._surges = Surges()
 
     def sink(self, shelf: str) -> Callable[[Batch[Any]], None]:
-        """Return what takes in batches of one kind: namespaces, domains, policies, own (policies), quotas."""
+        """Return what takes in batches of a kind: namespaces, domains, policies, own (ones), quotas, deployments."""
         self._kept[shelf], self._versions[shelf] = {}, 0
 
         def take(batch: Batch[Any]) -> None:
@@ -104,18 +109,33 @@ class GateRules:
 
     def gated_for(self) -> Callable[[PodFact], float | None]:
         """Return what says how long a pod may be held; None where no policy asks it to wait."""
-        key = tuple(self._versions.get(shelf, 0) for shelf in ("namespaces", "policies", "own"))
-        if self._table is None or self._table[0] != key:
-            namespaces = {each.metadata.name: each.metadata.labels or {} for each in self._all("namespaces")}
-            reaches = reaches_of([*self._all("policies"), *self._all("own")])
-            self._table = (key, Table(namespaces, reaches))
-        table = self._table[1]
+        table = self._known()
 
         def most_s(pod: PodFact) -> float | None:
             choice = table.choice_for(pod.namespace, pod.labels)
             return None if choice is None else float(choice.max_gate_seconds)
 
         return most_s
+
+    def surges(
+        self, waiting: Iterable[PodFact], most_of: Callable[[str], tuple[int, int]], clock_s: float
+    ) -> tuple[Surge, ...]:
+        """Return what is held back for roll-outs of pods that wait behind our gate; see ``Surges.held``."""
+        table = self._known()
+
+        def is_gated(namespace: str, labels: Mapping[str, str]) -> bool:
+            choice = table.choice_for(namespace, labels)
+            return choice is not None and choice.lock in GATING
+
+        return self._surges.held(self._all("deployments"), tuple(waiting), most_of, is_gated, clock_s)
+
+    def _known(self) -> Table:
+        key = tuple(self._versions.get(shelf, 0) for shelf in ("namespaces", "policies", "own"))
+        if self._table is None or self._table[0] != key:
+            namespaces = {each.metadata.name: each.metadata.labels or {} for each in self._all("namespaces")}
+            reaches = reaches_of([*self._all("policies"), *self._all("own")])
+            self._table = (key, Table(namespaces, reaches))
+        return self._table[1]
 
     def weights(self) -> Mapping[str, int]:
         """Return each namespace's quota of watts, the smallest where it has several."""
