@@ -11,9 +11,10 @@ from powerplane.adapters.watch import Batch
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.api.tree import read_tree
 from powerplane.models.drift import Sample
+from powerplane.models.pod_reading import GatedPodSpec
 from powerplane.models.pod_watts import WattsNote
 from powerplane.node_watts.books import Books
-from powerplane.node_watts.facts import CLOSED_TAINT, SeenNode, SeenNodeStatus, SeenPod, SeenPodSpec, node_fact
+from powerplane.node_watts.facts import CLOSED_TAINT, SeenNode, SeenNodeStatus, SeenPod, node_fact
 from powerplane.node_watts.lie import EXPECTED, lie_of
 from powerplane.node_watts.seen import Write
 from powerplane.node_watts.view import MOST_WATTS, Viewer
@@ -193,7 +194,7 @@ def test_a_pod_of_cards_without_watts_counts_by_its_cards_until_it_goes():
         resources = {"requests": {"cpu": "1", gpu: str(cards)}}
         return msgspec.structs.replace(
             seen_pod(uid),
-            spec=msgspec.convert({"nodeName": "a", "containers": [{"resources": resources}]}, SeenPodSpec),
+            spec=msgspec.convert({"nodeName": "a", "containers": [{"resources": resources}]}, GatedPodSpec),
         )
 
     # 4 cards of 700 W each of the 3,600 W above idle, and 100 W for each of 8 cores.

@@ -8,7 +8,8 @@ from typing import Generic, TypeVar
 
 from powerplane.adapters.node_rates import Devices
 from powerplane.adapters.watch import Batch
-from powerplane.node_watts.facts import ROOM, NodeFact, PodFact, SeenNode, SeenPod, node_fact, pod_fact
+from powerplane.models.pod_reading import ROOM
+from powerplane.node_watts.facts import NodeFact, PodFact, SeenNode, SeenPod, node_fact, pod_fact
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")

@@ -1,27 +1,29 @@
 """What is kept of a node and of a pod: a few numbers, taken from the watch and let go of the rest."""
 
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
-import msgspec
-
 from powerplane.adapters.node_rates import Devices, told_draw
-from powerplane.models.errors import InputError
 from powerplane.models.mobility import is_its_nodes_own
-from powerplane.models.objects import Affinity, Narrow, OwnerReference, PodSpec, RawQuantity, Toleration
+from powerplane.models.objects import Narrow, OwnerReference, RawQuantity
+from powerplane.models.pod_reading import (
+    FINISHED,
+    GatedPodSpec,
+    SeenCondition,
+    Wish,
+    offered_units,
+    readable_requests,
+    room_asked,
+    room_offered,
+    wish_of,
+)
 from powerplane.models.pod_watts import WattsNote
-from powerplane.models.quantities import LARGEST, MILLI, parse_quantity
-from powerplane.models.requests import WATTS_RESOURCE, Amounts, pod_requests, whole_units
+from powerplane.models.quantities import MILLI
+from powerplane.models.requests import WATTS_RESOURCE, whole_units
 from powerplane.models.usage import is_gpu
 
 CLOSED_TAINT = "status-taint.cluster-autoscaler.kubernetes.io/powerplane-moving-watts"
 """Our taint on a node that is about to give watts; cluster-autoscaler does not count nodes by taints of this prefix."""
-
-FINISHED = ("Succeeded", "Failed")
-UNSCHEDULABLE = "Unschedulable"
-ROOM = ("cpu", "memory", "pods")
-"""Resources whose room decides where a waiting pod is given watts."""
 
 Taints = tuple[dict[str, Any], ...]
 
@@ -61,20 +63,6 @@ class SeenNode(Narrow, frozen=True):
     status: SeenNodeStatus = SeenNodeStatus()
 
 
-class SeenPodSpec(PodSpec, frozen=True):
-    """A pod's spec with its gates."""
-
-    scheduling_gates: tuple[dict[str, Any], ...] | None = None
-
-
-class SeenCondition(Narrow, frozen=True):
-    """A condition of a pod's status."""
-
-    type: str = ""
-    status: str = ""
-    reason: str = ""
-
-
 class SeenPodStatus(Narrow, frozen=True):
     """How far the pod is."""
 
@@ -87,7 +75,7 @@ class SeenPod(Narrow, frozen=True):
     """A pod as the watch brings it."""
 
     metadata: SeenMeta
-    spec: SeenPodSpec = SeenPodSpec()
+    spec: GatedPodSpec = GatedPodSpec()
     status: SeenPodStatus = SeenPodStatus()
 
 
@@ -130,23 +118,6 @@ class NodeFact:
     def foreign_taints(self) -> Taints:
         """Taints that are not ours."""
         return tuple(taint for taint in self.taints if taint.get("key") != CLOSED_TAINT)
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a waiting pod asks of its node, alike for all pods of one kind.
-
-    Parameters
-    ----------
-    key : str
-    node_selector, affinity, tolerations
-        As in its spec.
-    """
-
-    key: str
-    node_selector: tuple[tuple[str, str], ...]
-    affinity: Affinity | None
-    tolerations: tuple[Toleration, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +193,7 @@ def node_fact(node: SeenNode) -> NodeFact:
         unschedulable=node.spec.unschedulable or meta.deletion_timestamp is not None,
         allocatable=_listed(allocatable),
         capacity=_listed(capacity),
-        offers=tuple(_units(resource, allocatable.get(resource, 0)) for resource in ROOM),
+        offers=room_offered(allocatable),
         devices={resource: amount for resource, amount in allocatable.items() if is_gpu(resource)},
     )
 
@@ -232,12 +203,12 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
     meta, spec, status = pod.metadata, pod.spec, pod.status
     if status.phase in FINISHED:
         return None
-    amounts = _amounts(spec)
+    amounts = readable_requests(spec)
     watts = whole_units(WATTS_RESOURCE, amounts[WATTS_RESOURCE]) if WATTS_RESOURCE in amounts else None
     stated_mw, mcores, devices = told_draw(amounts, meta.annotations)
-    requests = tuple(whole_units(resource, amounts[resource]) if resource in amounts else 0 for resource in ROOM)
+    requests = room_asked(amounts)
     free = not spec.node_name and not spec.scheduling_gates and meta.deletion_timestamp is None
-    refused = bool(free and watts and any(_refuses(each) for each in status.conditions or ()))
+    refused = bool(free and watts and any(each.refuses for each in status.conditions or ()))
     return PodFact(
         uid=meta.uid,
         namespace=meta.namespace,
@@ -249,7 +220,7 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
         priority=spec.priority or 0,
         leaving=meta.deletion_timestamp is not None,
         refused=refused,
-        wish=_wish(spec, (watts or 0, *requests)) if refused else None,
+        wish=wish_of(spec, (watts or 0, *requests), spec.priority or 0) if refused else None,
         own=is_its_nodes_own(meta.owner_references),
         mcores=mcores,
         devices=devices,
@@ -257,34 +228,5 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
     )
 
 
-def _amounts(spec: PodSpec) -> Amounts:
-    """Requests; of a pod whose requests cannot be read, none: the API server lets no such pod through."""
-    try:
-        return pod_requests(spec)
-    except InputError:
-        return {}
-
-
-def _refuses(condition: SeenCondition) -> bool:
-    return condition.type == "PodScheduled" and condition.status == "False" and condition.reason == UNSCHEDULABLE
-
-
-def _wish(spec: PodSpec, amounts: tuple[int, ...]) -> Wish:
-    selector = tuple(sorted((spec.node_selector or {}).items()))
-    affinity = Affinity(node_affinity=spec.affinity.node_affinity) if spec.affinity else None
-    tolerations = spec.tolerations or ()
-    told = msgspec.json.encode((amounts, spec.priority or 0, selector, affinity, tolerations), order="deterministic")
-    return Wish(blake2b(told, digest_size=12).hexdigest(), selector, affinity, tolerations)
-
-
 def _listed(resources: dict[str, RawQuantity]) -> int | None:
-    return _units(WATTS_RESOURCE, resources[WATTS_RESOURCE]) if WATTS_RESOURCE in resources else None
-
-
-def _units(resource: str, text: RawQuantity) -> int:
-    """Amount rounded down; 0 for what cannot be read or is negative."""
-    try:
-        amount = parse_quantity(text) * (MILLI if resource == "cpu" else 1)
-    except InputError:
-        return 0
-    return min(max(int(amount), 0), LARGEST)
+    return offered_units(WATTS_RESOURCE, resources[WATTS_RESOURCE]) if WATTS_RESOURCE in resources else None

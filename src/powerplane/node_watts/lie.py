@@ -9,7 +9,8 @@ from powerplane.models.api.tree import TreeReading
 from powerplane.models.eligibility import NodeIndex
 from powerplane.models.incidence import PowerIncidence, compile_incidence
 from powerplane.models.objects import Node, NodeSpec, ObjectMeta, Taint
-from powerplane.node_watts.facts import ROOM, NodeFact, PodFact
+from powerplane.models.pod_reading import ROOM
+from powerplane.node_watts.facts import NodeFact, PodFact
 from powerplane.node_watts.seen import Mask
 from powerplane.solver.partition import Demand
 from powerplane.solver.partition_rows import Ints

@@ -8,6 +8,7 @@ from powerplane.adapters.node_rates import Devices, told_draw
 from powerplane.models.errors import InputError
 from powerplane.models.mobility import is_its_nodes_own
 from powerplane.models.objects import Container, Narrow, OwnerReference, PodSpec, RawQuantity, ResourceRequirements
+from powerplane.models.pod_reading import FINISHED, UNSCHEDULABLE, SeenCondition
 from powerplane.models.pod_watts import WattsNote, larger_watts, least_watts_of, noted_watts
 from powerplane.models.quantities import parse_quantity
 from powerplane.models.requests import FIRST_RESOURCES, WATTS_RESOURCE, pod_requests, whole_units
@@ -16,8 +17,6 @@ from powerplane.models.usage import is_gpu
 MW = 1000
 MCORES = 1000
 PLAIN = {*FIRST_RESOURCES, WATTS_RESOURCE}
-FINISHED = ("Succeeded", "Failed")
-UNSCHEDULABLE = "Unschedulable"
 UNREADABLE_MW = 10**10
 """What a pod counts as whose requests cannot be read: 10 MW, so that it fits nowhere rather than everywhere."""
 
@@ -34,12 +33,9 @@ class SlimMeta(Narrow, frozen=True):
     annotations: WattsNote | None = None
 
 
-class PodCondition(Narrow, frozen=True):
-    """A condition of a pod's status."""
+class PodCondition(SeenCondition, frozen=True):
+    """A condition of a pod's status, and what it says."""
 
-    type: str
-    status: str = ""
-    reason: str = ""
     message: str = ""
 
 
@@ -272,6 +268,6 @@ def _as_spec(spec: PodSpec | SlimPodSpec) -> PodSpec:
 def refusal_of(conditions: tuple[PodCondition, ...] | None) -> str:
     """What the scheduler said when it last found no node for a pod; "" where it has not."""
     for each in conditions or ():
-        if each.type == "PodScheduled" and each.status == "False" and each.reason == UNSCHEDULABLE:
+        if each.refuses:
             return each.message or UNSCHEDULABLE
     return ""

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 from powerplane.adapters.certificate_look import Bundle, Shown
 from powerplane.adapters.cluster_look import Found, Told
 from powerplane.adapters.lease_look import Lease
-from powerplane.admission.gates.facts import SeenGate
 from powerplane.admission.offering import LockSigns
 from powerplane.models.api.capping_policy import ClusterPowerCappingPolicyObject, PowerCappingPolicyObject
 from powerplane.models.api.power_domain import PowerDomainObject
@@ -16,18 +15,17 @@ from powerplane.models.objects import (
     Narrow,
     Node,
     ObjectMeta,
-    PodSpec,
     PodStatus,
 )
+from powerplane.models.pod_reading import GatedPodSpec
 
 NOTHING: Found[Any] = Found()
 WELL = Told(200)
 
 
-class DoctorPodSpec(PodSpec, frozen=True):
+class DoctorPodSpec(GatedPodSpec, frozen=True):
     """A pod's spec with its gates and its scheduler."""
 
-    scheduling_gates: tuple[SeenGate, ...] | None = None
     scheduler_name: str = ""
 
 

@@ -12,11 +12,11 @@ from powerplane.cli.doctor_cluster.seen import Cluster, DoctorPod
 from powerplane.models.api.capping_policy import ACTING, CappingPolicyObject, Lock
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Pod, PodSpec
+from powerplane.models.pod_reading import FINISHED
 from powerplane.models.pod_watts import is_believed, stated_watts
 from powerplane.models.requests import pod_requests
 from powerplane.models.rights import NAMESPACE
 
-FINISHED = ("Succeeded", "Failed")
 SYSTEM = ("kube-system", NAMESPACE)
 """Namespaces that the webhook is never asked about."""
 

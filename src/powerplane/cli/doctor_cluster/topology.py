@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from powerplane.admission.gates.facts import FINISHED, SeenPod, SeenPodSpec, node_fact, pod_fact
+from powerplane.admission.gates.facts import FINISHED, SeenPod, SeenPodSpec, SeenPodStatus, node_fact, pod_fact
 from powerplane.admission.gates.ground import Lie, budgets_now, ground_of, lie_of
 from powerplane.admission.gates.headroom import drawn_mw
 from powerplane.cli.doctor_cluster.saying import fail, listed, ok, report, unseen, warn
@@ -180,4 +180,4 @@ def _as_seen(pod: DoctorPod) -> SeenPod:
         overhead=spec.overhead,
         resources=spec.resources,
     )
-    return SeenPod(pod.metadata, seen, pod.status)
+    return SeenPod(pod.metadata, seen, SeenPodStatus(phase=pod.status.phase))
