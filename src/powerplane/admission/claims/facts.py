@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from powerplane.admission.claims.names import DRIVER, POD_CLAIM, WATTS, Template, template_of
-from powerplane.admission.gates.facts import FINISHED, Draw, SeenPod, pod_fact
+from powerplane.admission.gates.facts import Draw, SeenPod, pod_fact
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Narrow, ObjectMeta, RawQuantity
+from powerplane.models.pod_reading import FINISHED
 from powerplane.models.quantities import MILLI, parse_quantity
 
 

@@ -5,16 +5,22 @@ from dataclasses import dataclass
 from sys import intern
 from typing import Final
 
-import msgspec
-
 from powerplane.adapters.node_rates import Devices, offered_devices, told_draw
 from powerplane.admission.gates.gating import GATE, HOLD_GATE, MOVE_GATE
 from powerplane.admission.planned import planned_nodes
 from powerplane.admission.scope import owner_name
 from powerplane.models.errors import InputError
-from powerplane.models.objects import Affinity, Narrow, Node, ObjectMeta, PodSpec, PodStatus, RawQuantity, Toleration
-from powerplane.models.quantities import LARGEST, MILLI, parse_quantity
-from powerplane.models.requests import Amounts, pod_requests, whole_units
+from powerplane.models.objects import Narrow, Node, ObjectMeta, PodSpec, PodStatus
+from powerplane.models.pod_reading import (
+    FINISHED,
+    GatedPodSpec,
+    Wish,
+    readable_requests,
+    room_asked,
+    room_offered,
+    wish_of,
+)
+from powerplane.models.requests import Amounts, whole_units
 from powerplane.models.timestamps import parse_seconds
 
 GRANTED_ANNOTATION: Final = "powerplane.dev/granted"
@@ -26,23 +32,7 @@ SENT: Final = "headroom"
 ANYWHERE: Final = "anywhere"
 """It may go wherever its own rules let it: every node has plenty."""
 
-FINISHED = ("Succeeded", "Failed")
-ROOM = ("cpu", "memory", "pods")
-"""Resources that a node must have left for a pod that is sent there."""
-
 HOSTNAME = "kubernetes.io/hostname"
-
-
-class SeenGate(Narrow, frozen=True):
-    """A scheduling gate."""
-
-    name: str = ""
-
-
-class SeenPodSpec(PodSpec, frozen=True):
-    """A pod's spec with its gates."""
-
-    scheduling_gates: tuple[SeenGate, ...] | None = None
 
 
 class SeenPodStatus(PodStatus, frozen=True):
@@ -55,7 +45,7 @@ class SeenPod(Narrow, frozen=True):
     """A pod as the watch brings it."""
 
     metadata: ObjectMeta
-    spec: SeenPodSpec = SeenPodSpec()
+    spec: GatedPodSpec = GatedPodSpec()
     status: SeenPodStatus = SeenPodStatus()
 
 
@@ -81,24 +71,6 @@ class Draw:
     def silent(self) -> bool:
         """Whether it counts by what else it requests."""
         return self.stated_mw is None or bool(self.mcores or self.devices)
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """Where a pod may go, alike for all pods of one kind.
-
-    Parameters
-    ----------
-    key : bytes
-        Equal for equal wishes.
-    node_selector, affinity, tolerations
-        As in its spec.
-    """
-
-    key: bytes
-    node_selector: tuple[tuple[str, str], ...]
-    affinity: Affinity | None
-    tolerations: tuple[Toleration, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +170,7 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
     interesting = not node and (gate >= 0 or bool(granted))
     if not node and not interesting:
         return None
-    amounts = _amounts(spec)
+    amounts = readable_requests(spec)
     return PodFact(
         uid=meta.uid,
         namespace=meta.namespace,
@@ -209,13 +181,13 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
         priority=spec.priority or 0,
         created_s=_seconds(meta.creation_timestamp),
         draw=_draw(amounts, meta.annotations),
-        requests=_room(amounts),
+        requests=room_asked(amounts),
         gate=gate,
         other_gates=len(gates) - (gate >= 0),
         leaving=meta.deletion_timestamp is not None,
         granted=granted,
         annotated=meta.annotations is not None,
-        wish=_wish(spec) if interesting else None,
+        wish=wish_of(spec) if interesting else None,
         planned=planned_nodes(meta.annotations) if interesting else (),
         owner=intern(f"{meta.namespace}/{owner_name(meta)}") if gate >= 0 or granted else "",
     )
@@ -232,8 +204,8 @@ class Asks:
 
 def asks_of(spec: PodSpec, annotations: Mapping[str, str] | None) -> Asks:
     """Reduce a template of pods."""
-    amounts = _amounts(spec)
-    return Asks(_draw(amounts, annotations), _room(amounts), _wish(spec))
+    amounts = readable_requests(spec)
+    return Asks(_draw(amounts, annotations), room_asked(amounts), wish_of(spec))
 
 
 def sent_to(wish: Wish) -> Iterator[str]:
@@ -249,20 +221,8 @@ def node_fact(node: Node) -> NodeFact:
     """Reduce a node; what cannot be read of it counts as nothing."""
     allocatable = node.status.allocatable or {}
     slim = Node(ObjectMeta(name=node.metadata.name, labels=node.metadata.labels), node.spec)
-    offers = tuple(_units(resource, allocatable.get(resource, 0)) for resource in ROOM)
+    offers = room_offered(allocatable)
     return NodeFact(slim, offers[0], offers, offered_devices(allocatable))
-
-
-def _amounts(spec: PodSpec) -> Amounts:
-    """Requests; of a pod whose requests cannot be read, none: the API server lets no such pod through."""
-    try:
-        return pod_requests(spec)
-    except InputError:
-        return {}
-
-
-def _room(amounts: Amounts) -> tuple[int, ...]:
-    return tuple(whole_units(each, amounts[each]) if each in amounts else 0 for each in ROOM)
 
 
 def _draw(amounts: Amounts, annotations: Mapping[str, str] | None) -> Draw:
@@ -277,19 +237,3 @@ def _seconds(text: str | None) -> float:
         return float(parse_seconds(text or ""))
     except InputError:
         return 0.0
-
-
-def _wish(spec: PodSpec) -> Wish:
-    selector = tuple(sorted((spec.node_selector or {}).items()))
-    affinity = Affinity(node_affinity=spec.affinity.node_affinity) if spec.affinity else None
-    tolerations = spec.tolerations or ()
-    key = msgspec.json.encode((selector, affinity, tolerations), order="deterministic")
-    return Wish(key, selector, affinity, tolerations)
-
-
-def _units(resource: str, text: RawQuantity) -> int:
-    try:
-        amount = parse_quantity(text) * (MILLI if resource == "cpu" else 1)
-    except InputError:
-        return 0
-    return min(max(int(amount), 0), LARGEST)

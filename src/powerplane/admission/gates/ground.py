@@ -8,7 +8,7 @@ import numpy as np
 
 from powerplane.adapters.node_rates import devices_draw_mw, node_rates
 from powerplane.admission.gates.books import Held, Moment
-from powerplane.admission.gates.facts import ROOM, SENT, Asks, NodeFact, PodFact, Wish
+from powerplane.admission.gates.facts import SENT, Asks, NodeFact, PodFact
 from powerplane.admission.gates.headroom import MCORES, Asked, Headroom, Mask, draw_mw
 from powerplane.models.api.capping_policy import ClusterPowerCappingPolicyObject
 from powerplane.models.api.domain_reading import NodeAllowance
@@ -16,6 +16,7 @@ from powerplane.models.api.policies import effective_rack_budgets
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.api.tree import Specs, TreeReading, read_tree
 from powerplane.models.eligibility import NodeIndex
+from powerplane.models.pod_reading import ROOM, Wish
 from powerplane.models.power_tree import Ints, NodeFigures, PowerTree, compile_tree
 
 
@@ -48,7 +49,7 @@ class Ground:
         there = np.array([fact.name not in gone for fact in lie.facts], dtype=np.bool_)
         self._there = there
         self._nameable = there & np.array(_unique(self.hostnames), dtype=np.bool_)
-        self._masks: dict[bytes, Mask] = {}
+        self._masks: dict[str, Mask] = {}
 
     def asked(self, pod: PodFact | Asks) -> Asked:
         """What a pod takes, and where it may go."""

@@ -214,13 +214,13 @@ class Releaser:
 
     def _serve(self, seen: Seen, headroom: Headroom, queue: FairQueue[PodFact], tally: _Tally) -> None:
         """Go through the queue once. Headroom only shrinks on the way: what fitted nowhere is not asked again."""
-        full: set[tuple[bytes, Draw, tuple[int, ...]]] = set()
+        full: set[tuple[str, Draw, tuple[int, ...]]] = set()
         places, most = self._surge_places, self.terms.most_set_aside
         reserves = Reserves(seen.ground, headroom, seen.surges if seen.ground.holds else (), places, most)
         for pod in queue:
             reserves.open(pod.priority)
             own = reserves.holds(pod.owner)
-            kind = (pod.wish.key if pod.wish else b"", pod.draw, pod.requests)
+            kind = (pod.wish.key if pod.wish else "", pod.draw, pod.requests)
             if own:
                 release = self._by_surge(seen, headroom, reserves, pod)
             else:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from powerplane.admission.gates.facts import FINISHED, SeenPod, SeenPodSpec, SeenPodStatus, node_fact, pod_fact
+from powerplane.admission.gates.facts import SeenPod, SeenPodStatus, node_fact, pod_fact
 from powerplane.admission.gates.ground import Lie, budgets_now, ground_of, lie_of
 from powerplane.admission.gates.headroom import drawn_mw
 from powerplane.cli.doctor_cluster.saying import fail, listed, ok, report, unseen, warn
@@ -14,6 +14,7 @@ from powerplane.cli.doctor_section import Finding, SectionReport
 from powerplane.cli.report import words
 from powerplane.models.api.tree import TreeReading
 from powerplane.models.plan import Wire
+from powerplane.models.pod_reading import FINISHED
 from powerplane.models.quantities import MILLI
 from powerplane.models.snapshot import NO_BUDGET
 
@@ -172,12 +173,4 @@ def _over(cluster: Cluster, lie: Lie, budgets_mw: dict[str, int]) -> Iterator[Ov
 
 
 def _as_seen(pod: DoctorPod) -> SeenPod:
-    spec = pod.spec
-    seen = SeenPodSpec(
-        node_name=spec.node_name,
-        containers=spec.containers,
-        init_containers=spec.init_containers,
-        overhead=spec.overhead,
-        resources=spec.resources,
-    )
-    return SeenPod(pod.metadata, seen, SeenPodStatus(phase=pod.status.phase))
+    return SeenPod(pod.metadata, pod.spec, SeenPodStatus(phase=pod.status.phase))
