@@ -271,10 +271,12 @@ def test_a_policy_is_shown_in_its_columns(served: Rig, kind: ApiKind) -> None:
 
 def test_a_plan_is_shown_in_its_columns(served: Rig) -> None:
     served.api.post(PLACEMENT_PLAN.list_path, written(P, "plan-1", PLAN))
-    served.api.patch(f"{PLACEMENT_PLAN.path('plan-1')}/status", {"status": {"phase": "Running"}})
+    served.api.patch(
+        f"{PLACEMENT_PLAN.path('plan-1')}/status", {"status": {"phase": "Running", "total": 1, "done": 0, "failed": 0}}
+    )
     names, shown, _ = cells(served, PLACEMENT_PLAN.list_path)
-    assert names == ["Name", "Phase", "Expires", "Age"]
-    assert shown[:3] == ["plan-1", "Running", "2030-01-01T00:00:00Z"]
+    assert names == ["Name", "Phase", "Total", "Done", "Failed", "Expires", "Age", "Wave", "Why"]
+    assert shown[:6] == ["plan-1", "Running", 1, 0, 0, "2030-01-01T00:00:00Z"]
 
 
 def test_discovery_knows_names_short_names_and_the_category(served: Rig) -> None:

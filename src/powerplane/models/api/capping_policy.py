@@ -3,7 +3,19 @@
 from typing import Annotated, Any, Literal
 
 from powerplane.models.api.conditions import Conditions
-from powerplane.models.api.fields import NAME_SET, ApiStruct, Name, Power, Rule, TimeOfDay, Window, bounded, ruled
+from powerplane.models.api.fields import (
+    NAME_SET,
+    ApiStruct,
+    Moment,
+    Name,
+    Power,
+    Rule,
+    TimeOfDay,
+    Window,
+    bounded,
+    ruled,
+)
+from powerplane.models.api.last_action import LastAction
 from powerplane.models.objects import LabelSelector, ObjectMeta
 
 Lever = Literal["capReplicas", "throttle", "limitPower", "migrate", "evict"]
@@ -227,6 +239,51 @@ class ClusterPowerCappingPolicySpec(PowerCappingPolicySpec, frozen=True):
     namespace_selector: LabelSelector | None = None
 
 
+class PolicyLedger(ApiStruct, frozen=True):
+    """What was done by a policy's leave and what its mode held back, since the recommender began to count.
+
+    Attributes
+    ----------
+    since
+        When it began to count.
+    actions
+        Plans that were carried out.
+    withheld
+        Plans that would have been.
+    watt_hours_held
+        Energy that the plans kept off domains: what they would have drawn without, by the plans' own prediction.
+    watt_hours_missed
+        Energy that the withheld plans would have kept off domains.
+    """
+
+    since: Moment | None = None
+    actions: Annotated[int, bounded(minimum=0)] = 0
+    withheld: Annotated[int, bounded(minimum=0)] = 0
+    watt_hours_held: Annotated[float, bounded(minimum=0)] = 0.0
+    watt_hours_missed: Annotated[float, bounded(minimum=0)] = 0.0
+
+
+class Recommendation(ApiStruct, frozen=True):
+    """What a plan would do now, where the mode lets none be published.
+
+    Attributes
+    ----------
+    at
+        When it was made.
+    moves
+        Pods that it would move.
+    watts
+        Watts that it would take off domains that break their budgets.
+    summary
+        What it would do, and for whom, in a sentence.
+    """
+
+    at: Moment | None = None
+    moves: Annotated[int, bounded(minimum=0)] = 0
+    watts: Annotated[int, bounded(minimum=0)] = 0
+    summary: Annotated[str, bounded(maxLength=1024)] = ""
+
+
 class CappingPolicyStatus(ApiStruct, frozen=True):
     """What the controller says of a policy.
 
@@ -242,6 +299,16 @@ class CappingPolicyStatus(ApiStruct, frozen=True):
         What the selected pods draw.
     pods
         How many pods are selected.
+    headroom_watts
+        The cap less the draw; below zero where it is broken.
+    source_age_seconds
+        How old the oldest of the measurements was that this rests on.
+    last_action
+        The last that was done by its leave, or held back by its mode.
+    ledger
+        What all that comes to.
+    recommendation
+        What should be done, in mode Recommend.
     """
 
     conditions: Conditions = ()
@@ -249,6 +316,11 @@ class CappingPolicyStatus(ApiStruct, frozen=True):
     cap_watts: int | None = None
     draw_watts: int | None = None
     pods: int | None = None
+    headroom_watts: int | None = None
+    source_age_seconds: int | None = None
+    last_action: LastAction | None = None
+    ledger: PolicyLedger | None = None
+    recommendation: Recommendation | None = None
 
 
 RACKS_ARE_SHARED = Rule(

@@ -60,6 +60,8 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         _said("Ready", "Ready"),
         _AGE,
         _column("In-Force", "integer", ".status.budgetWatts", "Budget in force in watts, policies counted.", wide=True),
+        _column("Measured", "integer", ".status.measuredWatts", "Watts that it was measured to draw.", wide=True),
+        _column("Breach", "date", ".status.forecast.breachAt", "When it will break its budget.", wide=True),
         _column("Parents", "string", ".spec.parents", "Domains that it draws through.", wide=True),
         _REASON,
     ),
@@ -67,8 +69,13 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     CLUSTER_CAPPING_POLICY.name: _POLICY_COLUMNS,
     PLACEMENT_PLAN.name: (
         _column("Phase", "string", ".status.phase", "How far it has come."),
+        _column("Total", "integer", ".status.total", "Moves that it asks for."),
+        _column("Done", "integer", ".status.done", "Moves that ended well."),
+        _column("Failed", "integer", ".status.failed", "Moves that did not."),
         _column("Expires", "string", ".spec.expiresAt", "From then on it is void."),
         _AGE,
+        _column("Wave", "integer", ".status.wave", "The wave that is carried out.", wide=True),
+        _column("Why", "string", ".spec.reason", "Why it was made.", wide=True),
     ),
 }
 

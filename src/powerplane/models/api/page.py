@@ -42,7 +42,8 @@ lower figure holds.""",
 raises one. This version holds `maxPower` for new pods, and nothing else: the condition Enforcing is False where a
 policy asks for more, and says for what.""",
     PLACEMENT_PLAN.name: """\
-Until a plan expires, pods that come in the place of moved ones are steered to the move's target.""",
+The recommender writes the spec, the actuator the status, and neither the other's. Until a plan expires, pods that come
+in the place of moved ones are steered to the move's target. Deleting a plan takes its placeholders along.""",
 }
 
 SELECTOR_FIELDS = ("matchLabels", "matchExpressions")

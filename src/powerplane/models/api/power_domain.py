@@ -3,7 +3,8 @@
 from typing import Annotated
 
 from powerplane.models.api.conditions import Conditions
-from powerplane.models.api.fields import NAME_SET, PRESERVE, ApiStruct, Name, Power, Rule, bounded, ruled
+from powerplane.models.api.fields import NAME_SET, PRESERVE, ApiStruct, Moment, Name, Power, Rule, bounded, ruled
+from powerplane.models.api.last_action import LastAction
 from powerplane.models.objects import LabelSelector, ObjectMeta
 
 SHARED_LOAD = "Shared"
@@ -108,6 +109,21 @@ class PowerDomainSpec(ApiStruct, frozen=True):
     rules = (ONE_MEMBERSHIP, SHARED_HAS_PARENTS)
 
 
+class BreachForecast(ApiStruct, frozen=True):
+    """When the domain will break its budget, as it goes.
+
+    Attributes
+    ----------
+    breach_at
+        When its draw crosses the budget.
+    probability
+        How likely that is.
+    """
+
+    breach_at: Moment | None = None
+    probability: Annotated[float | None, bounded(minimum=0, maximum=1)] = None
+
+
 class PowerDomainStatus(ApiStruct, frozen=True):
     """What the controller says of a domain.
 
@@ -127,6 +143,14 @@ class PowerDomainStatus(ApiStruct, frozen=True):
         Budget less draw; below zero where the budget is broken.
     accepted_spec
         The last spec that made a tree with the others: it stays in force while a newer one does not.
+    measured_watts
+        What its nodes were last measured to draw.
+    source_age_seconds
+        How old the oldest of those measurements was.
+    forecast
+        When it will break its budget; left out where it will not, as far as can be foreseen.
+    last_action
+        The last that was done to bring it under its budget.
     """
 
     conditions: Conditions = ()
@@ -136,6 +160,10 @@ class PowerDomainStatus(ApiStruct, frozen=True):
     draw_watts: int | None = None
     headroom_watts: int | None = None
     accepted_spec: Annotated[PowerDomainSpec | None, bounded(**{PRESERVE: True})] = None
+    measured_watts: int | None = None
+    source_age_seconds: int | None = None
+    forecast: BreachForecast | None = None
+    last_action: LastAction | None = None
 
 
 class PowerDomainObject(ApiStruct, frozen=True):

@@ -1,0 +1,1 @@
+"""Carries a PlacementPlan out, wave by wave, and proves that it did."""
