@@ -37,8 +37,10 @@ def schema_of_plans():
 def test_a_plan_of_before_is_read_and_its_moves_migrate():
     plan = msgspec.convert(OLD, PlacementPlanObject)
     assert [move.lever for move in plan.spec.moves] == ["migrate"]
-    assert plan.spec.trees == () and plan.spec.solution is None
-    assert plan.status is not None and plan.status.token == 0
+    assert plan.spec.trees == ()
+    assert plan.spec.solution is None
+    assert plan.status is not None
+    assert plan.status.token == 0
 
 
 def test_words_of_a_newer_version_leave_a_plan_readable():
@@ -49,7 +51,8 @@ def test_words_of_a_newer_version_leave_a_plan_readable():
     }
     plan = msgspec.convert(newer, PlacementPlanObject)
     assert plan.spec.moves[0].lever == "later"
-    assert plan.status is not None and plan.status.moves[0].step == "Later"
+    assert plan.status is not None
+    assert plan.status.moves[0].step == "Later"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +76,8 @@ def test_progress_goes_over_the_wire_and_back():
     )
     status = PlacementPlanStatus(phase="Running", token=7, wave=2, done=1, failed=0, total=3, moves=(progress,))
     wire = msgspec.to_builtins(status)
-    assert wire["moves"][0]["successorUid"] == "su" and wire["moves"][0]["wattsAfter"] == 380
+    assert wire["moves"][0]["successorUid"] == "su"
+    assert wire["moves"][0]["wattsAfter"] == 380
     assert msgspec.convert(wire, PlacementPlanStatus) == status
 
 
