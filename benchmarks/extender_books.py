@@ -3,10 +3,11 @@
 import json
 import time
 
+from powerplane.adapters.node_rates import Draw
 from powerplane.models.power_tree import NodeFigures, compile_tree
 from powerplane.models.topology import SHARED, PowerDomain, PowerTopology
 from powerplane.scheduler_extender.answers import Answers, FilterAnswer, PreemptAnswer
-from powerplane.scheduler_extender.facts import Demand, PodFact
+from powerplane.scheduler_extender.facts import PodFact
 from powerplane.scheduler_extender.state import ExtenderState
 from powerplane.scheduler_extender.wire import BindArgs, FilterArgs, PreemptArgs
 
@@ -49,7 +50,7 @@ def books(nodes: int) -> Answers:
 def bound_pod(at: int, node: str) -> PodFact:
     """A pod that runs."""
     name = f"bound-{at}"
-    return PodFact(name, "d", name, node, "", Demand(POD_MW), 0, False, False, "", at, "", own=False)
+    return PodFact(name, "d", name, node, "", Draw(POD_MW), 0, False, False, "", at, "", own=False)
 
 
 class Nothing:

@@ -32,7 +32,8 @@ def pod_of(*containers: Mapping[str, str], noted: str = "", limits: Mapping[str,
 
 
 def told(pod: dict[str, Any]) -> tuple[int | None, int, tuple[tuple[str, int], ...]]:
-    return told_draw(pod_requests(msgspec.convert(pod["spec"], PodSpec)), pod["metadata"]["annotations"])
+    draw = told_draw(pod_requests(msgspec.convert(pod["spec"], PodSpec)), pod["metadata"]["annotations"])
+    return draw.stated_mw, draw.mcores, draw.devices
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 import msgspec
 
+from powerplane.adapters.node_rates import Draw
 from powerplane.models.objects import Container, ObjectMeta, OwnerReference, PodSpec, ResourceRequirements
 from powerplane.models.power_tree import NodeFigures, compile_tree
 from powerplane.models.requests import WATTS_RESOURCE
 from powerplane.models.snapshot import NO_BUDGET
 from powerplane.models.topology import PowerDomain, PowerTopology
-from powerplane.scheduler_extender.facts import Demand, PodCondition, PodFact
+from powerplane.scheduler_extender.facts import PodCondition, PodFact
 from powerplane.scheduler_extender.wire import FilterArgs, WaitingPod, WaitingPodStatus
 
 W = 1000
@@ -49,7 +50,7 @@ def fact(uid, node="", watts=100, **changes):
         "name": uid,
         "node": node,
         "nominated": "",
-        "demand": Demand(None, 1000) if watts is None else Demand(watts * W),
+        "demand": Draw(None, 1000) if watts is None else Draw(watts * W),
         "priority": 0,
         "finished": False,
         "leaving": False,

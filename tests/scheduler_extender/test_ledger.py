@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.scheduler_extender.small import W, fact, tree
 
+from powerplane.adapters.node_rates import Draw
 from powerplane.models.power_tree import compile_tree
-from powerplane.scheduler_extender.facts import Demand
 from powerplane.scheduler_extender.ledger import Hold, Ledger
 
 RACKS = {"r1": ["a", "b"], "r2": ["c"]}
@@ -73,7 +73,7 @@ def test_a_pod_without_watts_counts_by_its_cores():
 
 
 def test_a_pod_that_states_too_few_watts_to_be_believed_counts_by_its_cores_too():
-    ledger, few = Ledger(tree(RACKS, per_core_w=7)), Demand(1 * W, 8000)
+    ledger, few = Ledger(tree(RACKS, per_core_w=7)), Draw(1 * W, 8000)
     assert ledger.drawn_mw(few, 0) == 57 * W
     assert ledger.demand_mw(few).tolist() == [57 * W] * 3
     ledger.place(fact("p1", "a", demand=few))

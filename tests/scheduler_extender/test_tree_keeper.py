@@ -3,9 +3,10 @@ from datetime import UTC, datetime
 import msgspec
 from tests.scheduler_extender.small import fact
 
+from powerplane.adapters.node_rates import Draw
 from powerplane.models.api.capping_policy import ClusterPowerCappingPolicyObject
 from powerplane.models.api.power_domain import PowerDomainObject
-from powerplane.scheduler_extender.facts import Demand, NodeFact
+from powerplane.scheduler_extender.facts import NodeFact
 from powerplane.scheduler_extender.ledger import Ledger
 from powerplane.scheduler_extender.statuses import domain_writes, policy_writes
 from powerplane.scheduler_extender.tree_keeper import Ground, stand
@@ -54,7 +55,7 @@ def test_a_pod_of_cards_without_watts_is_estimated_by_its_cards_as_well():
     whole = ground([rack])
     whole.nodes["a"] = NodeFact("a", (), 8000, ((gpu, "4"),))
     ledger = Ledger(stand(whole, NOON).tree)
-    demand = Demand(None, 1000, ((gpu, 2),))
+    demand = Draw(None, 1000, ((gpu, 2),))
     assert ledger.demand_mw(demand).tolist() == [1_500_000, 0]
     assert ledger.drawn_mw(demand, 0) == 1_500_000
     ledger.place(fact("late", "a", demand=demand))

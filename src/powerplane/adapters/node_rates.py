@@ -37,6 +37,30 @@ class NodeRates:
     device_mw: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What a pod will draw, as far as it says so itself.
+
+    Parameters
+    ----------
+    stated_mw : int or None
+        Its request of watts, or what an annotation says where that is more; None where it states none.
+    mcores : int
+        Its request of CPU, by which it is estimated where it states no watts, or too few to be believed.
+    devices : tuple of (str, int)
+        Accelerators that it requests, likewise.
+    """
+
+    stated_mw: int | None
+    mcores: int = 0
+    devices: Devices = ()
+
+    @property
+    def silent(self) -> bool:
+        """Whether it counts by what else it requests."""
+        return self.stated_mw is None or bool(self.mcores or self.devices)
+
+
 def node_rates(labels: Mapping[str, str], allocatable: Mapping[str, RawQuantity], dynamic_mw: int) -> NodeRates:
     """Return a node's rates.
 
@@ -78,7 +102,7 @@ def asked_devices(amounts: Amounts) -> Devices:
     return tuple((each, whole_units(each, amount)) for each, amount in amounts.items() if is_gpu(each) and amount)
 
 
-def told_draw(amounts: Amounts, annotations: Mapping[str, str] | WattsNote | None) -> tuple[int | None, int, Devices]:
+def told_draw(amounts: Amounts, annotations: Mapping[str, str] | WattsNote | None) -> Draw:
     """Return the milliwatts that a pod states, and the milli-cores and accelerators by which it counts beside them.
 
     The latter are nothing where it is believed. One that states less than ``least_watts`` counts by them as well as by
@@ -91,9 +115,9 @@ def told_draw(amounts: Amounts, annotations: Mapping[str, str] | WattsNote | Non
     """
     watts = stated_watts(amounts, annotations)
     if watts is not None and is_believed(watts, amounts):
-        return watts * MILLI, 0, ()
+        return Draw(watts * MILLI)
     mcores = whole_units("cpu", amounts["cpu"]) if "cpu" in amounts else 0
-    return watts * MILLI if watts else None, mcores, asked_devices(amounts)
+    return Draw(watts * MILLI if watts else None, mcores, asked_devices(amounts))
 
 
 def _card_mw(labels: Mapping[str, str]) -> int:

@@ -205,7 +205,7 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
         return None
     amounts = readable_requests(spec)
     watts = whole_units(WATTS_RESOURCE, amounts[WATTS_RESOURCE]) if WATTS_RESOURCE in amounts else None
-    stated_mw, mcores, devices = told_draw(amounts, meta.annotations)
+    draw = told_draw(amounts, meta.annotations)
     requests = room_asked(amounts)
     free = not spec.node_name and not spec.scheduling_gates and meta.deletion_timestamp is None
     refused = bool(free and watts and any(each.refuses for each in status.conditions or ()))
@@ -222,9 +222,9 @@ def pod_fact(pod: SeenPod) -> PodFact | None:
         refused=refused,
         wish=wish_of(spec, (watts or 0, *requests), spec.priority or 0) if refused else None,
         own=is_its_nodes_own(meta.owner_references),
-        mcores=mcores,
-        devices=devices,
-        noted=(stated_mw or 0) // MILLI - (watts or 0),
+        mcores=draw.mcores,
+        devices=draw.devices,
+        noted=(draw.stated_mw or 0) // MILLI - (watts or 0),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from sys import intern
 
-from powerplane.adapters.node_rates import Devices, told_draw
+from powerplane.adapters.node_rates import Draw, told_draw
 from powerplane.models.errors import InputError
 from powerplane.models.mobility import is_its_nodes_own
 from powerplane.models.objects import Container, Narrow, OwnerReference, PodSpec, RawQuantity, ResourceRequirements
@@ -87,30 +87,6 @@ class SeenNode(Narrow, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
-    """What a pod will draw.
-
-    Parameters
-    ----------
-    stated_mw : int or None
-        Its request of watts, or what an annotation says where that is more; None where it states none.
-    mcores : int
-        Its request of CPU, by which it is estimated where it states no watts, or too few to be believed.
-    devices : tuple of (str, int)
-        Accelerators that it requests, likewise.
-    """
-
-    stated_mw: int | None
-    mcores: int = 0
-    devices: Devices = ()
-
-    @property
-    def silent(self) -> bool:
-        """Whether it counts by what else it requests."""
-        return self.stated_mw is None or bool(self.mcores or self.devices)
-
-
-@dataclass(frozen=True, slots=True)
 class PodFact:
     """A pod.
 
@@ -121,7 +97,7 @@ class PodFact:
         Where it is bound; "" while it waits.
     nominated : str
         Where it is expected; "" if nowhere.
-    demand : Demand
+    demand : Draw
     priority : int
     finished : bool
         It holds nothing any more.
@@ -142,7 +118,7 @@ class PodFact:
     name: str
     node: str
     nominated: str
-    demand: Demand
+    demand: Draw
     priority: int
     finished: bool
     leaving: bool
@@ -196,17 +172,17 @@ def node_fact(node: SeenNode) -> NodeFact:
     return NodeFact(node.metadata.name, labels, mcores, devices)
 
 
-def demand_of(spec: PodSpec | SlimPodSpec, annotations: Mapping[str, str] | WattsNote | None) -> Demand:
+def demand_of(spec: PodSpec | SlimPodSpec, annotations: Mapping[str, str] | WattsNote | None) -> Draw:
     """What a pod's requests and annotation say of its draw; garbage counts as more than any node may draw."""
     plain = _plain(spec)
     try:
         if plain is not None:
             watts = larger_watts(plain[0], noted_watts(annotations)) or 0
             if watts >= least_watts_of(plain[1]):
-                return Demand(watts * MW)
-        return Demand(*told_draw(pod_requests(_as_spec(spec)), annotations))
+                return Draw(watts * MW)
+        return told_draw(pod_requests(_as_spec(spec)), annotations)
     except InputError:
-        return Demand(UNREADABLE_MW)
+        return Draw(UNREADABLE_MW)
 
 
 def owner_of(references: tuple[OwnerReference, ...] | None) -> str:

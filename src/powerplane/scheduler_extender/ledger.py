@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from powerplane.adapters.node_rates import Devices, devices_draw_mw
+from powerplane.adapters.node_rates import Devices, Draw, devices_draw_mw
 from powerplane.models.power_tree import Ints, PowerTree
-from powerplane.scheduler_extender.facts import Demand, PodFact
+from powerplane.scheduler_extender.facts import PodFact
 
 MCORES = 1000
 
@@ -242,7 +242,7 @@ class Ledger:
 
     # -- what is left
 
-    def demand_mw(self, demand: Demand) -> Ints:
+    def demand_mw(self, demand: Draw) -> Ints:
         """A pod's draw on each node, shape (N,)."""
         if not demand.silent:
             return np.full(len(self.tree), demand.stated_mw, dtype=np.int64)
@@ -252,7 +252,7 @@ class Ledger:
             estimate += np.array(held, dtype=np.int64)
         return estimate
 
-    def drawn_mw(self, demand: Demand, column: int) -> int:
+    def drawn_mw(self, demand: Draw, column: int) -> int:
         """A pod's draw on one node."""
         stated = demand.stated_mw or 0
         if not demand.silent:

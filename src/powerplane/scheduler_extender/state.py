@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from powerplane.adapters.node_rates import Draw
 from powerplane.models.power_tree import Ints, PowerTree, compile_tree
 from powerplane.scheduler_extender.answers import FilterAnswer, PreemptAnswer
 from powerplane.scheduler_extender.choosing import choose, scores
-from powerplane.scheduler_extender.facts import Demand, PodFact, demand_of, owner_of, refusal_of, version_of
+from powerplane.scheduler_extender.facts import PodFact, demand_of, owner_of, refusal_of, version_of
 from powerplane.scheduler_extender.ledger import Hold, Ledger
 from powerplane.scheduler_extender.preempting import preempt
 from powerplane.scheduler_extender.reasons import BEHIND, BROKEN_TREE, ELSEWHERE, UNKNOWN, Refusals, row_reasons
@@ -302,9 +303,7 @@ class ExtenderState:
         self._sent_back.add(uid)
         return FilterAnswer(error=ELSEWHERE)
 
-    def _refuse(
-        self, pod: WaitingPod, args: FilterArgs, columns: Ints, demand: Demand, demand_mw: Ints
-    ) -> FilterAnswer:
+    def _refuse(self, pod: WaitingPod, args: FilterArgs, columns: Ints, demand: Draw, demand_mw: Ints) -> FilterAnswer:
         self.waking.refuse(pod.metadata.uid, demand, self.ledger.room_mw, self.clock())
         refusals = Refusals(self.ledger, demand_mw, self._words)
         known = columns >= 0

@@ -7,8 +7,8 @@ other rules keep out is not tried for ever.
 
 import numpy as np
 
+from powerplane.adapters.node_rates import Draw
 from powerplane.models.power_tree import Ints
-from powerplane.scheduler_extender.facts import Demand
 from powerplane.scheduler_extender.ledger import Ledger
 
 
@@ -23,13 +23,13 @@ class Waking:
 
     def __init__(self, remembered_s: float) -> None:
         self._remembered_s = remembered_s
-        self._refused: dict[str, tuple[Demand, float]] = {}
+        self._refused: dict[str, tuple[Draw, float]] = {}
         self._least_room: Ints | None = None
 
     def __len__(self) -> int:
         return len(self._refused)
 
-    def refuse(self, uid: str, demand: Demand, room_mw: Ints, now_s: float) -> None:
+    def refuse(self, uid: str, demand: Draw, room_mw: Ints, now_s: float) -> None:
         """Remember a pod that was refused while the nodes had this room."""
         self._refused[uid] = (demand, now_s)
         before = self._least_room

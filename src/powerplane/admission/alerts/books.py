@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from powerplane.adapters.node_rates import told_draw
+from powerplane.adapters.node_rates import Draw, told_draw
 from powerplane.adapters.watch import Batch
 from powerplane.models.alerts.draws import NodeDraw, Rows, rows_of
 from powerplane.models.alerts.evaluating import View
@@ -17,6 +17,7 @@ from powerplane.models.errors import InputError
 from powerplane.models.incidence import PowerIncidence, compile_incidence
 from powerplane.models.mobility import MIRROR, controller_of
 from powerplane.models.objects import Narrow, Node, ObjectMeta, PodSpec, PodStatus
+from powerplane.models.pod_reading import FINISHED
 from powerplane.models.quantities import LARGEST, MILLI, parse_quantity
 from powerplane.models.requests import pod_requests
 
@@ -171,16 +172,16 @@ def kept_node(node: Node) -> NodeKept:
 def kept_pod(pod: WatchedPod) -> PodKept | None:
     """Reduce a pod; None for one that draws nothing."""
     meta, spec = pod.metadata, pod.spec
-    if not spec.node_name or pod.status.phase in ("Succeeded", "Failed"):
+    if not spec.node_name or pod.status.phase in FINISHED:
         return None
     try:
-        stated_mw, mcores, _ = told_draw(pod_requests(spec), meta.annotations)
+        draw = told_draw(pod_requests(spec), meta.annotations)
     except InputError:
-        stated_mw, mcores = None, 0
+        draw = Draw(None)
     owner = controller_of(meta.owner_references)
     fixed = MIRROR in (meta.annotations or {}) or (owner is not None and owner.kind in ("DaemonSet", "Node"))
     seen = SeenPod(meta.namespace, meta.name, spec.node_name, meta.labels or {}, spec.priority or 0, 0, fixed)
-    return PodKept(seen, stated_mw, mcores)
+    return PodKept(seen, draw.stated_mw, draw.mcores)
 
 
 def _put(shelf: _Shelf, key: tuple[str, str], one: Any) -> None:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from powerplane.adapters.node_rates import Draw
 from powerplane.admission.claims.names import DRIVER, POD_CLAIM, WATTS, Template, template_of
-from powerplane.admission.gates.facts import Draw, SeenPod, pod_fact
+from powerplane.admission.gates.facts import SeenPod, pod_fact
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Narrow, ObjectMeta, RawQuantity
 from powerplane.models.pod_reading import FINISHED

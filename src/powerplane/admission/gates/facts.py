@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sys import intern
 from typing import Final
 
-from powerplane.adapters.node_rates import Devices, offered_devices, told_draw
+from powerplane.adapters.node_rates import Devices, Draw, offered_devices, told_draw
 from powerplane.admission.gates.gating import GATE, HOLD_GATE, MOVE_GATE
 from powerplane.admission.planned import planned_nodes
 from powerplane.admission.scope import owner_name
@@ -47,30 +47,6 @@ class SeenPod(Narrow, frozen=True):
     metadata: ObjectMeta
     spec: GatedPodSpec = GatedPodSpec()
     status: SeenPodStatus = SeenPodStatus()
-
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """What a pod will draw.
-
-    Parameters
-    ----------
-    stated_mw : int or None
-        By its request or its annotation; None where neither is there.
-    mcores : int
-        Its request of CPU, by which it is estimated where it states no watts, or too few to be believed; so are
-    devices : tuple of (resource, units)
-        its accelerators.
-    """
-
-    stated_mw: int | None
-    mcores: int = 0
-    devices: Devices = ()
-
-    @property
-    def silent(self) -> bool:
-        """Whether it counts by what else it requests."""
-        return self.stated_mw is None or bool(self.mcores or self.devices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +203,7 @@ def node_fact(node: Node) -> NodeFact:
 
 def _draw(amounts: Amounts, annotations: Mapping[str, str] | None) -> Draw:
     try:
-        return Draw(*told_draw(amounts, annotations))
+        return told_draw(amounts, annotations)
     except InputError:
         return Draw(None, whole_units("cpu", amounts["cpu"]) if "cpu" in amounts else 0)
 

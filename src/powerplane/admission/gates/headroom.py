@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from powerplane.adapters.node_rates import devices_draw_mw
-from powerplane.admission.gates.facts import Draw
+from powerplane.adapters.node_rates import Draw, devices_draw_mw
 from powerplane.models.power_tree import UNLIMITED, Ints, PowerTree
 
 Mask = NDArray[np.bool_]

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from powerplane.admission.gates.facts import Draw, PodFact
+from powerplane.adapters.node_rates import Draw
+from powerplane.admission.gates.facts import PodFact
 from powerplane.admission.gates.granting import all_roomy, choose, set_aside
 from powerplane.admission.gates.headroom import Asked, Headroom
 from powerplane.admission.gates.queue import FairQueue

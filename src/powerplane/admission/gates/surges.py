@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from powerplane.admission.gates.facts import Asks, Draw, PodFact, asks_of
+from powerplane.adapters.node_rates import Draw
+from powerplane.admission.gates.facts import Asks, PodFact, asks_of
 from powerplane.admission.rollouts import Deployment, is_rolling, surge_pods
 from powerplane.models.errors import InputError
 
