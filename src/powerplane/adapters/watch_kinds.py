@@ -1,12 +1,16 @@
 """What is watched, what comes of it, how patiently, and how it does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from powerplane.adapters.watch_lines import Change
 
+F = TypeVar("F")
+K = TypeVar("K")
 T = TypeVar("T")
+
+DELETED: Final = "DELETED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,49 @@ class Batch(Generic[T]):
 
     replace: bool
     changes: tuple[Change[T], ...]
+
+    def into(self, kept: dict[K, T], key: Callable[[T], K]) -> None:
+        """Bring what is kept up to date; under the lock of whoever keeps it."""
+        if self.replace:
+            kept.clear()
+        for what, each in self.changes:
+            # Taken out first, so that what changed last stands last.
+            kept.pop(key(each), None)
+            if what != DELETED:
+                kept[key(each)] = each
+
+    def facts(self, key: Callable[[T], K], fact: Callable[[T], F | None]) -> list[tuple[K, F | None]]:
+        """Return what is to be kept of each object, by key; None for one that went."""
+        return [(key(each), None if what == DELETED else fact(each)) for what, each in self.changes]
+
+    def gone(self, told: Iterable[tuple[K, object]], kept: Iterable[K]) -> list[K]:
+        """Return the keys that are kept and that a whole list leaves out; none where this is no list.
+
+        Parameters
+        ----------
+        told : iterable of (key, fact)
+            See ``facts``.
+        kept : iterable of keys
+        """
+        if not self.replace:
+            return []
+        there = {key for key, _ in told}
+        return [key for key in kept if key not in there]
+
+
+def by_uid(each: Any) -> str:
+    """Key of objects of which one may follow another of the same name."""
+    return str(each.metadata.uid)
+
+
+def by_name(each: Any) -> str:
+    """Key of objects without a namespace."""
+    return str(each.metadata.name)
+
+
+def by_names(each: Any) -> tuple[str, str]:
+    """Key of objects that may have one: namespace and name."""
+    return each.metadata.namespace, each.metadata.name
 
 
 @dataclass(frozen=True, slots=True)

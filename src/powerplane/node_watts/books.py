@@ -46,12 +46,10 @@ class Shelf(Generic[S, K, T]):
 
     def sink(self, batch: Batch[S]) -> None:
         """Take in a batch."""
-        told = [(self._key(each), None if what == "DELETED" else self._fact(each)) for what, each in batch.changes]
+        told = batch.facts(self._key, self._fact)
         with self._lock:
-            if batch.replace:
-                there = {key for key, _ in told}
-                for key in [key for key in self.kept if key not in there]:
-                    self._put(key, None)
+            for key in batch.gone(told, self.kept):
+                self._put(key, None)
             for key, fact in told:
                 self._put(key, fact)
 

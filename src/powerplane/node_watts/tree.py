@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from powerplane.adapters.watch import Batch
+from powerplane.adapters.watch_kinds import by_name
 from powerplane.models.api.capping_policy import ClusterPowerCappingPolicyObject
 from powerplane.models.api.policies import effective_rack_budgets
 from powerplane.models.api.power_domain import PowerDomainObject
@@ -30,12 +31,7 @@ class TreeBook:
         """Take in a batch of domains."""
         with self._lock:
             before = {name: domain.spec for name, domain in self._domains.items()}
-            if batch.replace:
-                self._domains.clear()
-            for what, domain in batch.changes:
-                self._domains.pop(domain.metadata.name, None)
-                if what != "DELETED":
-                    self._domains[domain.metadata.name] = domain
+            batch.into(self._domains, by_name)
             # A status that somebody writes changes no tree, but tells what was accepted last after a restart.
             changed = before != {name: domain.spec for name, domain in self._domains.items()}
             self._version += changed
@@ -45,12 +41,7 @@ class TreeBook:
     def policies(self, batch: Batch[ClusterPowerCappingPolicyObject]) -> None:
         """Take in a batch of policies."""
         with self._lock:
-            if batch.replace:
-                self._policies.clear()
-            for what, policy in batch.changes:
-                self._policies.pop(policy.metadata.name, None)
-                if what != "DELETED":
-                    self._policies[policy.metadata.name] = policy
+            batch.into(self._policies, by_name)
         self._changed()
 
     def lie(self, nodes: Mapping[str, NodeFact], shape: int, now: datetime) -> tuple[Lie, dict[str, int]]:

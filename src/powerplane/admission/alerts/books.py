@@ -7,6 +7,7 @@ from typing import Any
 
 from powerplane.adapters.node_rates import Draw, told_draw
 from powerplane.adapters.watch import Batch
+from powerplane.adapters.watch_kinds import by_names
 from powerplane.models.alerts.draws import NodeDraw, Rows, rows_of
 from powerplane.models.alerts.evaluating import View
 from powerplane.models.alerts.pods import SeenPod
@@ -77,20 +78,15 @@ class AlertBooks:
     def sink(self, name: str) -> Callable[[Batch[Any]], None]:
         """Return what takes in batches of one kind (``SHELVES``)."""
         reducers: dict[str, Callable[[Any], object]] = {"nodes": kept_node, "pods": kept_pod}
-        shelf, reduce = self._shelves[name], reducers.get(name)
+        shelf, reduce = self._shelves[name], reducers.get(name, lambda each: each)
 
         def take(batch: Batch[Any]) -> None:
-            told = [
-                (what, (each.metadata.namespace, each.metadata.name), reduce(each) if reduce else each)
-                for what, each in batch.changes
-            ]
+            told = batch.facts(by_names, reduce)
             with self._lock:
-                if batch.replace:
-                    there = {key for _, key, _ in told}
-                    for key in [key for key in shelf.kept if key not in there]:
-                        _put(shelf, key, None)
-                for what, key, one in told:
-                    _put(shelf, key, None if what == "DELETED" else one)
+                for key in batch.gone(told, shelf.kept):
+                    _put(shelf, key, None)
+                for key, one in told:
+                    _put(shelf, key, one)
 
         return take
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from powerplane.adapters.watch import Batch
+from powerplane.adapters.watch_kinds import by_uid
 from powerplane.admission.claims.facts import (
     ClaimFact,
     ClaimingFact,
@@ -67,12 +68,10 @@ class ClaimBooks:
 
     def pods(self, batch: Batch[SeenPod]) -> None:
         """Take in a batch of pods."""
-        told = [(each.metadata.uid, None if what == "DELETED" else claiming_fact(each)) for what, each in batch.changes]
+        told = batch.facts(by_uid, claiming_fact)
         with self._lock:
-            if batch.replace:
-                there = {uid for uid, _ in told}
-                for uid in [uid for uid in self._pods if uid not in there]:
-                    self._put_pod(uid, None)
+            for uid in batch.gone(told, self._pods):
+                self._put_pod(uid, None)
             news = batch.replace
             for uid, fact in told:
                 news = self._put_pod(uid, fact) or news

@@ -16,6 +16,7 @@ from powerplane.adapters.controller_loop import ControllerLoop, LoopSettings
 from powerplane.adapters.leading import Elector
 from powerplane.adapters.lease import uptime_s
 from powerplane.adapters.watch import Batch, Watched
+from powerplane.adapters.watch_kinds import by_names
 from powerplane.admission.claims.books import ClaimBooks
 from powerplane.admission.claims.excess import Excess
 from powerplane.admission.claims.facts import SeenClaim, SeenTemplate
@@ -77,13 +78,7 @@ class Shelf:
     def sink(self, batch: Batch[Any]) -> None:
         """Take in a batch."""
         with self._lock:
-            if batch.replace:
-                self._kept.clear()
-            for what, each in batch.changes:
-                key = (each.metadata.namespace, each.metadata.name)
-                self._kept.pop(key, None)
-                if what != "DELETED":
-                    self._kept[key] = each
+            batch.into(self._kept, by_names)
         self._changed()
 
     def all(self) -> dict[tuple[str, str], Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from powerplane.adapters.node_rates import Devices
 from powerplane.adapters.watch import Batch
+from powerplane.adapters.watch_kinds import by_name, by_uid
 from powerplane.admission.gates.facts import NodeFact, PodFact, SeenPod, node_fact, pod_fact, sent_to
 from powerplane.models.objects import Node, NodeSpec, ObjectMeta
 
@@ -155,24 +156,20 @@ class GateBooks:
 
     def nodes(self, batch: Batch[Node]) -> None:
         """Take in a batch of nodes."""
-        facts = [(what, node_fact(each)) for what, each in batch.changes]
+        told = batch.facts(by_name, node_fact)
         with self._lock:
-            if batch.replace:
-                there = {fact.name for _, fact in facts}
-                for name in [name for name in self._nodes if name not in there]:
-                    self._put_node(name, None)
-            for what, fact in facts:
-                self._put_node(fact.name, None if what == "DELETED" else fact)
+            for name in batch.gone(told, self._nodes):
+                self._put_node(name, None)
+            for name, fact in told:
+                self._put_node(name, fact)
         self._changed()
 
     def pods(self, batch: Batch[SeenPod]) -> None:
         """Take in a batch of pods."""
-        told = [(each.metadata.uid, None if what == "DELETED" else pod_fact(each)) for what, each in batch.changes]
+        told = batch.facts(by_uid, pod_fact)
         with self._lock:
-            if batch.replace:
-                there = {uid for uid, _ in told}
-                for uid in [uid for uid in self._pods if uid not in there]:
-                    self._put_pod(uid, None)
+            for uid in batch.gone(told, self._pods):
+                self._put_pod(uid, None)
             for uid, fact in told:
                 self._put_pod(uid, fact)
         self._changed()

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from powerplane.adapters.watch import Batch
+from powerplane.adapters.watch_kinds import by_names
 from powerplane.admission.gates.books import Moment
 from powerplane.admission.gates.facts import PodFact
 from powerplane.admission.gates.ground import Ground, Lie, budgets_now, ground_of, lie_of
@@ -66,14 +67,7 @@ class GateRules:
 
         def take(batch: Batch[Any]) -> None:
             with self._lock:
-                kept = self._kept[shelf]
-                if batch.replace:
-                    kept.clear()
-                for what, each in batch.changes:
-                    key = (each.metadata.namespace, each.metadata.name)
-                    kept.pop(key, None)
-                    if what != "DELETED":
-                        kept[key] = each
+                batch.into(self._kept[shelf], by_names)
                 self._versions[shelf] += 1
             self._changed()
 
