@@ -1,0 +1,123 @@
+"""From a snapshot and what is violated to a plan that may be published, or the reason why there is none."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from powerplane.models.plan import Plan
+from powerplane.models.quantities import format_watts
+from powerplane.models.snapshot import Snapshot
+from powerplane.recommender.allowing import Allowing, Leave
+from powerplane.recommender.hysteresis import Calm, is_worth
+from powerplane.recommender.narrowing import Limits, narrowed, overload_mw
+from powerplane.recommender.solving import Solver
+from powerplane.recommender.trees import Trees
+from powerplane.recommender.violations import Violation
+
+Outcome = Literal["plan", "none", "withheld", "failed"]
+"""plan: to be published. none: nothing helps. withheld: what helps is not worth it. failed: no answer."""
+
+MOST_TOLD = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Proposal:
+    """What solving came to.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    plan : Plan or None
+    why : str
+        A sentence for people.
+    leaves : mapping
+        By UID of each moved pod: by whose leave.
+    """
+
+    outcome: Outcome
+    plan: Plan | None
+    why: str
+    leaves: Mapping[str, Leave]
+
+
+def propose(
+    snapshot: Snapshot,
+    allowing: Allowing,
+    trees: Trees,
+    limits: Limits,
+    wanted: Iterable[Violation],
+    *,
+    solver: Solver,
+    deadline_s: float,
+    seed: int,
+    calm: Calm,
+) -> Proposal:
+    """Solve for what is violated.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        On measured watts.
+    allowing : Allowing
+    trees : Trees
+    limits : Limits
+    wanted : iterable of Violation
+    solver : Solver
+    deadline_s : float
+    seed : int
+    calm : Calm
+    """
+    told = reason_for(wanted)
+    leaves = allowing.of_templates(snapshot)
+    if not any(leaves):
+        return Proposal("none", None, f"{told}; no policy in mode Enforce lets any pod be moved", {})
+    problem = narrowed(snapshot, leaves, trees, limits)
+    before_mw = overload_mw(problem)
+    answer = solver.solve(problem, deadline_s, seed)
+    if answer.plan is None:
+        return Proposal("failed", None, f"{told}; no plan: {answer.trouble}", {})
+    plan = answer.plan
+    by_uid = _leaves_of(plan, snapshot, leaves)
+    if not plan.moves:
+        return Proposal("none", plan, f"{told}; {_why_none(plan)}", {})
+    after_mw = round(plan.overload_watts * 1000)
+    saves = (
+        f"{len(plan.moves)} moves take {format_watts(max(0, before_mw - after_mw))} of {format_watts(before_mw)} off"
+    )
+    if not is_worth(before_mw, after_mw, len(plan.moves), calm):
+        return Proposal("withheld", plan, f"{told}; {saves}, which is not worth them", by_uid)
+    left = f"; {format_watts(after_mw)} stay above budgets" if after_mw else ""
+    return Proposal("plan", plan, f"{told}; {saves}{left}", by_uid)
+
+
+def reason_for(wanted: Iterable[Violation]) -> str:
+    """Say what a plan is for, the worst first."""
+    found = list(wanted)
+    told = [f"{each.kind} {each.name} {each.why}" for each in found[:MOST_TOLD]]
+    more = f" and {len(found) - MOST_TOLD} more" if len(found) > MOST_TOLD else ""
+    return "; ".join(told) + more
+
+
+def cuts_mw(plan: Plan) -> dict[str, int]:
+    """What a plan takes off each domain that it changes, in milliwatts; below 0 where it adds."""
+    changes = {each.name: round((each.before_watts - each.after_watts) * 1000) for each in plan.domains}
+    return {name: cut for name, cut in changes.items() if cut}
+
+
+def _leaves_of(plan: Plan, snapshot: Snapshot, leaves: tuple[Leave | None, ...]) -> dict[str, Leave]:
+    moved = {move.uid for move in plan.moves}
+    pods = snapshot.pods
+    found = {}
+    for uid, template in zip(pods.uids, pods.template.tolist(), strict=True):
+        leave = leaves[template]
+        if uid in moved and leave is not None:
+            found[uid] = leave
+    return found
+
+
+def _why_none(plan: Plan) -> str:
+    if plan.conflict is None or not plan.conflict.members:
+        return "no move that is allowed helps" if plan.status == "infeasible" else "no plan was found in time"
+    what = ", ".join(plan.conflict.members[:MOST_TOLD])
+    remedy = f"; {plan.conflict.remedies[0]}" if plan.conflict.remedies else ""
+    return f"no plan holds {what}{remedy}"

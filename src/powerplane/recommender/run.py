@@ -1,0 +1,167 @@
+"""The recommender at work: watches fill its books, one thread looks and plans, and only the leader does."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from powerplane.adapters.cluster_access import ClusterAccess
+from powerplane.adapters.cluster_kinds import ListedKind
+from powerplane.adapters.cluster_lists import Patience, list_items
+from powerplane.adapters.cluster_writes import Writer, Written
+from powerplane.adapters.controller_loop import ControllerLoop, LoopSettings
+from powerplane.adapters.event_teller import EventTeller
+from powerplane.adapters.leading import Elector
+from powerplane.adapters.lease import uptime_s
+from powerplane.models.api.kinds import API_VERSION, PLACEMENT_PLAN
+from powerplane.models.api.placement_plan import PlacementPlanObject
+from powerplane.models.errors import PowerPlaneError
+from powerplane.models.marks import RECOMMENDER_LEASE
+from powerplane.recommender.books import Books, watched
+from powerplane.recommender.hysteresis import Calm
+from powerplane.recommender.looking import Looker, Sources
+from powerplane.recommender.metrics import RecommenderMetrics
+from powerplane.recommender.rounds import Pace, Parts, Rounds
+from powerplane.recommender.solving import Solver
+from powerplane.recommender.telling import Teller
+
+LOG = logging.getLogger(__name__)
+
+PLANS = ListedKind(PLACEMENT_PLAN.plural, PLACEMENT_PLAN.name, API_VERSION)
+LIST_S = 5.0
+EVENT_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(LoopSettings):
+    """How the recommender runs; the frame's own settings first.
+
+    Parameters
+    ----------
+    pace : Pace
+    calm : Calm
+    power_file : Path or None
+        power.yaml, where PowerDomains do not say what nodes draw.
+    """
+
+    tick_s: float = 5.0
+    soonest_s: float = 0.5
+    pace: Pace = field(default_factory=Pace)
+    calm: Calm = field(default_factory=Calm)
+    power_file: Path | None = None
+
+
+class Recommender:
+    """The recommender with all that it needs.
+
+    Parameters
+    ----------
+    access : ClusterAccess
+    settings : Settings
+    registry : CollectorRegistry
+        For its metrics.
+    sources : Sources
+        Asked by its one thread only.
+    elector : Elector, optional
+        A Lease's by default.
+    clock : callable
+        Seconds that only go on.
+    now : callable
+        Unix seconds.
+    """
+
+    def __init__(
+        self,
+        access: ClusterAccess,
+        settings: Settings,
+        registry: CollectorRegistry,
+        sources: Sources,
+        *,
+        elector: Elector | None = None,
+        clock: Callable[[], float] = uptime_s,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._metrics = RecommenderMetrics(registry)
+        self._loop = ControllerLoop(
+            access,
+            settings,
+            self._metrics,
+            self._tick,
+            name="recommender",
+            lease=RECOMMENDER_LEASE,
+            elector=elector,
+            clock=clock,
+        )
+        self._token: int | None = None
+        self._solver = Solver(clock=clock)
+        self._books = Books(settings.namespace, self._loop.wake)
+        for shelf, what in watched():
+            self._loop.watch(what, self._books.sink(shelf))
+        events = EventTeller(
+            Writer(access, settings.write_timeout_s, EVENT_ATTEMPTS), settings.identity, self._metrics.told
+        )
+        self._loop.along(events)
+        parts = Parts(
+            books=self._books,
+            looker=Looker(sources, now),
+            solver=self._solver,
+            outside=_Cluster(access, self._loop.writer, self._leads),
+            teller=Teller(events.tell),
+            metrics=self._metrics,
+            clock=clock,
+            now=now,
+        )
+        self._rounds = Rounds(parts, settings.pace, settings.calm, settings.power_file)
+
+    def start(self) -> None:
+        """Begin. Once only."""
+        self._loop.start()
+
+    def stop(self) -> None:
+        """End, as `ControllerLoop.stop` does; the process that solves is ended too. Plans stay as they are."""
+        self._loop.stop()
+        self._solver.close()
+
+    def trouble(self) -> str:
+        """Why nothing can be decided; "" where all is well."""
+        return self._loop.trouble()
+
+    def _leads(self) -> bool:
+        return self._token is not None and self._loop.holds(self._token)
+
+    def _tick(self, token: int | None) -> None:
+        self._token = token
+        if token is None or self.trouble():
+            return
+        # Before anything is urgent, and on this thread, which lives as long as the process is wanted.
+        self._solver.warm()
+        self._rounds.once()
+
+
+class _Cluster:
+    """What rounds write to: the API server."""
+
+    def __init__(self, access: ClusterAccess, writer: Writer, leads: Callable[[], bool]) -> None:
+        self._access = access
+        self._writer = writer
+        self.leads = leads
+
+    def plans(self) -> tuple[PlacementPlanObject, ...] | None:
+        try:
+            pages = list(list_items(self._access, PLANS, Patience(timeout_s=LIST_S)))
+            decode = msgspec.json.Decoder(PlacementPlanObject).decode
+            return tuple(decode(raw) for raw in pages[-1]) if pages else ()
+        except (PowerPlaneError, msgspec.MsgspecError) as error:
+            LOG.warning("plans cannot be listed: %s", error)
+            return None
+
+    def publish(self, body: Mapping[str, Any]) -> Written:
+        return self._writer.create(PLACEMENT_PLAN.list_path, body)
+
+    def delete(self, name: str) -> Written:
+        return self._writer.delete(PLACEMENT_PLAN.path(name))
