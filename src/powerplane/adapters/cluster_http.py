@@ -135,6 +135,18 @@ def message(body: bytes) -> str:
         return ""
 
 
+def is_well(status: int) -> bool:
+    """Whether an answer is a success."""
+    return 200 <= status < 300
+
+
+def why_not(status: int, body: bytes) -> str:
+    """Say why an answer is no success; "" where it is one. With status 0 none came, and the body says why."""
+    if is_well(status):
+        return ""
+    return f"HTTP {status} {message(body)}".rstrip() if status else body.decode()
+
+
 def reason(error: Exception, timeout_s: float) -> str:
     """Why there was no answer, in words."""
     if isinstance(error, urllib3.exceptions.NewConnectionError):

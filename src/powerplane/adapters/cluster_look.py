@@ -15,7 +15,7 @@ import msgspec
 import urllib3
 
 from powerplane.adapters.cluster_access import ClusterAccess
-from powerplane.adapters.cluster_http import TRANSPORT_ERRORS, Request, fetch, message, reason
+from powerplane.adapters.cluster_http import TRANSPORT_ERRORS, Request, fetch, is_well, reason, why_not
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class Told:
     @property
     def ok(self) -> bool:
         """Whether it was answered well."""
-        return 200 <= self.status < 300
+        return is_well(self.status)
 
     @property
     def absent(self) -> bool:
@@ -62,9 +62,7 @@ class Told:
     @property
     def trouble(self) -> str:
         """Why it was not answered well, in words; "" where it was."""
-        if self.ok:
-            return ""
-        return f"HTTP {self.status} {message(self.body)}".rstrip() if self.status else self.body.decode()
+        return why_not(self.status, self.body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from powerplane.adapters.cluster_access import ClusterAccess
-from powerplane.adapters.cluster_http import TRANSPORT_ERRORS, Request, fetch, message, reason
+from powerplane.adapters.cluster_http import TRANSPORT_ERRORS, Request, fetch, is_well, reason, why_not
 
 FIELD_MANAGER = "powerplane"
 FIRST_PAUSE_S = 0.1
@@ -41,7 +41,7 @@ class Written(NamedTuple):
     @property
     def ok(self) -> bool:
         """Whether it is so now."""
-        return 200 <= self.status < 300
+        return is_well(self.status)
 
     @property
     def conflict(self) -> bool:
@@ -51,9 +51,7 @@ class Written(NamedTuple):
     @property
     def told(self) -> str:
         """Why not, in words."""
-        if self.ok:
-            return ""
-        return f"HTTP {self.status} {message(self.body)}".rstrip() if self.status else self.body.decode()
+        return why_not(self.status, self.body)
 
     @property
     def outcome(self) -> str:
