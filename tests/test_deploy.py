@@ -12,13 +12,14 @@ from powerplane.admission.certificates.keys import FIELDS
 from powerplane.admission.certificates.run import LEASE as CERTIFICATES_LEASE
 from powerplane.admission.certificates.run import SECRET
 from powerplane.admission.gates.facts import GRANTED_ANNOTATION
-from powerplane.admission.gates.gating import GATE, MOVE_GATE
+from powerplane.admission.gates.gating import GATE
 from powerplane.admission.gates.release_run import LEASE as GATES_LEASE
 from powerplane.admission.lock_watch import CLAIMS_LEASE
 from powerplane.admission.planned import PLANNED_ANNOTATION
 from powerplane.admission.scope import ADMISSION_LABEL
 from powerplane.cli.serve_certificates import SERVICE
 from powerplane.models.api.kinds import KINDS
+from powerplane.models.marks import MOVE_GATE
 from powerplane.models.mobility import DO_NOT_DISRUPT
 from powerplane.models.pod_watts import PREDICTED_ANNOTATION
 from powerplane.node_watts.facts import CLOSED_TAINT
@@ -113,17 +114,6 @@ def test_every_configuration_that_ships_is_one_that_is_looked_at_and_may_be_read
         for hook in each["webhooks"]:
             assert "caBundle" not in hook["clientConfig"]
             assert (hook["clientConfig"]["service"]["name"], hook["failurePolicy"]) == (SERVICE, "Ignore")
-
-
-def test_a_new_pod_costs_the_api_server_one_call():
-    asked = [
-        hook["name"]
-        for each in SHIPPED_HOOKS
-        for hook in each["webhooks"]
-        for rule in hook["rules"]
-        if "" in rule["apiGroups"] and "CREATE" in rule["operations"]
-    ]
-    assert asked == ["pods.powerplane.dev"]
 
 
 def test_cert_manager_is_told_of_every_configuration_and_makes_an_authority_apart():

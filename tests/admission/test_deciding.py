@@ -113,6 +113,20 @@ def test_a_planned_pod_is_drawn_to_its_target_where_no_extender_steers(lock):
     assert after["spec"]["schedulerName"] == "watts-scheduler"
 
 
+@pytest.mark.parametrize("lock", ["Partition", "Extender", "Claims", "Gate"])
+def test_a_pod_that_is_awaited_waits_behind_the_gate_of_moves_under_every_lock(lock):
+    known = planned(lock)
+    known = replace(known, targets=replace(known.targets, held_owners=frozenset({("default", "o")})))
+    made = pod(owner=("ReplicaSet", "web"))
+    after = apply(made, list(ask(made, known).verdict.patch))
+    gates = [gate["name"] for gate in after["spec"]["schedulingGates"]]
+    assert gates == (["powerplane.dev/power"] if lock == "Gate" else []) + ["powerplane.dev/move"]
+    assert not [each for each in ask(after, known).verdict.patch if "schedulingGates" in each["path"]]
+    other = pod(owner=("ReplicaSet", "web"))
+    other["metadata"]["ownerReferences"][0]["uid"] = "another"
+    assert "powerplane.dev/move" not in str(apply(other, list(ask(other, known).verdict.patch)))
+
+
 def test_the_extender_steers_planned_pods_itself():
     made = pod(container(cpu="1"), owner=("ReplicaSet", "web-1"))
     after = apply(made, list(ask(made, planned("Extender")).verdict.patch))

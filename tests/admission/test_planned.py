@@ -1,5 +1,6 @@
 """Successors of moved pods are drawn to where the plan wants them, softly, and only while the plan stands."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +8,7 @@ from tests.admission.applying import apply, container, pod
 
 from powerplane.admission.planned import PLANNED_ANNOTATION, draw_to, planned_nodes, targets_of
 from powerplane.models.api.placement_plan import (
+    MoveProgress,
     PlacementPlanObject,
     PlacementPlanSpec,
     PlacementPlanStatus,
@@ -19,8 +21,8 @@ NOON = "2026-01-01T12:00:00Z"
 NOON_S = 1767268800.0
 
 
-def plan(*moves, phase="Running", until=NOON):
-    status = PlacementPlanStatus(phase=phase)
+def plan(*moves, phase="Running", until=NOON, told=()):
+    status = PlacementPlanStatus(phase=phase, moves=told)
     return PlacementPlanObject(ObjectMeta(name="p"), PlacementPlanSpec(until, moves), status)
 
 
@@ -42,7 +44,69 @@ def test_a_controllers_successors_are_drawn_to_all_its_targets_and_a_named_pod_t
     assert known.nodes_for("elsewhere", "", "u") == ()
 
 
-@pytest.mark.parametrize("phase", ["Done", "Failed", "Expired"])
+def told(name, step, successor=""):
+    return MoveProgress(f"uid-{name}", step, successor_uid=successor)
+
+
+def held(known, name="", owner=""):
+    return known.holds("default", name, owner)
+
+
+def test_successors_of_moves_that_are_carried_out_wait_until_they_are_told_their_node():
+    known = targets_of([plan(move("a-0", "n1", "u"), move("bare", "n3"))], 0.0)
+    assert held(known, owner="u")
+    assert held(known, "a-0", "u")
+    assert held(known, "bare")
+    assert not held(known, owner="other")
+    assert not held(known, "else")
+    assert not known.holds("elsewhere", "bare", "u")
+
+
+@pytest.mark.parametrize("phase", ["", "Pending", "Done", "Failed", "Expired", "Stopped"])
+def test_nobody_waits_for_a_plan_that_nobody_carries_out(phase):
+    known = targets_of([plan(move("bare", "n3", "u"), phase=phase)], 0.0)
+    assert not held(known, "bare", "u")
+
+
+def test_nobody_waits_for_a_plan_without_a_status_or_past_its_end():
+    open_plan = plan(move("bare", "n3"))
+    assert not held(targets_of([PlacementPlanObject(open_plan.metadata, open_plan.spec)], 0.0), "bare")
+    assert not held(targets_of([open_plan], NOON_S), "bare")
+
+
+@pytest.mark.parametrize("lever", ["evict", "throttle"])
+def test_nobody_waits_for_a_move_that_has_no_target(lever):
+    ended = msgspec.structs.replace(move("a", "n1", "u"), lever=lever)
+    assert not held(targets_of([plan(ended)], 0.0), owner="u")
+
+
+@pytest.mark.parametrize("step", ["Waiting", "Reserving", "Reserved", "Surging", "Evicting", "Evicted", "Steering"])
+def test_a_controllers_next_pod_waits_while_any_of_its_moves_still_has_a_successor_to_come(step):
+    known = targets_of([plan(move("a", "n1", "u"), move("b", "n2", "u"), told=(told("a", "Done"), told("b", step)))], 0)
+    assert held(known, owner="u")
+    assert known.nodes_for("default", "", "u") == ("n2",)
+
+
+@pytest.mark.parametrize(
+    "over",
+    [told("a", step) for step in ("Bound", "Ready", "Done", "RolledBack", "Failed", "Skipped")]
+    + [told("a", "Steering", "successor")],
+    ids=lambda each: each.step,
+)
+def test_who_comes_once_the_successor_is_there_goes_anywhere(over):
+    known = targets_of([plan(move("a", "n1", "u"), told=(over,))], 0.0)
+    assert not held(known, "a", "u")
+    assert known.nodes_for("default", "a", "u") == ()
+
+
+def test_another_pod_of_a_stateful_set_does_not_wait_for_the_one_that_is_moved():
+    moved = msgspec.structs.replace(move("web-2", "n1", "u"), owner_kind="StatefulSet")
+    known = targets_of([plan(moved)], 0.0)
+    assert held(known, "web-2", "u")
+    assert not held(known, "web-7", "u")
+
+
+@pytest.mark.parametrize("phase", ["Done", "Failed", "Expired", "Stopped"])
 def test_a_plan_that_is_over_draws_nobody(phase):
     assert targets_of([plan(move("bare", "n3"), phase=phase)], 0.0).nodes_for("default", "bare", "") == ()
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from powerplane.adapters.strict_json import convert
 from powerplane.admission.claims.claiming import claim_watts
-from powerplane.admission.gates.gating import hold_back
+from powerplane.admission.gates.gating import hold_back, hold_successor
 from powerplane.admission.mutating import Json, give_watts
 from powerplane.admission.planned import draw_to
 from powerplane.admission.predicting import Source, class_key
@@ -14,9 +14,10 @@ from powerplane.admission.scheduler_name import name_scheduler
 from powerplane.admission.scope import owner_name, reason_to_leave
 from powerplane.admission.table import Table
 from powerplane.admission.unfit import judge_watts
+from powerplane.models.api.capping_policy import Lock
 from powerplane.models.errors import InputError
 from powerplane.models.mobility import controller_of
-from powerplane.models.objects import ObjectMeta, Pod
+from powerplane.models.objects import Pod
 from powerplane.models.pod_watts import noted_watts
 from powerplane.models.requests import pod_requests
 
@@ -94,8 +95,7 @@ def decide(request: Request, table: Table) -> Decision:
         else:
             mutation = give_watts(request.object, pod.spec, prediction)
         further = name_scheduler(request.object, choice.scheduler_name)
-        if lock != "Extender":
-            further += draw_to(request.object, _planned(pod.metadata, namespace, table))
+        further += _follow(request.object, pod, namespace, lock, table)
     except InputError:
         # The API server refuses such a quantity itself, with a better word for it.
         return Decision(LEFT_ALONE, "unreadable")
@@ -116,7 +116,9 @@ def _images(pod: Json) -> list[str]:
     return [image if isinstance(image := each.get("image"), str) else "" for each in pod["spec"]["containers"]]
 
 
-def _planned(meta: ObjectMeta, namespace: str, table: Table) -> tuple[str, ...]:
-    """Nodes that a plan wants a new pod on."""
-    owner = controller_of(meta.owner_references)
-    return table.targets.nodes_for(namespace, meta.name, owner.uid if owner else "")
+def _follow(made: Json, pod: Pod, namespace: str, lock: Lock, table: Table) -> list[Json]:
+    """Let a pod that comes in place of a moved one go where a plan wants it."""
+    owner = controller_of(pod.metadata.owner_references)
+    who = (namespace, pod.metadata.name, owner.uid if owner else "")
+    drawn = draw_to(made, table.targets.nodes_for(*who)) if lock != "Extender" else []
+    return drawn + (hold_successor(made, pod.spec) if table.targets.holds(*who) else [])

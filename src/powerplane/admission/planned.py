@@ -1,9 +1,12 @@
-"""Pods that come in place of moved ones, where no extender steers them: they are drawn to the nodes that a plan names.
+"""Pods that come in place of moved ones: they are drawn to the nodes that a plan names, and held until they are told.
 
 A preferred affinity is soft: where the target cannot take the pod any more, it goes where any pod may, and once it runs
 nothing of it counts. A controller's successors are told apart by nobody before they have a node, so that each is drawn
 to all targets of its controller's open moves, and the scheduler's own accounts part them; a StatefulSet's pod, and a
 bare one, is drawn to its own.
+
+A plan that an actuator carries out needs more: its moves' successors wait behind a gate until each is nominated to its
+node, so that none is bound before. The affinity stays for whoever is let go unnominated.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from powerplane.admission.patch import Patch
-from powerplane.models.api.placement_plan import PlacementPlanObject
+from powerplane.models.api.placement_plan import PlacementPlanObject, PlannedMove
 from powerplane.models.errors import InputError
 from powerplane.models.timestamps import parse_seconds
 
@@ -25,8 +28,15 @@ HEAVIEST: Final = 100
 """The greatest weight of a preference that there is."""
 
 MOST_TARGETS: Final = 16
-OVER = ("Done", "Failed", "Expired")
+OVER = ("Done", "Failed", "Expired", "Stopped")
 """Phases of a plan that steers nothing any more."""
+
+RUNNING: Final = "Running"
+RESOLVED: Final = ("Bound", "Ready", "Done", "RolledBack", "Failed", "Skipped")
+"""Steps of a move whose successor is there, or is not waited for."""
+
+MIGRATE: Final = "migrate"
+STATEFUL_SET: Final = "StatefulSet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +51,20 @@ class Targets:
         By the pod that leaves.
     until_s : float
         When the first of these plans ends, Unix time; infinite for never.
+    held_owners, held_names : frozenset of (namespace, UID) and of (namespace, name)
+        Whose next pods wait until an actuator has told them their node.
     """
 
     by_owner: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
     by_name: Mapping[Key, str] = field(default_factory=dict)
     until_s: float = float("inf")
+    held_owners: frozenset[Key] = frozenset()
+    held_names: frozenset[Key] = frozenset()
+
+    def holds(self, namespace: str, name: str, owner: str) -> bool:
+        """Whether a new pod is to wait until it is told its node; parameters as of ``nodes_for``."""
+        named = bool(name) and (namespace, name) in self.held_names
+        return named or (bool(owner) and (namespace, owner) in self.held_owners)
 
     def nodes_for(self, namespace: str, name: str, owner: str) -> tuple[str, ...]:
         """Nodes that a new pod is to be drawn to.
@@ -68,17 +87,23 @@ def targets_of(plans: Iterable[PlacementPlanObject], now_s: float) -> Targets:
     by_owner: dict[Key, dict[str, None]] = {}
     by_name: dict[Key, str] = {}
     until_s = float("inf")
+    held: list[PlannedMove] = []
     for plan in plans:
         ends_s = _end(plan)
         if ends_s <= now_s or (plan.status is not None and plan.status.phase in OVER):
             continue
         until_s = min(until_s, ends_s)
-        for move in plan.spec.moves:
+        unresolved = _unresolved(plan)
+        for move in unresolved:
             if move.owner_uid:
                 by_owner.setdefault((move.namespace, move.owner_uid), {})[move.to] = None
             by_name[(move.namespace, move.pod)] = move.to
+        if plan.status is not None and plan.status.phase == RUNNING:
+            held += [move for move in unresolved if move.lever == MIGRATE]
     few = {key: tuple(nodes)[:MOST_TARGETS] for key, nodes in by_owner.items()}
-    return Targets(few, by_name, until_s)
+    # A StatefulSet's pods keep their names: its others have nothing to wait for.
+    owners = frozenset((move.namespace, move.owner_uid) for move in held if move.owner_kind != STATEFUL_SET)
+    return Targets(few, by_name, until_s, owners, frozenset((move.namespace, move.pod) for move in held))
 
 
 def draw_to(pod: Json, nodes: tuple[str, ...]) -> list[Json]:
@@ -116,6 +141,13 @@ def planned_nodes(annotations: Mapping[str, str] | None) -> tuple[str, ...]:
     """Names of the nodes that a pod's annotation says."""
     text = (annotations or {}).get(PLANNED_ANNOTATION, "")
     return tuple(each for each in text.split(",")[:MOST_TARGETS] if each)
+
+
+def _unresolved(plan: PlacementPlanObject) -> list[PlannedMove]:
+    """Moves whose successors are still to come."""
+    told = plan.status.moves if plan.status is not None else ()
+    over = {each.uid for each in told if each.step in RESOLVED or each.successor_uid}
+    return [move for move in plan.spec.moves if move.uid not in over]
 
 
 def _end(plan: PlacementPlanObject) -> float:

@@ -14,7 +14,7 @@ from powerplane.scheduler_extender.facts import MW, PodFact
 SeenPods = Callable[[str], PodFact | None]
 """The bound pod of a UID, as the watch showed it last."""
 
-OVER = ("Done", "Failed", "Expired")
+OVER = ("Done", "Failed", "Expired", "Stopped")
 """Phases of a plan that steers nothing any more."""
 
 

@@ -14,9 +14,10 @@ from powerplane.adapters.lease_look import Lease, LeaseMeta, LeaseSpec
 from powerplane.adapters.watch import Batch
 from powerplane.admission.gates.books import GateBooks
 from powerplane.admission.gates.facts import SeenPod, pod_fact
-from powerplane.admission.gates.gating import GATE, HOLD_GATE, MOVE_GATE
-from powerplane.admission.gates.moving import Behind, MoveGates, hold_successor, let_successor_go
+from powerplane.admission.gates.gating import GATE, hold_successor
+from powerplane.admission.gates.moving import Behind, MoveGates, let_successor_go
 from powerplane.models.errors import InputError
+from powerplane.models.marks import HOLD_GATE, MOVE_GATE
 from powerplane.models.objects import Pod
 from powerplane.models.requests import WATTS_RESOURCE
 

@@ -6,10 +6,11 @@ from sys import intern
 from typing import Final
 
 from powerplane.adapters.node_rates import Devices, Draw, offered_devices, told_draw
-from powerplane.admission.gates.gating import GATE, HOLD_GATE, MOVE_GATE
+from powerplane.admission.gates.gating import GATE
 from powerplane.admission.planned import planned_nodes
 from powerplane.admission.scope import owner_name
 from powerplane.models.errors import InputError
+from powerplane.models.marks import HOLD_GATE, MOVE_GATE
 from powerplane.models.objects import Narrow, Node, ObjectMeta, PodSpec, PodStatus
 from powerplane.models.pod_reading import (
     FINISHED,

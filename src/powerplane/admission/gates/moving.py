@@ -1,4 +1,4 @@
-"""The gate of moves on a successor, and its way out where nobody is there to lift it.
+"""The gate of moves, and the way out from behind it where nobody is there to lift it.
 
 A pod that comes in place of a moved one waits until the actuator has nominated it to its node, which takes moments. Who
 waits for longer was forgotten: by an actuator that is gone, or by one that does not know of the pod. The gates'
@@ -8,21 +8,13 @@ releaser lets those go; no watts are asked for them here, since whatever else ho
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
 
 from powerplane.adapters.cluster_writes import pod_path
 from powerplane.adapters.lease_look import Lease
 from powerplane.adapters.watch import Batch
 from powerplane.admission.gates.facts import SeenPod
-from powerplane.admission.gates.gating import MOVE_GATE, is_critical
 from powerplane.admission.gates.release_writes import STALE, PodWrites, lift
-from powerplane.admission.patch import Patch
-from powerplane.models.errors import InputError
-from powerplane.models.objects import PodSpec
-
-Json = dict[str, Any]
-
-ACTUATOR_LEASE: Final = "powerplane-actuator"
+from powerplane.models.marks import MOVE_GATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,30 +44,6 @@ class Behind:
     namespace: str
     name: str
     gate: int
-
-
-def hold_successor(pod: Json, spec: PodSpec) -> list[Json]:
-    """Let a pod wait until it is told its node; returns the operations.
-
-    Parameters
-    ----------
-    pod : dict
-        As in the review; changed in place.
-    spec : PodSpec
-        The same, decoded.
-
-    Raises
-    ------
-    InputError
-        For a list of gates that cannot be read: the API server refuses the pod itself.
-    """
-    patch = Patch(pod)
-    gates = pod["spec"].get("schedulingGates") or []
-    if not isinstance(gates, list):
-        raise InputError("schedulingGates is no list", "write a list of names")
-    if not is_critical(spec) and {"name": MOVE_GATE} not in gates:
-        patch.append({"name": MOVE_GATE}, "spec", "schedulingGates")
-    return patch.operations
 
 
 class MoveGates:

@@ -13,9 +13,10 @@ from powerplane.adapters.cluster_kinds import KINDS
 from powerplane.adapters.cluster_lists import Patience, list_items
 from powerplane.adapters.cluster_writes import Writer, pod_path
 from powerplane.admission.gates.facts import SeenPod
-from powerplane.admission.gates.gating import GATE, MOVE_GATE
+from powerplane.admission.gates.gating import GATE
 from powerplane.admission.gates.release_writes import lift
 from powerplane.models.errors import UnreachableError
+from powerplane.models.marks import MOVE_GATE
 
 PODS = next(kind for kind in KINDS if kind.file == "pods")
 PASSES = 5

@@ -23,7 +23,7 @@ from powerplane.admission.gates.books import GateBooks, Moment
 from powerplane.admission.gates.excess import GateExcess
 from powerplane.admission.gates.facts import PodFact, SeenPod
 from powerplane.admission.gates.ground import Ground
-from powerplane.admission.gates.moving import ACTUATOR_LEASE, Behind, MoveGates, let_successor_go
+from powerplane.admission.gates.moving import Behind, MoveGates, let_successor_go
 from powerplane.admission.gates.release_facts import Outcome, Release, Seen, Terms
 from powerplane.admission.gates.release_metrics import ReleaseMetrics
 from powerplane.admission.gates.release_writes import carry_out
@@ -34,6 +34,7 @@ from powerplane.admission.gates.waits import LongWaits, WaitTerms, overdue_event
 from powerplane.admission.rollouts import Deployment
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, POWER_DOMAIN
 from powerplane.models.errors import UnreachableError
+from powerplane.models.marks import ACTUATOR_LEASE
 from powerplane.models.objects import Namespace, Node
 from powerplane.models.power_tree import Ints, PowerTree
 
