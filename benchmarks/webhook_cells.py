@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
+from powerplane.adapters.node_rates import Rates
 from powerplane.adapters.serving.listener import Listener, ListenerSettings
 from powerplane.adapters.serving.port_metrics import PortMetrics
-from powerplane.admission.predicting import Predictor, Rates
+from powerplane.admission.predicting import Predictor
 from powerplane.admission.table import Table, reaches_of
 from powerplane.models.api.capping_policy import (
     AdmissionChoice,

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 from tests.admission.applying import apply, container, pod, review
 
+from powerplane.adapters.node_rates import Rates
 from powerplane.admission.deciding import decide
 from powerplane.admission.planned import PLANNED_ANNOTATION, Targets
-from powerplane.admission.predicting import Bounds, KnownDemand, Predictor, Rates
+from powerplane.admission.predicting import Bounds, KnownDemand, Predictor
 from powerplane.admission.review import read_review
 from powerplane.admission.table import Table, reaches_of
 from powerplane.models.api.capping_policy import (

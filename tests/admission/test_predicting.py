@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerplane.admission.predicting import Bounds, KnownDemand, Predictor, Rates, class_key
+from powerplane.adapters.node_rates import Rates
+from powerplane.admission.predicting import Bounds, KnownDemand, Predictor, class_key
 from powerplane.models.pod_watts import is_believed, least_watts
 
 GPU = "nvidia.com/gpu"

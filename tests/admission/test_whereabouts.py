@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerplane.admission.predicting import Rates
+from powerplane.adapters.node_rates import Rates
 from powerplane.admission.rates import Rated, whereabouts_of
 from powerplane.admission.whereabouts import Whereabouts, highest, lowest
 from powerplane.models.api.power_domain import MemberNode, PowerDomainObject, PowerDomainSpec

@@ -22,8 +22,8 @@ Devices = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class NodeRates:
-    """One node's rates.
+class Rates:
+    """What a request draws at the most, on one node or on any of several.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Draw:
         return self.stated_mw is None or bool(self.mcores or self.devices)
 
 
-def node_rates(labels: Mapping[str, str], allocatable: Mapping[str, RawQuantity], dynamic_mw: int) -> NodeRates:
+def node_rates(labels: Mapping[str, str], allocatable: Mapping[str, RawQuantity], dynamic_mw: int) -> Rates:
     """Return a node's rates.
 
     Parameters
@@ -75,7 +75,7 @@ def node_rates(labels: Mapping[str, str], allocatable: Mapping[str, RawQuantity]
     cards_mw = min(_cards(labels, offered) * _card_mw(labels), dynamic_mw)
     mcores = _units(allocatable, "cpu")
     per_core = -(-(dynamic_mw - cards_mw) * MILLI // mcores) if mcores else 0
-    return NodeRates(per_core, {resource: -(-cards_mw // units) for resource, units in offered.items()})
+    return Rates(per_core, {resource: -(-cards_mw // units) for resource, units in offered.items()})
 
 
 def devices_draw_mw(devices: Devices, device_mw: Mapping[str, int]) -> int:

@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from powerplane.adapters.node_rates import Rates
 from powerplane.models.errors import InputError
 from powerplane.models.pod_watts import least_watts
 from powerplane.models.quantities import LARGEST_MW
@@ -60,22 +61,6 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
-    """What a request draws at the most, over the node types of the cluster.
-
-    Parameters
-    ----------
-    per_core_mw : int
-        For each core of CPU.
-    device_mw : mapping of str to int
-        For one device, by its resource, such as ``nvidia.com/gpu``.
-    """
-
-    per_core_mw: int = 0
-    device_mw: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Predictor:
     """Foretells; immutable, and swapped whole.
 
@@ -88,7 +73,7 @@ class Predictor:
         By ``class_key``.
     """
 
-    rates: Rates = Rates()
+    rates: Rates = field(default_factory=Rates)
     known: Mapping[str, KnownDemand] = field(default_factory=dict)
     classes: Mapping[str, KnownDemand] = field(default_factory=dict)
 

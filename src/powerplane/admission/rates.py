@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 
-from powerplane.adapters.node_rates import node_rates
-from powerplane.admission.predicting import Rates
+from powerplane.adapters.node_rates import Rates, node_rates
 from powerplane.admission.whereabouts import Label, Whereabouts, highest
 from powerplane.models.api.domain_reading import NodeAllowance
 from powerplane.models.api.power_domain import PowerDomainObject
@@ -131,7 +130,7 @@ def _kind(node: Rated, allowance: NodeAllowance, kinds: dict[object, Rates]) -> 
     """A node's rates: one and the same object for all that are alike."""
     found = node_rates(node.labels, node.offers, max(0, (allowance.peak_mw or 0) - allowance.idle_mw))
     key = found.per_core_mw, tuple(sorted(found.device_mw.items()))
-    return kinds.setdefault(key, Rates(found.per_core_mw, found.device_mw))
+    return kinds.setdefault(key, found)
 
 
 def _ground(domain: PowerDomainObject) -> object:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 
-from powerplane.admission.predicting import Rates
+from powerplane.adapters.node_rates import Rates
 from powerplane.models.objects import NodeSelectorTerm, PodSpec, Requirement
 
 Label = tuple[str, str]

@@ -19,11 +19,12 @@ from tests.conftest import find_prometheus
 from tests.rig.processes import wait_for
 from tests.simulator.prometheus_process import backfilled
 
+from powerplane.adapters.node_rates import Rates
 from powerplane.admission.deciding import decide
 from powerplane.admission.filling import Filler
 from powerplane.admission.history.feed import HistoryFeed
 from powerplane.admission.history.wire import Opening
-from powerplane.admission.predicting import Predictor, Rates
+from powerplane.admission.predicting import Predictor
 from powerplane.admission.review import read_review
 from powerplane.models.api.capping_policy import AdmissionChoice
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from powerplane.adapters.node_rates import Rates
 from powerplane.adapters.openb_files import TraceNodes, read_nodes
 from powerplane.adapters.openb_power import node_powers
 from powerplane.admission.history.learning import known_of
 from powerplane.admission.history.pace import RULES
-from powerplane.admission.predicting import Predictor, Rates, class_key
+from powerplane.admission.predicting import Predictor, class_key
 from powerplane.admission.whereabouts import Whereabouts, highest
 from powerplane.bench.watts import daily_use, request_use
 from powerplane.bench.watts.admission_table import AGES, ANY, Case, rows_of, table_of
