@@ -13,19 +13,7 @@ from powerplane.adapters.alerts.outbox import Outbox
 from powerplane.adapters.cluster_access import open_cluster
 from powerplane.admission.alerts.alerting import AlertRun, AlertSettings
 from powerplane.admission.alerts.books import AlertBooks
-from powerplane.cli.alert_sinks import (
-    EXAMPLE,
-    AlertmanagerToken,
-    AlertmanagerUrl,
-    AllowHosts,
-    EventsOption,
-    SinkCa,
-    SinkOptions,
-    SlackFile,
-    WebhookKeys,
-    WebhookUrl,
-    open_sinks,
-)
+from powerplane.cli.alert_sinks import EXAMPLE, NO_SINKS, Sinks, open_sinks
 from powerplane.cli.alert_try import print_notice
 from powerplane.cli.controller_options import (
     OperationsPort,
@@ -37,7 +25,6 @@ from powerplane.cli.controller_options import (
 from powerplane.cli.exit_codes import OK
 from powerplane.cli.measured_options import NOT_MEASURED, MeasuredFrom
 from powerplane.cli.options import Context, Kubeconfig, parse_duration
-from powerplane.cli.watts_source import labels
 from powerplane.models.alerts.alert import Notice
 from powerplane.models.alerts.tracking import Terms
 from powerplane.models.alerts.words import headline
@@ -49,14 +36,7 @@ def run(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     measured: MeasuredFrom = NOT_MEASURED,
-    events: EventsOption = False,
-    alertmanager: AlertmanagerUrl = None,
-    alertmanager_token_file: AlertmanagerToken = None,
-    slack_url_file: SlackFile = None,
-    webhook: WebhookUrl = None,
-    webhook_key_file: WebhookKeys = None,
-    allow_host: AllowHosts = None,
-    sink_ca_file: SinkCa = None,
+    receivers: Sinks = NO_SINKS,
     outbox: Annotated[
         Path | None, Parameter(help="File that keeps what is not delivered yet, on a volume that outlives a restart.")
     ] = None,
@@ -78,16 +58,6 @@ def run(
     log_to_stderr()
     if measured.prometheus is None:
         raise UsageError("nothing says what nodes draw", "give --prometheus URL")
-    options = SinkOptions(
-        events,
-        alertmanager,
-        alertmanager_token_file,
-        slack_url_file,
-        webhook,
-        webhook_key_file,
-        labels(allow_host),
-        sink_ca_file,
-    )
     settings = AlertSettings(
         every_s=parse_duration(every, "--every"),
         terms=Terms(
@@ -99,7 +69,7 @@ def run(
     terms = DeliveryTerms(give_up_s=parse_duration(give_up, "--give-up"))
     books = AlertBooks()
     access = open_cluster(kubeconfig, context)
-    sinks = () if dry_run else open_sinks(options, access, replica_name(identity), books.uid_of)
+    sinks = () if dry_run else open_sinks(receivers, access, replica_name(identity), books.uid_of)
     if not dry_run and not sinks:
         raise UsageError("nothing says where alerts go", f"give {EXAMPLE}, or --dry-run")
     if not dry_run and outbox is None:

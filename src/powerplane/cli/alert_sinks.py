@@ -1,6 +1,5 @@
 """Options that say where alerts go, and the sinks that they name."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -76,25 +75,27 @@ class SinkOptions:
 
     Parameters
     ----------
-    events : bool
-    alertmanager, webhook : str or None
-    alertmanager_token, slack, webhook_keys, ca_file : Path or None
-    allow_hosts : sequence of str
+    events, alertmanager, alertmanager_token, slack, webhook, webhook_keys, allow_hosts, ca_file : optional
+        As their help says.
     """
 
-    events: bool = False
-    alertmanager: str | None = None
-    alertmanager_token: Path | None = None
-    slack: Path | None = None
-    webhook: str | None = None
-    webhook_keys: Path | None = None
-    allow_hosts: Sequence[str] = ()
-    ca_file: Path | None = None
+    events: EventsOption = False
+    alertmanager: AlertmanagerUrl = None
+    alertmanager_token: AlertmanagerToken = None
+    slack: SlackFile = None
+    webhook: WebhookUrl = None
+    webhook_keys: WebhookKeys = None
+    allow_hosts: AllowHosts = None
+    ca_file: SinkCa = None
 
     @property
     def private(self) -> frozenset[str]:
         """Hosts that may be private; as they stand in a URL's host, in lower case."""
-        return frozenset(host.lower().strip("[]") for host in self.allow_hosts)
+        return frozenset(host.lower().strip("[]") for host in self.allow_hosts or ())
+
+
+Sinks = Annotated[SinkOptions, Parameter(name="*")]
+NO_SINKS = SinkOptions()
 
 
 def open_sinks(options: SinkOptions, access: ClusterAccess | None, instance: str, uids: Uids) -> tuple[Sink, ...]:

@@ -9,23 +9,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from powerplane.adapters.cluster_access import open_cluster
-from powerplane.cli.alert_sinks import (
-    EXAMPLE,
-    AlertmanagerToken,
-    AlertmanagerUrl,
-    AllowHosts,
-    EventsOption,
-    SinkCa,
-    SinkOptions,
-    SlackFile,
-    WebhookKeys,
-    WebhookUrl,
-    open_sinks,
-)
+from powerplane.cli.alert_sinks import EXAMPLE, NO_SINKS, Sinks, open_sinks
 from powerplane.cli.exit_codes import ERROR, OK
 from powerplane.cli.options import Context, Kubeconfig
 from powerplane.cli.output import print_text
-from powerplane.cli.watts_source import labels
 from powerplane.models.alerts.alert import AlertKey, Finding, Notice, Remedy
 from powerplane.models.alerts.grouping import bundled
 from powerplane.models.alerts.words import deed, headline
@@ -39,33 +26,16 @@ def try_out(
     to: Annotated[
         list[str] | None, Parameter(name="--to", negative=(), help="Only these: events, alertmanager, slack, webhook.")
     ] = None,
-    events: EventsOption = False,
-    alertmanager: AlertmanagerUrl = None,
-    alertmanager_token_file: AlertmanagerToken = None,
-    slack_url_file: SlackFile = None,
-    webhook: WebhookUrl = None,
-    webhook_key_file: WebhookKeys = None,
-    allow_host: AllowHosts = None,
-    sink_ca_file: SinkCa = None,
+    receivers: Sinks = NO_SINKS,
     dry_run: Annotated[bool, Parameter(negative=(), help="Print the test alert, and send nothing.")] = False,
 ) -> int:
     """Send one test alert to each receiver, and say what came back; exit code 1 where one did not take it."""
-    options = SinkOptions(
-        events,
-        alertmanager,
-        alertmanager_token_file,
-        slack_url_file,
-        webhook,
-        webhook_key_file,
-        labels(allow_host),
-        sink_ca_file,
-    )
     notice = trial(time.time())
     if dry_run:
         print_notice(notice)
         return OK
-    access = open_cluster(kubeconfig, context) if events else None
-    sinks = open_sinks(options, access, socket.gethostname(), lambda _kind, _name: "")
+    access = open_cluster(kubeconfig, context) if receivers.events else None
+    sinks = open_sinks(receivers, access, socket.gethostname(), lambda _kind, _name: "")
     strangers = sorted(set(to or ()) - {sink.name for sink in sinks})
     if strangers or not sinks:
         what = f"--to {strangers[0]}: nothing says where that is" if strangers else "nothing says where alerts go"
