@@ -8,7 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, GROUP, KINDS, POWER_DOMAIN
+from powerplane.models.api.kinds import (
+    CAPPING_POLICY,
+    CLUSTER_CAPPING_POLICY,
+    DEMAND_CHECKPOINT,
+    GROUP,
+    KINDS,
+    PLACEMENT_PLAN,
+    POWER_DOMAIN,
+)
 
 NAMESPACE = "powerplane-system"
 READ = ("get", "list", "watch")
@@ -109,7 +117,9 @@ def lease(*names: str, verbs: Iterable[str] = HOLD) -> tuple[Right, ...]:
     return tuple(right for name in names for right in rights(verbs, ["leases"], LEASES, NAMESPACE, name))
 
 
-OUR_KINDS = tuple(kind.plural for kind in KINDS)
+OUR_KINDS = tuple(kind.plural for kind in KINDS if kind is not DEMAND_CHECKPOINT)
+"""All but what one of our programs keeps for itself."""
+
 READER = (*rights(READ, ["nodes", "pods", "namespaces"]), *rights(READ, OUR_KINDS, GROUP))
 STATUSES = tuple(f"{kind.plural}/status" for kind in (POWER_DOMAIN, CAPPING_POLICY, CLUSTER_CAPPING_POLICY))
 
@@ -180,6 +190,38 @@ ACCOUNTS = (
             *lease("powerplane-claims"),
         ),
         "deploy/rbac-claims.yaml",
+    ),
+    Account(
+        "powerplane-recommender",
+        "makes plans",
+        (
+            *READER,
+            *rights(READ, ["persistentvolumes", "persistentvolumeclaims"]),
+            *rights(READ, ["poddisruptionbudgets"], "policy"),
+            *rights(READ, ["priorityclasses"], "scheduling.k8s.io"),
+            *rights(READ, ["replicasets"], "apps"),
+            *rights(["create", "delete"], [PLACEMENT_PLAN.plural], GROUP),
+            *rights([*READ, "create", "patch", "delete"], [DEMAND_CHECKPOINT.plural], GROUP),
+            *rights(["patch"], STATUSES, GROUP),
+            *rights(["create", "patch"], ["events"], "events.k8s.io"),
+            *lease("powerplane-recommender"),
+        ),
+        "deploy/rbac-operator.yaml",
+    ),
+    Account(
+        "powerplane-actuator",
+        "carries plans out",
+        (
+            *READER,
+            *rights(["patch"], ["pods", "pods/status"]),
+            *rights(["create"], ["pods/eviction"]),
+            *rights(["create", "delete"], ["pods"], namespace=NAMESPACE),
+            *rights(["patch"], [f"{PLACEMENT_PLAN.plural}/status"], GROUP),
+            *rights(["create", "patch"], ["events"], "events.k8s.io"),
+            *lease("powerplane-actuator"),
+            *lease("powerplane", "powerplane-webhook", verbs=["get"]),
+        ),
+        "deploy/rbac-operator.yaml",
     ),
 )
 """Every account that ``deploy/`` makes."""

@@ -62,7 +62,8 @@ def judge_object(request: Request, table: Table) -> Decision:
         # Labels, finalizers: whoever must write these of an object that has long been stored is not stopped.
         return Decision(LEFT_ALONE, "same_spec")
     made = convert(request.object, kind.struct, f"the {kind.name}")
-    return _decided(*_JUDGES[kind.name](made, table.ground))
+    judge = _JUDGES.get(kind.name)
+    return _decided(*judge(made, table.ground)) if judge else Decision(LEFT_ALONE, "other_kind")
 
 
 def _decided(refused: Iterable[str], warned: Iterable[str]) -> Decision:
@@ -109,7 +110,7 @@ def _plan(plan: PlacementPlanObject, ground: Ground) -> Findings:
     moves = plan.spec.moves
     if twice := {uid for uid, times in Counter(move.uid for move in moves).items() if times > 1}:
         return (f"a plan moves a pod once: {some(twice)} twice",), ()
-    if still := {move.pod for move in moves if move.source == move.to}:
+    if still := {move.pod for move in moves if move.source == move.to and move.lever != "throttle"}:
         return (f"these moves lead nowhere, from a node to itself: {some(still)}",), ()
     unknown = {move.to for move in moves} - set(ground.neighbours.index.labels)
     return (), ((f"targets that are no nodes now: {some(unknown)}",) if unknown else ())

@@ -7,6 +7,7 @@ import msgspec
 from powerplane.models.api.kinds import (
     CAPPING_POLICY,
     CLUSTER_CAPPING_POLICY,
+    DEMAND_CHECKPOINT,
     GROUP,
     KINDS,
     PLACEMENT_PLAN,
@@ -77,6 +78,12 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         _column("Wave", "integer", ".status.wave", "The wave that is carried out.", wide=True),
         _column("Why", "string", ".spec.reason", "Why it was made.", wide=True),
     ),
+    DEMAND_CHECKPOINT.name: (
+        _column("Owner", "string", ".spec.owner", "The workload."),
+        _column("Samples", "integer", ".spec.cores.samples", "Samples of its CPU that it rests on."),
+        _column("Written", "date", ".spec.writtenAt", "When it was written."),
+        _AGE,
+    ),
 }
 
 
@@ -94,6 +101,7 @@ def crd_files() -> dict[str, str]:
 
 
 def _document(kind: ApiKind) -> dict[str, Any]:
+    schema = structural_schema(kind.struct)
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -114,8 +122,8 @@ def _document(kind: ApiKind) -> dict[str, Any]:
                     "name": VERSION,
                     "served": True,
                     "storage": True,
-                    "schema": {"openAPIV3Schema": structural_schema(kind.struct)},
-                    "subresources": {"status": {}},
+                    "schema": {"openAPIV3Schema": schema},
+                    **({"subresources": {"status": {}}} if "status" in schema["properties"] else {}),
                     "additionalPrinterColumns": list(COLUMNS[kind.name]),
                 }
             ],

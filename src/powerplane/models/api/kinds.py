@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from powerplane.models.api.capping_policy import ClusterPowerCappingPolicyObject, PowerCappingPolicyObject
+from powerplane.models.api.demand_checkpoint import DemandCheckpointObject
 from powerplane.models.api.fields import ApiStruct
 from powerplane.models.api.placement_plan import PlacementPlanObject
 from powerplane.models.api.power_domain import PowerDomainObject
@@ -69,5 +70,8 @@ CLUSTER_CAPPING_POLICY = ApiKind(
     struct=ClusterPowerCappingPolicyObject,
 )
 PLACEMENT_PLAN = ApiKind("PlacementPlan", "placementplans", "pplan", namespaced=False, struct=PlacementPlanObject)
+DEMAND_CHECKPOINT = ApiKind(
+    "DemandCheckpoint", "demandcheckpoints", "dcheck", namespaced=False, struct=DemandCheckpointObject
+)
 
-KINDS = (POWER_DOMAIN, CAPPING_POLICY, CLUSTER_CAPPING_POLICY, PLACEMENT_PLAN)
+KINDS = (POWER_DOMAIN, CAPPING_POLICY, CLUSTER_CAPPING_POLICY, PLACEMENT_PLAN, DEMAND_CHECKPOINT)

@@ -9,6 +9,7 @@ from powerplane.models.api.kinds import (
     API_VERSION,
     CAPPING_POLICY,
     CLUSTER_CAPPING_POLICY,
+    DEMAND_CHECKPOINT,
     KINDS,
     PLACEMENT_PLAN,
     POWER_DOMAIN,
@@ -44,6 +45,10 @@ policy asks for more, and says for what.""",
     PLACEMENT_PLAN.name: """\
 The recommender writes the spec, the actuator the status, and neither the other's. Until a plan expires, pods that come
 in the place of moved ones are steered to the move's target. Deleting a plan takes its placeholders along.""",
+    DEMAND_CHECKPOINT.name: """\
+The recommender writes one for each workload that it learned something of, those that were written longest ago first,
+and reads all of them when it starts. One that cannot be read is named in its log and left alone; deleting it loses
+nothing but that history.""",
 }
 
 SELECTOR_FIELDS = ("matchLabels", "matchExpressions")
@@ -69,7 +74,7 @@ def _section(kind: ApiKind) -> str:
         "|---|---|---|",
     ]
     for part in ("spec", "status"):
-        lines += _rows(schema["properties"][part], part)
+        lines += _rows(schema["properties"].get(part, {}), part)
     rules = list(dict.fromkeys(_rules(schema, "")))
     lines += ["", "Rules:", "", *rules] if rules else []
     return "\n".join([*lines, ""])
