@@ -5,6 +5,7 @@ Placeholders stay: they stand for room, hold nobody up, and go with their plan.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -84,9 +85,13 @@ def free_all(access: ClusterAccess) -> int:
     raise UnreachableError(f"some pods still wait: {told or 'new ones keep coming'}", "stop the webhook, run it again")
 
 
+def freeing(pod: Gated) -> list[dict[str, Any]]:
+    """Return the operations (RFC 6902) that take our gates off a pod, and fail for another than was seen."""
+    lifted = [operation for place, name in pod.gates for operation in lift(place, name)]
+    return [{"op": "test", "path": "/metadata/uid", "value": pod.uid}, *lifted]
+
+
 def _free(writer: Writer, pod: Gated) -> str:
     """Take the gates off one pod; return why it could not be."""
-    lifted = [operation for place, name in pod.gates for operation in lift(place, name)]
-    operations = [{"op": "test", "path": "/metadata/uid", "value": pod.uid}, *lifted]
-    written = writer.json_patch(pod_path(pod.namespace, pod.name), operations)
+    written = writer.json_patch(pod_path(pod.namespace, pod.name), freeing(pod))
     return "" if written.ok or written.status == 404 else written.told
