@@ -1,0 +1,86 @@
+"""What may be done to the cluster, one request each; done twice, each leaves what it left the first time."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Make a placeholder that holds a place for a pod, and nominate it.
+
+    Parameters
+    ----------
+    plan, plan_uid : str
+        The plan that owns it.
+    namespace, pod, uid : str
+        The pod whose place it holds.
+    node : str
+        Where.
+    attempt : int
+    """
+
+    plan: str
+    plan_uid: str
+    namespace: str
+    pod: str
+    uid: str
+    node: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Nominate:
+    """Nominate a pod that waits to a node."""
+
+    namespace: str
+    pod: str
+    uid: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evict:
+    """Ask the Eviction API to evict the pod of this UID, and no other of its name."""
+
+    namespace: str
+    pod: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Delete a placeholder."""
+
+    namespace: str
+    pod: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ungate:
+    """Take our gate, seen at some place among a pod's gates, off the pod."""
+
+    namespace: str
+    pod: str
+    uid: str
+    gate: int
+
+
+Act = Hold | Nominate | Evict | Release | Ungate
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Acts in their order: one that fails leaves those after it undone, until the next look.
+
+    Parameters
+    ----------
+    key : tuple of str
+        Of a move (plan, UID), or of a pod that belongs to none: one errand of a key at a time.
+    acts : tuple of Act
+    token : int
+        Of whoever decided it.
+    """
+
+    key: tuple[str, str]
+    acts: tuple[Act, ...]
+    token: int = 0

@@ -1,0 +1,91 @@
+"""Whether the watts came true: what domains are measured to draw after a wave, held against what the plan says."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from powerplane.actuator.facts import Measurement, PlannedDomain
+
+Verdict = Literal["held", "over", "worse", "wait", "blind"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmTerms:
+    """How measurements are judged.
+
+    Parameters
+    ----------
+    by_books : bool
+        Take the plan's own arithmetic for true where every move landed on its target, and wait for no measurement.
+    fresh_s : float
+        No older than this may a measurement be.
+    wait_s : float
+        For a measurement that was taken after the wave.
+    settle_s : float
+        From the end of a wave to the first measurement that is believed: sensors show what was a moment ago.
+    tolerance : float
+        Share of a budget by which sensors may be wrong.
+    """
+
+    by_books: bool = False
+    fresh_s: float = 60.0
+    wait_s: float = 180.0
+    settle_s: float = 5.0
+    tolerance: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What came of it.
+
+    Parameters
+    ----------
+    verdict : str
+        "held": every domain is within its budget; "over": some is above it, and was before; "worse": some is above its
+        budget and above what it drew before; "wait": not measured since; "blind": waited for in vain.
+    domain : str
+        The one that says so.
+    watts : tuple of (domain, watts)
+    """
+
+    verdict: Verdict
+    domain: str = ""
+    watts: tuple[tuple[str, float], ...] = ()
+
+
+def confirm(
+    domains: Iterable[PlannedDomain],
+    measured: Mapping[str, Measurement],
+    settled_s: float,
+    clock_s: float,
+    terms: ConfirmTerms,
+) -> Confirmed:
+    """Judge what domains draw after a wave.
+
+    Parameters
+    ----------
+    domains : iterable of PlannedDomain
+    measured : mapping of name to Measurement
+    settled_s, clock_s : float
+        When the wave had done all that it would, and now; by the clock that only goes on.
+    terms : ConfirmTerms
+    """
+    if terms.by_books:
+        return Confirmed("held")
+    watts: list[tuple[str, float]] = []
+    over = worse = ""
+    for domain in domains:
+        each = measured.get(domain.name)
+        if not domain.budget_watts and (each is None or not each.budget_watts):
+            continue
+        if each is None or each.taken_s < settled_s + terms.settle_s or clock_s - each.taken_s > terms.fresh_s:
+            return Confirmed("blind" if clock_s - settled_s > terms.wait_s else "wait", domain.name)
+        watts.append((domain.name, each.watts))
+        budget = each.budget_watts or domain.budget_watts
+        if budget and each.watts > budget * (1 + terms.tolerance):
+            over = over or domain.name
+            if each.watts > domain.before_watts * (1 + terms.tolerance):
+                worse = worse or domain.name
+    if worse:
+        return Confirmed("worse", worse, tuple(watts))
+    return Confirmed("over" if over else "held", over, tuple(watts))

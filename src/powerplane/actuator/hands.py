@@ -1,0 +1,145 @@
+"""Acts and statuses as requests to the API server."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from powerplane.actuator.acts import Act, Evict, Hold, Nominate, Release, Ungate
+from powerplane.actuator.engine import Outcome, Wrote
+from powerplane.actuator.evicting import eviction_body, read_answer
+from powerplane.actuator.facts import Plan, PlanState
+from powerplane.actuator.placeholders import MovingPod, placeholder_body, placeholder_name
+from powerplane.actuator.plan_writing import status_of
+from powerplane.adapters.cluster_access import ClusterAccess
+from powerplane.adapters.cluster_http import TRANSPORT_ERRORS, Request, fetch, reason
+from powerplane.adapters.cluster_writes import Writer, Written, pod_path
+from powerplane.models.api.conditions import Condition
+from powerplane.models.api.kinds import PLACEMENT_PLAN
+from powerplane.models.marks import MOVE_GATE, OWN_NAMESPACE
+from powerplane.models.objects import Narrow, ObjectMeta
+
+STALE: Final = (404, 409, 422)
+"""Answers after which nothing was done: the object has gone, or is not as it was seen."""
+
+
+class _Placed(Narrow, frozen=True):
+    """An object as far as its version and UID go."""
+
+    metadata: ObjectMeta
+
+
+class ClusterHands:
+    """`Hands` in a cluster.
+
+    Parameters
+    ----------
+    access : ClusterAccess
+    writer : Writer
+        Of one attempt: what was not done is looked at again before it is tried again.
+    conditions : callable
+        The conditions of a plan as they stand, by its name.
+    timeout_s : float
+        For one request.
+    now : callable
+        Unix seconds.
+    """
+
+    def __init__(
+        self,
+        access: ClusterAccess,
+        writer: Writer,
+        conditions: Callable[[str], tuple[Condition, ...]],
+        timeout_s: float,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._access = access
+        self._writer = writer
+        self._conditions = conditions
+        self._timeout_s = timeout_s
+        self._now = now
+
+    def write(self, plan: Plan, state: PlanState) -> Wrote:
+        """Write a plan's status, if the plan is still of the version that was seen."""
+        status = status_of(plan, state, self._conditions(plan.name), self._now())
+        written = self._writer.patch_status(PLACEMENT_PLAN.path(quote(plan.name, safe="")), status, plan.version)
+        if not written.ok:
+            return Wrote(False, told=written.told)
+        placed = _decoded(written)
+        return Wrote(True, placed.metadata.resource_version if placed else "")
+
+    def act(self, act: Act) -> Outcome:
+        """Do one thing."""
+        match act:
+            case Hold():
+                return self._hold(act)
+            case Nominate():
+                return self._nominate(act)
+            case Evict():
+                return self._evict(act)
+            case Release():
+                return _outcome(self._writer.delete(pod_path(act.namespace, act.pod)), done=(404,))
+            case Ungate():
+                return self._ungate(act)
+
+    def _hold(self, act: Hold) -> Outcome:
+        """Make the placeholder after the pod as it is now, and nominate it."""
+        try:
+            answer = fetch(self._access, Request("GET", pod_path(act.namespace, act.pod)), self._timeout_s)
+        except TRANSPORT_ERRORS as error:
+            return Outcome("unknown", reason(error, self._timeout_s))
+        if answer.status != 200:
+            return Outcome("stale" if answer.status == 404 else "refused", f"HTTP {answer.status}")
+        try:
+            pod = msgspec.json.decode(answer.body, type=MovingPod)
+        except msgspec.DecodeError as error:
+            return Outcome("refused", str(error))
+        if pod.metadata.uid != act.uid:
+            return Outcome("stale", "another pod has its name")
+        made = self._writer.create(f"/api/v1/namespaces/{OWN_NAMESPACE}/pods", placeholder_body(act, pod))
+        # One of this name that is there already is of an attempt whose answer was lost.
+        if not made.ok and not made.conflict:
+            return _outcome(made)
+        placed = _decoded(made) if made.ok else None
+        name = placeholder_name(act.uid, act.attempt)
+        return self._nominate(Nominate(OWN_NAMESPACE, name, placed.metadata.uid if placed else "", act.node))
+
+    def _nominate(self, act: Nominate) -> Outcome:
+        body: dict[str, Any] = {"status": {"nominatedNodeName": act.node}}
+        if act.uid:
+            body["metadata"] = {"uid": act.uid}
+        return _outcome(self._writer.merge_patch(f"{pod_path(act.namespace, act.pod)}/status", body))
+
+    def _evict(self, act: Evict) -> Outcome:
+        written = self._writer.create(f"{pod_path(act.namespace, act.pod)}/eviction", eviction_body(act))
+        answer = read_answer(written.status, written.body)
+        if answer.verdict == "accepted":
+            return Outcome("done", answer=answer)
+        result = _outcome(written).result if answer.verdict != "budget" else "stale"
+        return Outcome(result, answer.message or written.told, answer)
+
+    def _ungate(self, act: Ungate) -> Outcome:
+        path = f"/spec/schedulingGates/{act.gate}"
+        operations: list[dict[str, Any]] = [
+            {"op": "test", "path": "/metadata/uid", "value": act.uid},
+            {"op": "test", "path": path, "value": {"name": MOVE_GATE}},
+            {"op": "remove", "path": path},
+        ]
+        return _outcome(self._writer.json_patch(pod_path(act.namespace, act.pod), operations))
+
+
+def _outcome(written: Written, done: tuple[int, ...] = ()) -> Outcome:
+    if written.ok or written.status in done:
+        return Outcome("done")
+    if written.status in STALE:
+        return Outcome("stale", written.told)
+    return Outcome("unknown" if written.outcome == "failed" else "refused", written.told)
+
+
+def _decoded(written: Written) -> _Placed | None:
+    try:
+        return msgspec.json.decode(written.body, type=_Placed)
+    except msgspec.DecodeError:
+        return None

@@ -1,0 +1,66 @@
+"""What an actuator remembers by itself: since when things are as they are, and what it was answered.
+
+All of it may be lost: whoever takes over waits a little longer, or asks once more.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+
+from powerplane.actuator.evicting import Answer
+
+
+class Recall:
+    """Since when, and what was answered.
+
+    Parameters
+    ----------
+    clock : callable
+        Seconds that only go on.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._since: dict[Hashable, float] = {}
+        self._answers: dict[str, tuple[Answer, float]] = {}
+        self._backed_off: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def since_s(self, key: Hashable) -> float:
+        """When a thing was first asked about under this key, by the clock."""
+        return self._since.setdefault(key, self._clock())
+
+    def age_s(self, key: Hashable) -> float:
+        """For how long a thing has been asked about."""
+        return self._clock() - self.since_s(key)
+
+    def forget(self, known: Iterable[str]) -> None:
+        """Forget what is of plans that are not known any more: their names come first in the keys."""
+        names = set(known)
+        self._since = {key: at for key, at in self._since.items() if isinstance(key, tuple) and key[0] in names}
+
+    def answered(self, uid: str, answer: Answer) -> None:
+        """Take in what was answered to an eviction."""
+        self._answers[uid] = (answer, self._clock() + answer.pause_s)
+
+    def answer(self, uid: str) -> Answer | None:
+        """The last answer."""
+        found = self._answers.get(uid)
+        return found[0] if found else None
+
+    def may_ask(self, uid: str) -> bool:
+        """Whether the pause that the last answer asked for is over."""
+        found = self._answers.get(uid)
+        return found is None or self._clock() >= found[1]
+
+    def drop_answer(self, uid: str) -> None:
+        """Forget an answer: its move has ended."""
+        self._answers.pop(uid, None)
+
+    def back_off(self, workload: tuple[str, str], first_s: float, longest_s: float) -> None:
+        """Leave a workload alone for a while, longer each time."""
+        until_s, times = self._backed_off.get(workload, (0.0, 0))
+        if self._clock() < until_s:
+            return
+        self._backed_off[workload] = (self._clock() + min(first_s * 2.0 ** min(times, 16), longest_s), times + 1)
+
+    def backs_off(self, workload: tuple[str, str]) -> bool:
+        """Whether a workload is left alone now."""
+        return self._clock() < self._backed_off.get(workload, (0.0, 0))[0]

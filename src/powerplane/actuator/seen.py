@@ -1,0 +1,126 @@
+"""Pods and nodes as the watches bring them, and what is kept of each."""
+
+from functools import lru_cache
+
+from powerplane.actuator.facts import Amounts, NodeFact, PodFact
+from powerplane.models.api.kinds import PLACEMENT_PLAN
+from powerplane.models.errors import InputError
+from powerplane.models.marks import HOLD_FOR_ANNOTATION, HOLD_LABEL, OWN_NAMESPACE
+from powerplane.models.mobility import controller_of, unmovable_reason
+from powerplane.models.objects import Narrow, Node, ObjectMeta, Pod, PodSpec, PodStatus
+from powerplane.models.quantities import LARGEST, parse_quantity
+from powerplane.models.requests import Amounts as Exact
+from powerplane.models.requests import pod_requests, whole_units
+from powerplane.models.timestamps import parse_seconds
+
+FINISHED = ("Succeeded", "Failed")
+
+
+class SeenGate(Narrow, frozen=True):
+    """A scheduling gate."""
+
+    name: str = ""
+
+
+class SeenSpec(PodSpec, frozen=True):
+    """A pod's spec with its gates."""
+
+    scheduling_gates: tuple[SeenGate, ...] | None = None
+
+
+class SeenCondition(Narrow, frozen=True):
+    """A condition of a pod."""
+
+    type: str = ""
+    status: str = ""
+
+
+class SeenStatus(PodStatus, frozen=True):
+    """A pod's status with its conditions, and where it is nominated to."""
+
+    conditions: tuple[SeenCondition, ...] | None = None
+    nominated_node_name: str = ""
+
+
+class SeenPod(Narrow, frozen=True):
+    """A pod as the watch brings it."""
+
+    metadata: ObjectMeta
+    spec: SeenSpec = SeenSpec()
+    status: SeenStatus = SeenStatus()
+
+
+def pod_fact(pod: SeenPod) -> PodFact:
+    """Reduce a pod."""
+    meta, spec, status = pod.metadata, pod.spec, pod.status
+    owner = controller_of(meta.owner_references)
+    holds = meta.namespace == OWN_NAMESPACE and HOLD_LABEL in (meta.labels or {})
+    leaving = meta.deletion_timestamp is not None
+    return PodFact(
+        uid=meta.uid,
+        namespace=meta.namespace,
+        name=meta.name,
+        node=spec.node_name,
+        nominated=status.nominated_node_name,
+        owner=owner.uid if owner else "",
+        owner_kind=owner.kind if owner else "",
+        created_s=_seconds(meta.creation_timestamp),
+        labels=_shared(tuple(sorted((meta.labels or {}).items()))),
+        gates=tuple(gate.name for gate in spec.scheduling_gates or ()),
+        requests=_shared_amounts(_requests(spec)),
+        priority=spec.priority or 0,
+        ready=any(each.type == "Ready" and each.status == "True" for each in status.conditions or ()),
+        leaving=leaving,
+        finished=status.phase in FINISHED,
+        stays="" if leaving else unmovable_reason(Pod(meta, spec, status)),
+        hold_of=_plan_of(meta) if holds else "",
+        hold_for=(meta.annotations or {}).get(HOLD_FOR_ANNOTATION, "") if holds else "",
+    )
+
+
+def node_fact(node: Node) -> NodeFact:
+    """Reduce a node; an amount that cannot be read counts as nothing."""
+    ready = any(each.type == "Ready" and each.status == "True" for each in node.status.conditions or ())
+    usable = ready and not node.spec.unschedulable
+    offers = ((name, _units(name, text)) for name, text in (node.status.allocatable or {}).items())
+    return NodeFact(node.metadata.name, usable, tuple(sorted(offers)))
+
+
+def _plan_of(meta: ObjectMeta) -> str:
+    owners = meta.owner_references or ()
+    return next((each.name for each in owners if each.kind == PLACEMENT_PLAN.name), "")
+
+
+def _requests(spec: PodSpec) -> Amounts:
+    """Requests; none where they cannot be read: the API server lets no such pod through."""
+    try:
+        exact: Exact = pod_requests(spec)
+        return tuple(sorted((name, whole_units(name, amount)) for name, amount in exact.items()))
+    except InputError:
+        return ()
+
+
+def _units(resource: str, text: object) -> int:
+    try:
+        amount = parse_quantity(text if isinstance(text, str | int | float) else "")
+        return max(0, min(whole_units(resource, amount), LARGEST))
+    except InputError:
+        return 0
+
+
+def _seconds(text: str | None) -> float:
+    try:
+        return float(parse_seconds(text or ""))
+    except InputError:
+        return 0.0
+
+
+@lru_cache(maxsize=1 << 14)
+def _shared(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Pods of one owner share what is alike."""
+    return pairs
+
+
+@lru_cache(maxsize=1 << 12)
+def _shared_amounts(amounts: Amounts) -> Amounts:
+    return amounts

@@ -1,0 +1,41 @@
+"""Words that stand in objects: steps of a move, phases of a plan, reasons, labels and gates."""
+
+from typing import Final, Literal, get_args
+
+Step = Literal[
+    "Waiting",
+    "Reserving",
+    "Reserved",
+    "Surging",
+    "Evicting",
+    "Evicted",
+    "Steering",
+    "Bound",
+    "Ready",
+    "Done",
+    "RolledBack",
+    "Failed",
+    "Skipped",
+]
+Phase = Literal["", "Pending", "Running", "Done", "Failed", "Expired", "Stopped"]
+
+STEP_OF: Final[dict[str, Step]] = {each: each for each in get_args(Step)}
+PHASE_OF: Final[dict[str, Phase]] = {each: each for each in get_args(Phase)}
+ENDED: Final[frozenset[Step]] = frozenset(("Done", "RolledBack", "Failed", "Skipped"))
+"""Steps after which nothing more happens to a move."""
+
+SETTLED: Final[frozenset[Step]] = ENDED | {"Ready"}
+"""Steps in which a move has done to the cluster all that it ever will."""
+
+UNDER_WAY: Final[frozenset[Step]] = frozenset(
+    ("Reserving", "Reserved", "Surging", "Evicting", "Evicted", "Steering", "Bound")
+)
+"""Steps that count against the limits of how much goes on at once."""
+
+HOLDING: Final[frozenset[Step]] = frozenset(("Reserving", "Reserved", "Evicting", "Evicted", "Steering"))
+"""Steps in which a placeholder belongs to a move; in any other, one that is there is taken away."""
+
+OVER: Final[frozenset[Phase]] = frozenset(("Done", "Failed", "Expired", "Stopped"))
+"""Phases of a plan that nothing more is done for."""
+
+EXTENDER_LEASE: Final = "powerplane"

@@ -1,0 +1,369 @@
+"""A small API server with controllers, a scheduler and kubelets, as far as moves depend on them; it judges each act."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import msgspec
+
+from powerplane.actuator.acts import Evict, Hold, Nominate, Release, Ungate
+from powerplane.actuator.engine import Outcome, Wrote
+from powerplane.actuator.evicting import read_answer
+from powerplane.actuator.placeholders import MovingPod, placeholder_body
+from powerplane.actuator.plan_writing import moment, status_of
+from powerplane.models.api.placement_plan import PlacementPlanObject, PlacementPlanStatus
+from powerplane.models.marks import HOLD_FOR_ANNOTATION, MOVE_GATE, OWN_NAMESPACE
+
+START_S = 1_800_000_000.0
+CORES = 8
+OPEN_PHASES = ("Running",)
+ENDED_STEPS = ("Done", "RolledBack", "Failed", "Skipped")
+
+
+@dataclass
+class Owner:
+    """A controller: its kind, how many pods it wants, and how many may be down at once."""
+
+    name: str
+    kind: str
+    replicas: int
+    unavailable: int = 99
+    uid: str = ""
+    made: int = 0
+
+
+@dataclass
+class Judge:
+    """What must never happen, as it happened."""
+
+    wrongs: list[str] = field(default_factory=list)
+    evicted: Counter[str] = field(default_factory=Counter)
+
+
+class ModelCluster:
+    """The truth. ``now_s`` is everybody's clock."""
+
+    def __init__(self, nodes=4):
+        self.now_s = START_S
+        self.version = 0
+        self.pods = {}
+        self.plans = {}
+        self.gone_plans = {}
+        self.owners = {}
+        self.nodes = {f"n{i}": {"ready": True, "cordoned": False} for i in range(nodes)}
+        self.stop = ""
+        self.pause = ""
+        self.webhook = True
+        self.judge = Judge()
+        self.events = []
+        self.told = {}
+
+    # -- objects
+
+    def add_owner(self, name, kind, replicas, nodes, unavailable=99):
+        """Make a controller with its pods on nodes, running."""
+        owner = Owner(name, kind, replicas, unavailable, uid=f"owner-{name}")
+        self.owners[owner.uid] = owner
+        for i in range(replicas):
+            pod = self.make_pod(owner, gated=False)
+            pod["spec"]["nodeName"] = nodes[i % len(nodes)]
+            self.ready(pod)
+        return owner
+
+    def make_pod(self, owner, gated):
+        owner.made += 1
+        ordinals = {each["metadata"]["name"] for each in self.of(owner)}
+        names = (f"{owner.name}-{i}" for i in range(99))
+        name = next(n for n in names if n not in ordinals) if owner.kind == "StatefulSet" else None
+        name = name or f"{owner.name}-{owner.made}"
+        gates = [{"name": MOVE_GATE}] if gated else []
+        return self.put(
+            {
+                "metadata": {
+                    "namespace": "default",
+                    "name": name,
+                    "uid": f"{owner.name}{owner.made:05d}",
+                    "creationTimestamp": moment(self.now_s),
+                    "labels": {"app": owner.name},
+                    "ownerReferences": [
+                        {"kind": owner.kind, "name": owner.name, "uid": owner.uid, "controller": True}
+                    ],
+                },
+                "spec": {
+                    "schedulingGates": gates,
+                    "containers": [{"name": "main", "resources": {"requests": {"cpu": "1"}}}],
+                },
+                "status": {"phase": "Pending"},
+            }
+        )
+
+    def put(self, pod):
+        self.version += 1
+        pod["metadata"]["resourceVersion"] = str(self.version)
+        self.pods[pod["metadata"]["uid"]] = pod
+        self._tell("pods", "MODIFIED", pod)
+        return pod
+
+    def drop(self, uid):
+        pod = self.pods.pop(uid)
+        self._tell("pods", "DELETED", pod)
+
+    def _tell(self, kind, what, each):
+        self.events.append((kind, what, msgspec.json.encode(each)))
+
+    def ready(self, pod):
+        pod["status"] = dict(pod["status"], phase="Running", conditions=[{"type": "Ready", "status": "True"}])
+        self.put(pod)
+
+    def of(self, owner):
+        """An owner's pods, those on their way out too."""
+        uid = owner.uid
+        return [p for p in self.pods.values() if p["metadata"].get("ownerReferences", [{}])[0].get("uid") == uid]
+
+    @staticmethod
+    def leaving(pod):
+        return "deletionTimestamp" in pod["metadata"]
+
+    def publish(self, name, moves, **spec):
+        self.version += 1
+        expires = moment(self.now_s + spec.pop("lasts_s", 3600))
+        plan = {
+            "metadata": {
+                "name": name,
+                "uid": f"plan-{name}",
+                "generation": 1,
+                "creationTimestamp": moment(self.now_s),
+                "resourceVersion": str(self.version),
+            },
+            "spec": {"expiresAt": expires, "moves": moves, **spec},
+            "status": {},
+        }
+        self.plans[name] = plan
+        self._tell("plans", "MODIFIED", plan)
+
+    def delete_plan(self, name):
+        plan = self.gone_plans[name] = self.plans.pop(name)
+        self._tell("plans", "DELETED", plan)
+
+    def move(self, pod, to, wave=0, lever="migrate"):
+        """A move as a plan writes it."""
+        owner = pod["metadata"]["ownerReferences"][0]
+        return {
+            "namespace": "default",
+            "pod": pod["metadata"]["name"],
+            "uid": pod["metadata"]["uid"],
+            "from": pod["spec"]["nodeName"],
+            "to": to,
+            "ownerUid": owner["uid"],
+            "ownerKind": owner["kind"],
+            "ownerName": owner["name"],
+            "wave": wave,
+            "lever": lever,
+        }
+
+    def status(self, name):
+        return (self.plans | self.gone_plans)[name]["status"]
+
+    def step_of(self, name, uid):
+        return next((m["step"] for m in self.status(name).get("moves", []) if m["uid"] == uid), "Waiting")
+
+    # -- what others do
+
+    def control(self):
+        """Controllers: as many pods as are wanted; a StatefulSet waits until the name is free."""
+        for owner in self.owners.values():
+            pods = self.of(owner)
+            there = [pod for pod in pods if not self.leaving(pod)]
+            taken = len(pods) if owner.kind == "StatefulSet" else len(there)
+            for _ in range(owner.replicas - taken):
+                self.make_pod(owner, gated=self.webhook and self.is_moved(owner))
+            if len(there) > owner.replicas:
+                for pod in sorted(there, key=lambda p: bool(p["spec"].get("nodeName")))[: len(there) - owner.replicas]:
+                    self.delete(pod)
+
+    def is_moved(self, owner):
+        """Whether the webhook gates new pods of an owner."""
+        for plan in self.plans.values():
+            if plan["status"].get("phase") in OPEN_PHASES:
+                for move in plan["spec"]["moves"]:
+                    step = self.step_of(plan["metadata"]["name"], move["uid"])
+                    if move["ownerUid"] == owner.uid and move["lever"] == "migrate" and step not in ENDED_STEPS:
+                        return True
+        return False
+
+    def delete(self, pod):
+        """A deletion: at once where nothing runs, else the pod is on its way out."""
+        if pod["spec"].get("nodeName"):
+            pod["metadata"]["deletionTimestamp"] = moment(self.now_s)
+            self.put(pod)
+        else:
+            self.drop(pod["metadata"]["uid"])
+
+    def end_leaving(self):
+        for pod in [pod for pod in self.pods.values() if self.leaving(pod)]:
+            self.drop(pod["metadata"]["uid"])
+
+    def used(self, node, but=None):
+        """Cores that are taken or held on a node."""
+        return sum(
+            1
+            for pod in self.pods.values()
+            if pod is not but and node in (pod["spec"].get("nodeName") or pod["status"].get("nominatedNodeName"),)
+        )
+
+    def takes(self, node, pod):
+        state = self.nodes.get(node)
+        return state and state["ready"] and not state["cordoned"] and self.used(node, pod) < CORES
+
+    def schedule(self):
+        """The scheduler: whoever has no gate is bound, to the nominated node first."""
+        for pod in list(self.pods.values()):
+            if pod["spec"].get("nodeName") or pod["spec"].get("schedulingGates") or self.leaving(pod):
+                continue
+            first = pod["status"].get("nominatedNodeName", "")
+            node = next((n for n in (first, *sorted(self.nodes)) if n and self.takes(n, pod)), None)
+            if node:
+                pod["spec"]["nodeName"] = node
+                pod["status"].pop("nominatedNodeName", None)
+                self.put(pod)
+
+    def run(self):
+        """Kubelets: what is bound becomes ready."""
+        for pod in list(self.pods.values()):
+            if pod["spec"].get("nodeName") and pod["status"]["phase"] == "Pending" and not self.leaving(pod):
+                self.ready(pod)
+
+    def set_node(self, name, **state):
+        self.nodes[name] |= state
+        self._tell("nodes", "MODIFIED", self.node(name))
+
+    def node(self, name):
+        state = self.nodes[name]
+        return {
+            "metadata": {"name": name},
+            "spec": {"unschedulable": state["cordoned"]},
+            "status": {
+                "allocatable": {"cpu": str(CORES), "pods": "110"},
+                "conditions": [{"type": "Ready", "status": "True" if state["ready"] else "Unknown"}],
+            },
+        }
+
+    # -- the API, as one actuator sees it
+
+    def evict(self, act):
+        pod = self.pods.get(act.uid)
+        if pod is None or pod["metadata"]["name"] != act.pod:
+            return 404, b'{"message": "not found"}'
+        if self.leaving(pod):
+            return 201, b"{}"
+        owner = self.owners[pod["metadata"]["ownerReferences"][0]["uid"]]
+        alike = [each for each in self.of(owner) if not self.leaving(each)]
+        healthy = sum(each["status"]["phase"] == "Running" for each in alike)
+        if pod["status"]["phase"] == "Running" and healthy - 1 < owner.replicas - owner.unavailable:
+            body = {"message": "budget", "details": {"causes": [{"reason": "DisruptionBudget"}]}}
+            return 429, msgspec.json.encode(body)
+        self.judge_eviction(pod)
+        self.delete(pod)
+        return 201, b"{}"
+
+    def judge_eviction(self, pod):
+        uid, wrongs = pod["metadata"]["uid"], self.judge.wrongs
+        if self.stop:
+            wrongs.append(f"{uid} was evicted after the stop")
+        if self.pause:
+            wrongs.append(f"{uid} was evicted without fresh Leases")
+        moves = [
+            (name, move)
+            # That a plan is gone may not have been told yet.
+            for name, plan in (self.plans | self.gone_plans).items()
+            for move in plan["spec"]["moves"]
+            if move["uid"] == uid and plan["status"].get("phase") == "Running"
+        ]
+        if not moves:
+            wrongs.append(f"{uid} was evicted, and no plan says so")
+        asking = [(name, move) for name, move in moves if self.step_of(name, uid) == "Evicting"]
+        if moves and not asking:
+            wrongs.append(f"{uid} was evicted before its status said so")
+        for name, move in asking:
+            if move["lever"] == "migrate" and not self.is_held(uid, move["to"]):
+                wrongs.append(f"{uid} was evicted without a place on {move['to']}")
+            others = (self.plans | self.gone_plans)[name]["spec"]["moves"]
+            if any(o["wave"] < move["wave"] and self.step_of(name, o["uid"]) not in ENDED_STEPS for o in others):
+                wrongs.append(f"{uid} was evicted before its wave")
+        self.judge.evicted[uid] += 1
+        if self.judge.evicted[uid] > 1:
+            wrongs.append(f"{uid} was evicted twice")
+
+    def is_held(self, uid, node):
+        """Whether a placeholder holds a pod's place on a node."""
+        return any(
+            each["metadata"].get("annotations", {}).get(HOLD_FOR_ANNOTATION) == uid
+            and each["status"].get("nominatedNodeName") == node
+            for each in self.pods.values()
+        )
+
+    def act(self, act):
+        match act:
+            case Evict():
+                status, body = self.evict(act)
+                answer = read_answer(status, body)
+                return Outcome("done" if answer.verdict == "accepted" else "stale", answer.message, answer)
+            case Hold():
+                return self._hold(act)
+            case Nominate():
+                pod = self.pods.get(act.uid)
+                if pod is None or pod["spec"].get("nodeName"):
+                    return Outcome("stale")
+                pod["status"]["nominatedNodeName"] = act.node
+                self.put(pod)
+                return Outcome("done")
+            case Release():
+                if act.uid in self.pods:
+                    self.delete(self.pods[act.uid])
+                return Outcome("done")
+            case Ungate():
+                pod = self.pods.get(act.uid)
+                if pod is None or {"name": MOVE_GATE} not in pod["spec"]["schedulingGates"]:
+                    return Outcome("stale")
+                pod["spec"]["schedulingGates"].remove({"name": MOVE_GATE})
+                self.put(pod)
+                return Outcome("done")
+
+    def _hold(self, act):
+        pod = self.pods.get(act.uid)
+        if pod is None:
+            return Outcome("stale")
+        body = placeholder_body(act, msgspec.convert(pod, MovingPod))
+        uid = f"hold/{body['metadata']['name']}/{act.plan}"
+        if uid not in self.pods:
+            if act.plan not in self.plans:
+                return Outcome("refused", "its owner is gone")
+            if self.stop:
+                self.judge.wrongs.append(f"a place was held for {act.uid} after the stop")
+            body["metadata"] |= {"uid": uid, "creationTimestamp": moment(self.now_s)}
+            self.put({**body, "status": {"phase": "Pending"}})
+        return self.act(Nominate(OWN_NAMESPACE, body["metadata"]["name"], uid, act.node))
+
+    def write(self, plan, state):
+        stored = self.plans.get(plan.name)
+        if stored is None or stored["metadata"]["resourceVersion"] != plan.version:
+            return Wrote(False, told="HTTP 409")
+        conditions = msgspec.convert(stored["status"], PlacementPlanStatus).conditions
+        status = stored["status"] | status_of(plan, state, conditions, self.now_s)
+        self._judge_write(plan.name, stored["status"], status)
+        self.version += 1
+        stored["status"] = msgspec.json.decode(msgspec.json.encode(status))
+        stored["metadata"]["resourceVersion"] = str(self.version)
+        msgspec.convert(stored, PlacementPlanObject)
+        self._tell("plans", "MODIFIED", stored)
+        return Wrote(True, str(self.version))
+
+    def _judge_write(self, name, before, after):
+        if after["token"] < before.get("token", 0):
+            self.judge.wrongs.append(f"{name} was written with token {after['token']} after {before['token']}")
+        ended = {m["uid"]: m["step"] for m in before.get("moves", []) if m["step"] in ENDED_STEPS}
+        now = {m["uid"]: m["step"] for m in after["moves"]}
+        changed = {uid: (step, now.get(uid)) for uid, step in ended.items() if now.get(uid) != step}
+        if changed:
+            self.judge.wrongs.append(f"moves of {name} that had ended went on: {changed}")
+        if before.get("phase") in ("Done", "Failed", "Expired", "Stopped"):
+            self.judge.wrongs.append(f"{name} was over and was written")
