@@ -57,6 +57,8 @@ def build_app(name: str = "powerplane") -> App:
         help="Write or check a kube-scheduler configuration with the extender.",
     )
     app.command(commands + "serve:serve", name="serve", help="Answer the scheduler: the extender.")
+    app.command(commands + "stop:stop", name="stop", help="Move no pod any more, until resumed.")
+    app.command(commands + "stop:resume", name="resume", help="Let pods be moved again.")
     app.command(commands + "release:release", name="release", help="Let gated pods go, whatever the budgets.")
     node_watts = App(name="node-watts", help="Watts that nodes offer as a resource.", help_format="plaintext")
     node_watts.command(commands + "node_watts:run", name="run", help="Keep what nodes offer under every budget.")
