@@ -147,6 +147,8 @@ class PowerDomainStatus(ApiStruct, frozen=True):
         What its nodes were last measured to draw.
     source_age_seconds
         How old the oldest of those measurements was.
+    measured_at
+        When they were last looked at.
     forecast
         When it will break its budget; left out where it will not, as far as can be foreseen.
     last_action
@@ -162,6 +164,7 @@ class PowerDomainStatus(ApiStruct, frozen=True):
     accepted_spec: Annotated[PowerDomainSpec | None, bounded(**{PRESERVE: True})] = None
     measured_watts: int | None = None
     source_age_seconds: int | None = None
+    measured_at: Moment | None = None
     forecast: BreachForecast | None = None
     last_action: LastAction | None = None
 
