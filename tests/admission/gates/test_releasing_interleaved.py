@@ -4,6 +4,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.admission.gates.gate_world import NODES, RACKS, SIZES_W, World
+from tests.admission.gates.rolling import own, rollout
 
 
 class Interleavings(RuleBasedStateMachine):
@@ -66,6 +67,12 @@ class Interleavings(RuleBasedStateMachine):
     @rule(rack=st.sampled_from(sorted(RACKS)), watts=st.integers(1, 1200))
     def change_rack(self, rack, watts):
         self.world.rack_w[rack] = watts
+
+    @rule(surge=st.integers(0, 4), there=st.integers(0, 8), updated=st.integers(0, 4), size=st.sampled_from(SIZES_W))
+    def roll_out(self, surge, there, updated, size):
+        rollout(self.world, surge=surge, there=there, updated=updated)
+        self.made += 1
+        own(self.world, f"p{self.made}", size)
 
     @rule(feed=st.integers(300, 2500), row=st.integers(300, 2500), node=st.integers(100, 600))
     def change_above_and_below(self, feed, row, node):
