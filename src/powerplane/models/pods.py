@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 
 from powerplane.models.errors import InputError
 from powerplane.models.objects import Pod
+from powerplane.models.pod_reading import FINISHED
 from powerplane.models.templates import TemplateBook
 from powerplane.models.timestamps import parse_seconds
-
-OVER = ("Succeeded", "Failed")
-"""Phases of pods that hold nothing any more."""
 
 WAITING = -1
 
@@ -52,7 +50,7 @@ def read_pods(pods: Iterable[Pod], row_of: Mapping[str, int], templates: Templat
     template: list[int] = []
     started: list[int] = []
     for pod in pods:
-        if pod.status.phase in OVER:
+        if pod.status.phase in FINISHED:
             continue
         meta = pod.metadata
         _note_name(by_name, pod)
