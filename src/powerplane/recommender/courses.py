@@ -85,6 +85,12 @@ def expires_s(plan: PlacementPlanObject) -> float:
     return _seconds(plan.spec.expires_at)
 
 
+def ended_s(plan: PlacementPlanObject) -> float:
+    """When a plan that is over ended, in Unix seconds: as its status says, else when it expired."""
+    told = plan.status.finished_at if plan.status is not None else None
+    return _seconds(told) if told else expires_s(plan)
+
+
 def is_outdated(plan: PlacementPlanObject, pods: Mapping[str, Pod]) -> bool:
     """Whether a plan that has not begun moves a pod that is gone, or is somewhere else.
 

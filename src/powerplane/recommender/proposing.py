@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from powerplane.models.plan import Plan
-from powerplane.models.quantities import format_watts
 from powerplane.models.snapshot import Snapshot
 from powerplane.recommender.allowing import Allowing, Leave
 from powerplane.recommender.hysteresis import Calm, is_worth
 from powerplane.recommender.narrowing import Limits, narrowed, overload_mw
 from powerplane.recommender.solving import Solver
 from powerplane.recommender.trees import Trees
-from powerplane.recommender.violations import Violation
+from powerplane.recommender.violations import Violation, whole_watts
 
 Outcome = Literal["plan", "none", "withheld", "failed"]
 """plan: to be published. none: nothing helps. withheld: what helps is not worth it. failed: no answer."""
@@ -81,12 +80,10 @@ def propose(
     if not plan.moves:
         return Proposal("none", plan, f"{told}; {_why_none(plan)}", {})
     after_mw = round(plan.overload_watts * 1000)
-    saves = (
-        f"{len(plan.moves)} moves take {format_watts(max(0, before_mw - after_mw))} of {format_watts(before_mw)} off"
-    )
+    saves = f"{len(plan.moves)} moves take {whole_watts(max(0, before_mw - after_mw))} of {whole_watts(before_mw)} off"
     if not is_worth(before_mw, after_mw, len(plan.moves), calm):
         return Proposal("withheld", plan, f"{told}; {saves}, which is not worth them", by_uid)
-    left = f"; {format_watts(after_mw)} stay above budgets" if after_mw else ""
+    left = f"; {whole_watts(after_mw)} stay above budgets" if after_mw else ""
     return Proposal("plan", plan, f"{told}; {saves}{left}", by_uid)
 
 

@@ -20,7 +20,7 @@ from powerplane.models.quantities import MILLI
 from powerplane.models.snapshot import Snapshot
 from powerplane.recommender.allowing import Allowing
 from powerplane.recommender.books import Books, Seen
-from powerplane.recommender.courses import Course, course_of, is_outdated, to_clear
+from powerplane.recommender.courses import Course, course_of, ended_s, is_outdated, to_clear
 from powerplane.recommender.due import Due
 from powerplane.recommender.hysteresis import Calm, Hysteresis, Pauses
 from powerplane.recommender.ledger import HORIZON_S, Entry, Ledger
@@ -146,7 +146,7 @@ class _Memory:
     book: object = None
     look: Look | None = None
     looked_s: float = float("-inf")
-    courses: dict[str, Course] = field(default_factory=dict)
+    courses: dict[str, Course] | None = None
     published: dict[str, tuple[Course, float]] = field(default_factory=dict)
     eased: dict[str, int] = field(default_factory=dict)
 
@@ -175,6 +175,8 @@ class Rounds:
         self.ledger = Ledger()
         self.judgement: Judgement | None = None
         """What the last look came to."""
+        self.last_proposal: Proposal | None = None
+        """What the last solve came to."""
 
     def once(self) -> None:
         """Do one round."""
@@ -259,18 +261,28 @@ class Rounds:
         """How all plans stand; one that ended since the last look is noted."""
         memory, clock_s = self._memory, self._parts.clock()
         now = {plan.metadata.name: course_of(plan, ground.trees, now_s) for plan in seen.plans}
+        before = {name: course for name, (course, _) in memory.published.items()} | (memory.courses or {})
         memory.published = {
             name: (course, at_s)
             for name, (course, at_s) in memory.published.items()
             if name not in now and clock_s - at_s < SEEN_WITHIN_S
         }
-        for name, course in memory.courses.items():
+        if memory.courses is None:
+            self._recall(seen, now, now_s)
+        for name, course in before.items():
             after = now.get(name)
-            if course.over or (after is not None and not after.over):
+            if course.over or name in memory.published or (after is not None and not after.over):
                 continue
             self._ended(course if after is None else after, after is None, seen, now_s)
         memory.courses = now
         return [*now.values(), *(course for course, _ in memory.published.values())]
+
+    def _recall(self, seen: Seen, courses: Mapping[str, Course], now_s: float) -> None:
+        """Take over from whoever planned before: trees whose plan failed a while ago rest."""
+        for plan in seen.plans:
+            course = courses[plan.metadata.name]
+            if course.failed and now_s - ended_s(plan) < self._calm.first_pause_s:
+                self._pauses.ended(course.trees, self._parts.clock(), failed=True)
 
     def _ended(self, course: Course, gone: bool, seen: Seen, now_s: float) -> None:
         self._parts.metrics.planned("deleted" if gone else course.phase.lower())
@@ -339,13 +351,13 @@ class Rounds:
             with metrics.step("snapshot"):
                 snapshot = snapshot_of(seen, ground, look.round, self._parts.now())
             limits = Limits(self._busy(courses), frozenset(found.untold), growth_mw(wanted, look))
-            proposal = self._solve(seen, ground, snapshot, limits, wanted)
+            proposal = self.last_proposal = self._solve(seen, snapshot, ground, limits, wanted)
             with metrics.step("publish"):
                 self._conclude(proposal, seen, ground, wanted)
         self._due.done(wanted, self._parts.clock())
 
     def _solve(
-        self, seen: Seen, ground: Ground, snapshot: Snapshot, limits: Limits, wanted: tuple[Violation, ...]
+        self, seen: Seen, snapshot: Snapshot, ground: Ground, limits: Limits, wanted: tuple[Violation, ...]
     ) -> Proposal:
         began_s = self._parts.clock()
         with self._parts.metrics.step("solve"):

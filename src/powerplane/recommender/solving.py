@@ -32,8 +32,8 @@ class Solver:
         Monotonic seconds.
     target : callable
         What runs in the process, handed the channel, this process's id and ``most_bytes``.
-    slack_s : float
-        How much longer than a deadline it may take.
+    slack_s, start_s : float
+        How much longer than a deadline it may take, and its first answer more.
 
     Notes
     -----
@@ -48,11 +48,13 @@ class Solver:
         clock: Callable[[], float] = time.monotonic,
         target: Callable[[Connection, int, int], None] = serve,
         slack_s: float = SLACK_S,
+        start_s: float = START_S,
     ) -> None:
         self._most_bytes = most_bytes
         self._clock = clock
         self._target = target
         self._slack_s = slack_s
+        self._start_s = start_s
         self._process: SpawnProcess | None = None
         self._channel: Connection | None = None
         self._fresh = False
@@ -80,7 +82,7 @@ class Solver:
         """
         self.warm()
         assert self._channel is not None
-        most_s = deadline_s * WHY_TIMES + self._slack_s + (START_S if self._fresh else 0.0)
+        most_s = deadline_s * WHY_TIMES + self._slack_s + (self._start_s if self._fresh else 0.0)
         began_s = self._clock()
         try:
             self._channel.send(Question(snapshot, deadline_s, seed))

@@ -104,10 +104,10 @@ def _settle(parent: int, most_bytes: int) -> None:
     """Be nice and small, and end when the parent does."""
     # A Ctrl-C reaches the whole group of processes: the parent decides when this one ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     # The parent may have ended before the signal was asked for.
     if os.getppid() != parent:
         os._exit(0)
+    os.nice(NICENESS)

@@ -11,7 +11,7 @@ FEWEST = 8
 SPAN_S = 60.0
 """Of fewer looks, or of a shorter time, no trend is told."""
 
-DOUBTS = 2.0
+DOUBTS = 3.0
 """Standard errors by which a line is believed to fall short."""
 
 
@@ -73,15 +73,16 @@ def sure_watts(at_s: Floats, watts: Floats, lead_s: float) -> Floats:
     Returns
     -------
     float64 array, shape (D,)
-        The lower of two lines' ends, one through all looks and one through the later half of them, each less
-        ``DOUBTS`` of its standard errors of prediction: a step that is over by now is no trend. NaN where there are
-        too few looks, or a gap at the end.
+        The lowest of three lines' ends, through all looks, through the later half and through the last quarter, each
+        less ``DOUBTS`` of its standard errors of prediction: a step that is over by now is no trend. NaN where there
+        are too few looks, or a gap at the end.
     """
     if len(at_s) < FEWEST or at_s[-1] - at_s[0] < SPAN_S:
         return np.full(len(watts), np.nan)
-    half = len(at_s) // 2
-    ends = [_end(at_s[k:] - at_s[-1], watts[:, k:], lead_s) for k in (0, half)]
-    return np.minimum(*ends)
+    count = len(at_s)
+    starts = (0, count // 2, min(count * 3 // 4, count - FEWEST // 2))
+    result: Floats = np.min([_end(at_s[k:] - at_s[-1], watts[:, k:], lead_s) for k in starts], axis=0)
+    return result
 
 
 def _end(x: Floats, watts: Floats, lead_s: float) -> Floats:

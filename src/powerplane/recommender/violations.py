@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from powerplane.models.quantities import MILLI, format_watts
+from powerplane.models.quantities import MILLI
 from powerplane.models.snapshot import NO_BUDGET
 from powerplane.models.telemetry.domains import DomainReading
 from powerplane.models.telemetry.node_readings import NodeReadings
@@ -142,6 +142,11 @@ def why_untold(domain: DomainReading) -> str:
     return "it is above its budget only by what unmeasured nodes may draw" if domain.is_broken_by_assumption else ""
 
 
+def whole_watts(milliwatts: int) -> str:
+    """Watts for people, without what meters cannot tell anyway."""
+    return f"{milliwatts / MILLI:,.0f} W"
+
+
 def _judge(domain: DomainReading, ahead: Foreseen, alarm_at: float, lead_s: float) -> Violation | None:
     budget_mw = domain.budget_mw
 
@@ -151,16 +156,16 @@ def _judge(domain: DomainReading, ahead: Foreseen, alarm_at: float, lead_s: floa
     if domain.is_broken:
         return violation("now", domain.draw_mw, _draws(domain.draw_mw, budget_mw))
     if ahead.sure_mw is not None and ahead.sure_mw > budget_mw:
-        why = f"will draw {format_watts(ahead.sure_mw)} of {format_watts(budget_mw)} within {lead_s:.0f} s by its trend"
+        why = f"will draw {whole_watts(ahead.sure_mw)} of {whole_watts(budget_mw)} within {lead_s:.0f} s by its trend"
         return violation("ahead", ahead.sure_mw, why)
     if ahead.probability >= alarm_at:
-        why = f"passes {format_watts(budget_mw)} within {lead_s:.0f} s with a probability of {ahead.probability:.0%}"
+        why = f"passes {whole_watts(budget_mw)} within {lead_s:.0f} s with a probability of {ahead.probability:.0%}"
         return violation("ahead", max(ahead.expected_mw, budget_mw + 1), why, ahead.probability)
     if domain.breaks_when_lost:
-        why = f"would draw {format_watts(domain.lost_mw)} of {format_watts(budget_mw)} without feed {domain.lost}"
+        why = f"would draw {whole_watts(domain.lost_mw)} of {whole_watts(budget_mw)} without feed {domain.lost}"
         return violation("if lost", domain.lost_mw, why)
     return None
 
 
 def _draws(draw_mw: int, budget_mw: int) -> str:
-    return f"draws {format_watts(draw_mw)} of {format_watts(budget_mw)}"
+    return f"draws {whole_watts(draw_mw)} of {whole_watts(budget_mw)}"

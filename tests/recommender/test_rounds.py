@@ -1,0 +1,349 @@
+"""Rounds over a small cluster: when a plan is published, what it says, and all the times when none may be."""
+
+import itertools
+import math
+
+import msgspec
+import pytest
+from tests.recommender.world import Cluster, Watching
+
+from powerplane.models.api.placement_plan import PlacementPlanSpec
+from powerplane.solver.check import check
+
+
+def crowded(budget: float = 500.0, **more) -> Cluster:
+    """Rack r1 draws 600 W, of which two nodes' idle is 200; r2 draws 240 W, and has room."""
+    cluster = Cluster({"r1": budget, "r2": 700.0}, **more)
+    cluster.run("web", "r1-n0", 10)
+    cluster.run("db", "r1-n1", 10)
+    cluster.run("web", "r2-n0", 2)
+    cluster.enforce()
+    return cluster
+
+
+def spec_of(watching: Watching) -> PlacementPlanSpec:
+    (body,) = watching.outside.published
+    return msgspec.convert(body["spec"], PlacementPlanSpec)
+
+
+def test_a_broken_budget_has_a_plan_at_the_first_look_that_takes_the_rack_under_it():
+    watching = Watching(crowded())
+    watching.look()
+    spec = spec_of(watching)
+    assert len(spec.moves) == 5  # 100 W over, 20 W a pod
+    assert {move.source[:2] for move in spec.moves} == {"r1"}
+    assert {move.to[:2] for move in spec.moves} == {"r2"}
+    watching.carry_out()
+    assert watching.cluster.draw("r1") <= 500
+    assert watching.cluster.draw("r2") <= 700
+
+
+def test_what_is_published_passed_the_checker_on_the_snapshot_that_was_solved():
+    watching = Watching(crowded())
+    watching.look()
+    (asked,) = watching.solver.asked
+    plan = watching.rounds.last_proposal.plan
+    assert check(asked.snapshot, plan).ok
+    assert {move.uid for move in plan.moves} == {move.uid for move in spec_of(watching).moves}
+
+
+def test_the_plan_says_why_for_which_trees_by_whose_leave_and_until_when():
+    watching = Watching(crowded())
+    watching.look()
+    (body,) = watching.outside.published
+    spec = spec_of(watching)
+    assert spec.trees == ("r1", "r2")
+    assert body["metadata"]["labels"] == {"powerplane.dev/tree": "r1"}
+    (owner,) = body["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"], owner["uid"]) == ("ClusterPowerCappingPolicy", "hold", "uid-hold")
+    assert "r1 draws 600 W of 500 W" in spec.reason
+    (r1,) = [each for each in spec.domains if each.name == "r1"]
+    assert (r1.budget_watts, r1.before_watts, r1.after_watts) == (500, 600, 500)
+    move = spec.moves[0]
+    assert (move.owner_kind, move.watts, move.lever) == ("ReplicaSet", 20, "migrate")
+    assert move.policy == "ClusterPowerCappingPolicy hold"
+    assert move.because == ("r1",)
+    assert spec.solution.status == "optimal"
+
+
+def test_while_a_plan_is_open_for_a_tree_no_other_is_published_for_it():
+    watching = Watching(crowded())
+    watching.look()
+    for _ in range(30):
+        watching.look(5)
+    assert len(watching.outside.published) == 1
+
+
+def test_after_a_plan_is_done_and_its_budget_holds_there_is_no_other():
+    watching = Watching(crowded())
+    watching.look()
+    watching.look(5)
+    watching.carry_out()
+    for _ in range(40):
+        watching.look(5)
+    assert len(watching.outside.published) == 1
+
+
+def test_a_budget_that_is_cut_has_a_plan_within_ten_seconds():
+    watching = Watching(crowded(budget=620.0))
+    for _ in range(10):
+        watching.look(5)
+    assert not watching.outside.published
+    watching.cluster.racks = {**watching.cluster.racks, "r1": 540.0}
+    watching.look(1)  # woken by the watch of domains
+    assert len(watching.outside.published) == 1
+
+
+@pytest.mark.parametrize("trouble", ["cut", "nan", "stale", "negative"])
+def test_without_telemetry_that_can_be_believed_there_is_no_plan(trouble):
+    watching = Watching(crowded())
+    cluster = watching.cluster
+    if trouble == "cut":
+        cluster.cut = True
+    elif trouble == "stale":
+        cluster.frozen_s = cluster.now_s - 600
+    else:
+        cluster.tell = lambda _, watts: math.nan if trouble == "nan" else -watts
+    for _ in range(20):
+        watching.look(5)
+    assert not watching.outside.published
+    assert not watching.solver.asked
+    assert "NoTelemetry" in watching.reasons
+
+
+def test_meters_that_tell_ten_times_too_much_bring_no_plan():
+    cluster = crowded(budget=700.0)
+    cluster.tell = lambda _, watts: 10 * watts
+    watching = Watching(cluster)
+    for _ in range(20):
+        watching.look(5)
+    assert not watching.outside.published
+
+
+def test_a_rack_of_which_half_is_not_measured_is_left_alone():
+    cluster = crowded()
+    cluster.tell = lambda name, watts: math.nan if name == "r1-n1" else watts
+    watching = Watching(cluster)
+    for _ in range(20):
+        watching.look(5)
+    assert not watching.outside.published
+
+
+@pytest.mark.parametrize("mode", ["Observe", "Recommend", "Initial"])
+def test_only_policies_that_enforce_let_pods_be_moved(mode):
+    cluster = crowded()
+    cluster.enforce(mode=mode)
+    watching = Watching(cluster)
+    for _ in range(10):
+        watching.look(5)
+    assert not watching.outside.published
+
+
+def test_a_policy_without_a_lever_that_moves_lets_nothing_be_moved():
+    cluster = crowded()
+    cluster.enforce(levers=("throttle",))
+    watching = Watching(cluster)
+    watching.look()
+    assert not watching.outside.published
+    assert "NoPlanHelps" in watching.reasons
+
+
+def test_pods_that_no_policy_reaches_stay_whatever_it_costs():
+    cluster = crowded()
+    cluster.enforce(selector={"matchLabels": {"app": "db"}})
+    watching = Watching(cluster)
+    watching.look()
+    names = {move.pod for move in spec_of(watching).moves}
+    assert names
+    assert all(name.startswith("db-") for name in names)
+
+
+def test_pods_of_an_ignored_namespace_stay():
+    cluster = crowded()
+    cluster.namespaces["default"] = {"labels": {"powerplane.dev/admission": "ignore"}}
+    watching = Watching(cluster)
+    watching.look()
+    assert not watching.outside.published
+
+
+def test_an_excess_of_a_few_watts_that_comes_and_goes_brings_no_plan():
+    cluster = crowded(budget=600.0)
+    watching = Watching(cluster)
+    for step in range(60):
+        cluster.tell = lambda _, watts, odd=step % 5 in (1, 3): watts + (1.0 if odd else -1.0)
+        watching.look(5)
+    assert not watching.outside.published
+
+
+def test_a_small_excess_that_stays_brings_a_plan():
+    cluster = crowded(budget=600.0)
+    cluster.tell = lambda _, watts: watts + 1.0
+    watching = Watching(cluster)
+    watching.look()
+    assert not watching.outside.published
+    for _ in range(4):
+        watching.look(5)
+    assert len(watching.outside.published) == 1
+
+
+def test_while_everything_is_stopped_nothing_is_published_and_afterwards_it_is():
+    cluster = crowded()
+    cluster.namespaces["powerplane-system"] = {"annotations": {"powerplane.dev/stop": "by hand"}}
+    watching = Watching(cluster)
+    for _ in range(5):
+        watching.look(5)
+    assert not watching.outside.published
+    assert watching.metric("stopped") == 1
+    cluster.namespaces["powerplane-system"] = {}
+    watching.look(5)
+    assert len(watching.outside.published) == 1
+
+
+def test_a_replica_that_leads_no_more_publishes_nothing():
+    watching = Watching(crowded())
+    watching.outside.leading = False
+    for _ in range(5):
+        watching.look(5)
+    assert not watching.outside.published
+
+
+def test_a_plan_that_only_the_api_server_knows_of_holds_another_back():
+    watching = Watching(crowded())
+    watching.look()
+    (name,) = watching.cluster.plans
+    hidden = Watching(watching.cluster)  # as after a restart, before the watch has shown anything
+    plan = watching.cluster.plans.pop(name)
+    hidden.cluster.now_s += 1
+    hidden.watch()
+    watching.cluster.plans[name] = plan
+    hidden.rounds.once()
+    assert not hidden.outside.published
+
+
+def test_where_plans_cannot_be_listed_none_is_published():
+    watching = Watching(crowded())
+    watching.outside.refuses = True
+    watching.look()
+    assert not watching.outside.published
+
+
+def test_a_plan_that_has_not_begun_is_taken_back_once_its_budget_is_no_longer_broken():
+    watching = Watching(crowded())
+    watching.look()
+    watching.cluster.racks = {**watching.cluster.racks, "r1": 700.0}
+    for _ in range(20):
+        watching.look(5)
+    assert watching.outside.deleted == [watching.outside.published[0]["metadata"]["name"]]
+
+
+def test_a_running_plan_is_never_taken_back():
+    watching = Watching(crowded())
+    watching.look()
+    watching.carry_out(phase="Running")
+    watching.cluster.racks = {**watching.cluster.racks, "r1": 700.0}
+    for _ in range(40):
+        watching.look(5)
+    assert not watching.outside.deleted
+
+
+def test_a_plan_whose_pods_are_gone_is_taken_back_and_made_anew():
+    watching = Watching(crowded())
+    watching.look()
+    gone = spec_of(watching).moves[0].pod
+    del watching.cluster.pods[gone]
+    watching.cluster.run("web", "r1-n0", 1)
+    for _ in range(14):
+        watching.look(5)
+    assert len(watching.outside.deleted) == 1
+    assert len(watching.outside.published) == 2
+    assert all(move["pod"] != gone for move in watching.outside.published[1]["spec"]["moves"])
+
+
+def test_trees_whose_plans_fail_are_left_alone_longer_and_longer():
+    watching = Watching(crowded())
+    at_s = []
+    for _ in range(150):
+        watching.look(5)
+        if len(watching.outside.published) > len(at_s):
+            at_s.append(watching.cluster.now_s)
+            watching.carry_out(watching.outside.published[-1]["metadata"]["name"], phase="Failed")
+    gaps = [later - sooner for sooner, later in itertools.pairwise(at_s)]
+    assert len(gaps) >= 3
+    assert gaps[0] >= 60
+    assert gaps[1] >= 110
+    assert gaps[2] >= 230
+
+
+def two_trees() -> Cluster:
+    """r1 of feed a is over its budget, and has r2 to go to; feed b is full, so that nothing goes there."""
+    cluster = Cluster({"r1": 500.0, "r2": 700.0, "r3": None, "r4": None}, feeds={"a": None, "b": None})
+    cluster.parents = {"r1": ("a",), "r2": ("a",), "r3": ("b",), "r4": ("b",)}
+    cluster.run("web", "r1-n0", 10)
+    cluster.run("db", "r1-n1", 10)
+    for rack in ("r3", "r4"):
+        for node in ("n0", "n1"):
+            cluster.run("api", f"{rack}-{node}", 16)
+    cluster.enforce()
+    return cluster
+
+
+def test_another_tree_is_planned_for_while_the_first_is_busy_and_its_nodes_are_not_touched():
+    cluster = two_trees()
+    watching = Watching(cluster)
+    watching.look()
+    assert spec_of(watching).trees == ("a",)
+    for name in [name for name, pod in cluster.pods.items() if pod["spec"]["nodeName"] == "r4-n1"]:
+        del cluster.pods[name]
+    cluster.racks = {**cluster.racks, "r3": 780.0}
+    watching.look(5)
+    second = msgspec.convert(watching.outside.published[1]["spec"], PlacementPlanSpec)
+    assert second.trees == ("b",)
+    assert len(second.moves) == 3  # 840 W of 780 W
+    assert {move.to for move in second.moves} == {"r4-n1"}
+
+
+def test_a_feed_over_its_budget_is_one_tree():
+    cluster = Cluster({"r1": None, "r2": None, "r3": None}, feeds={"a": 1000.0, "b": 2000.0})
+    cluster.parents = {"r1": ("a",), "r2": ("a",), "r3": ("b",)}
+    cluster.run("web", "r1-n0", 15)
+    cluster.run("web", "r2-n0", 15)
+    cluster.run("web", "r2-n1", 10)
+    cluster.enforce()
+    watching = Watching(cluster)
+    watching.look()
+    spec = spec_of(watching)
+    assert spec.trees == ("a", "b")
+    assert len(spec.moves) == 10  # 1200 W of 1000 W
+    assert all(move.to.startswith("r3") for move in spec.moves)
+
+
+def test_a_draw_that_rises_steadily_has_its_plan_before_the_budget_is_broken():
+    cluster = crowded(budget=640.0)
+    watching = Watching(cluster)
+    start_s = cluster.now_s
+    # 600 W, and 10 W more a minute: over in four minutes.
+    cluster.tell = lambda _, watts: watts + (cluster.now_s - start_s) / 60 * 5
+    while cluster.now_s < start_s + 230 and not watching.outside.published:
+        watching.look(5)
+    assert watching.outside.published
+    assert cluster.now_s < start_s + 200
+    assert "by its trend" in spec_of(watching).reason
+
+
+def test_a_budget_below_what_nodes_draw_idle_is_told_and_what_helps_is_done():
+    watching = Watching(crowded(budget=150.0))
+    watching.look()
+    spec = spec_of(watching)
+    assert len(spec.moves) == 20
+    assert "stay above budgets" in spec.reason
+
+
+def test_metrics_tell_draw_budget_and_headroom_by_domain():
+    watching = Watching(crowded())
+    watching.look()
+    assert watching.metric("domain_draw_watts", domain="r1", kind="rack") == pytest.approx(600, abs=1)
+    assert watching.metric("domain_budget_watts", domain="r1", kind="rack") == 500
+    assert watching.metric("domain_headroom_watts", domain="r1", kind="rack") == pytest.approx(-100, abs=1)
+    assert watching.metric("plans_total", outcome="published") == 1
+    for step in ("load", "telemetry", "violations", "snapshot", "solve", "publish"):
+        assert watching.metric("step_seconds_count", step=step) >= 1, step
