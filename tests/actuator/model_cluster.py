@@ -84,9 +84,7 @@ class ModelCluster:
                     "uid": f"{owner.name}{owner.made:05d}",
                     "creationTimestamp": moment(self.now_s),
                     "labels": {"app": owner.name},
-                    "ownerReferences": [
-                        {"kind": owner.kind, "name": owner.name, "uid": owner.uid, "controller": True}
-                    ],
+                    "ownerReferences": [{"kind": owner.kind, "name": owner.name, "uid": owner.uid, "controller": True}],
                 },
                 "spec": {
                     "schedulingGates": gates,

@@ -26,9 +26,9 @@ class Quiet:
         self.outcomes = []
 
     def wrote(self, plan, state, wrote):
-        """Nothing."""
+        """Is told of a write."""
 
-    def acted(self, errand, act, outcome):
+    def acted(self, _errand, act, outcome):
         self.outcomes.append((act, outcome))
 
 
@@ -89,7 +89,7 @@ class Replica:
     def look(self):
         return self.engine.look(self.grounds(), self.token) if self.leads else False
 
-    def may(self, act, token):
+    def may(self, act, _token):
         if not self.leads:
             return "this replica does not lead any more"
         return (self.cluster.stop or self.cluster.pause) if begins(act) else ""
@@ -134,4 +134,3 @@ class Replica:
             self.lost = 0
             return Outcome("unknown", "lost")
         return outcome
-

@@ -47,9 +47,9 @@ class Leaves:
             return "OptedOut"
         own = dict(pod.labels)
         for leave in self._leaves:
-            if move.lever in leave.levers and leave.namespace in {"", pod.namespace}:
-                if selector_matches(leave.namespaces, labels) and selector_matches(leave.pods, own):
-                    return ""
+            names = move.lever in leave.levers and leave.namespace in {"", pod.namespace}
+            if names and selector_matches(leave.namespaces, labels) and selector_matches(leave.pods, own):
+                return ""
         return "NoPolicy"
 
 

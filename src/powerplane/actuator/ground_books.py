@@ -85,6 +85,7 @@ class GroundBooks:
         self._webhook = LeaseLives(clock, now, STALE_S)
         self._extender = LeaseLives(clock, now)
         self._leases: dict[str, Lease | None] = {}
+        self.paused = "nothing was looked at yet"
 
     def sink(self, shelf: str) -> Callable[[Batch[Any]], None]:
         """Return what takes in batches of one kind: namespaces, policies, own (policies), domains."""
@@ -118,8 +119,7 @@ class GroundBooks:
         annotations = (own.metadata.annotations or {}) if own is not None else {}
         return (annotations[STOP_ANNOTATION] or NO_REASON) if STOP_ANNOTATION in annotations else ""
 
-    def pause(self) -> str:
-        """Why nothing may be begun now; "" where it may."""
+    def _pause(self) -> str:
         webhook, extender = self._leases.get(WEBHOOK_LEASE), self._leases.get(EXTENDER_LEASE)
         # Both are looked at each time: what is not looked at counts as unchanged.
         webhook_lives = self._webhook.lives(WEBHOOK_LEASE, webhook)
@@ -133,12 +133,13 @@ class GroundBooks:
         return ""
 
     def grounds(self) -> Grounds:
-        """Return what must hold before anything is begun, at this moment."""
+        """Return what must hold before anything is begun, at this moment; ``paused`` says the same until the next."""
+        self.paused = self._pause()
         return Grounds(
             now_s=self._now(),
             clock_s=self._clock(),
             stop=self.stop(),
-            pause=self.pause(),
+            pause=self.paused,
             forbids=self._forbids(),
             measured=self._measured(),
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from powerplane.actuator.facts import Plan, PlanState
 from powerplane.actuator.plan_reading import read_plan
 from powerplane.adapters.watch import Batch
+from powerplane.models.api.conditions import Condition
 from powerplane.models.api.placement_plan import PlacementPlanObject
 
 
@@ -33,17 +34,21 @@ class Plans:
         self._changed = changed
         self._plans: dict[str, Plan] = {}
         self._ahead: dict[str, _Ahead] = {}
+        self._conditions: dict[str, tuple[Condition, ...]] = {}
 
     def take(self, batch: Batch[PlacementPlanObject]) -> None:
         """Take in a batch of plans."""
-        told = [(what, read_plan(each)) for what, each in batch.changes]
+        told = [(what, read_plan(each), each.status) for what, each in batch.changes]
         with self._lock:
             if batch.replace:
                 self._plans.clear()
-            for what, plan in told:
+                self._conditions.clear()
+            for what, plan, status in told:
                 self._plans.pop(plan.name, None)
+                self._conditions.pop(plan.name, None)
                 if what != "DELETED":
                     self._plans[plan.name] = plan
+                    self._conditions[plan.name] = tuple(status.conditions or ()) if status else ()
             for name in [name for name in self._ahead if not self._is_ahead(name)]:
                 del self._ahead[name]
         self._changed()
@@ -52,6 +57,17 @@ class Plans:
         """Every plan, as its status is written."""
         with self._lock:
             return [self._now(plan) for plan in self._plans.values()]
+
+    def named(self, name: str) -> Plan | None:
+        """The plan of a name."""
+        with self._lock:
+            plan = self._plans.get(name)
+            return self._now(plan) if plan else None
+
+    def conditions(self, name: str) -> tuple[Condition, ...]:
+        """The conditions of a plan as they were last told, for the times at which they changed."""
+        with self._lock:
+            return self._conditions.get(name, ())
 
     def is_running(self, name: str) -> bool:
         """Whether a plan is being carried out."""

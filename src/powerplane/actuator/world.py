@@ -119,6 +119,11 @@ class World:
         """All placeholders that are not on their way out."""
         return [pod for each in self._holds.values() for pod in each.values() if pod.there]
 
+    def count_placeholders(self) -> int:
+        """How many placeholders there are."""
+        with self._lock:
+            return sum(len(each) for each in self._holds.values())
+
     def gated(self) -> Iterable[PodFact]:
         """All pods behind the gate of moves."""
         return list(self._gated.values())
