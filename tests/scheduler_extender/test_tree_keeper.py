@@ -109,3 +109,19 @@ def test_policies_that_conflict_say_so_of_each_other():
         conflicted = next(each for each in writes[name]["conditions"] if each["type"] == "Conflicted")
         assert conflicted["status"] == "True"
         assert other in conflicted["message"]
+
+
+def test_a_domains_status_is_written_field_by_field_so_that_what_others_say_there_stays():
+    rack = domain("r", budget="1kW", nodeNames=["a"])
+    standing, left = stand(ground([rack]), NOON), {"r": ("rack", 1_000_000, 550_000)}
+    (first,) = domain_writes({"r": rack}, standing, left, MOMENT)
+    assert [each["path"] for each in first.operations] == ["/status"]
+    said = first.status | {"measuredWatts": 440, "measuredAt": MOMENT}
+    known = msgspec.convert(msgspec.to_builtins(rack) | {"status": said}, PowerDomainObject)
+    assert list(domain_writes({"r": known}, standing, left, MOMENT)) == []
+    (second,) = domain_writes({"r": known}, standing, {}, MOMENT)
+    ops = {each["path"]: each["op"] for each in second.operations}
+    assert ops["/status/budgetWatts"] == "remove"
+    assert ops["/status/conditions"] == "add"
+    assert "/status" not in ops
+    assert not any("measured" in path for path in ops)

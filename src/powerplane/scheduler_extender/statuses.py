@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import structs
 
 from powerplane.adapters.cluster_writes import Writer
 from powerplane.models.api.capping_policy import CappingPolicyObject, ClusterPowerCappingPolicyObject
@@ -35,12 +36,41 @@ ENOUGH = 0.01
 """Part of the budget by which a draw must change to be written."""
 
 
+OURS = ("conditions", "observedGeneration", "nodes", "budgetWatts", "drawWatts", "headroomWatts", "acceptedSpec")
+"""Fields of a domain's status that are written here."""
+
+
 @dataclass(frozen=True, slots=True)
 class StatusWrite:
-    """One status to write: path of its object, and what it shall say."""
+    """One status to write.
+
+    Parameters
+    ----------
+    path : str
+        Of its object.
+    status : dict
+        What it shall say.
+    gone : tuple of str
+        Fields that it says, and shall say no more.
+    fresh : bool
+        Whether the object has no status yet.
+    """
 
     path: str
     status: dict[str, Any]
+    gone: tuple[str, ...] = ()
+    fresh: bool = False
+
+    @property
+    def operations(self) -> list[dict[str, Any]]:
+        """Its JSON patch: each field whole, since a merge would keep, inside acceptedSpec, what the spec has lost.
+
+        Fields that are not ours stay: others write to the same status.
+        """
+        if self.fresh:
+            return [{"op": "add", "path": "/status", "value": self.status}]
+        said = [{"op": "add", "path": f"/status/{field}", "value": value} for field, value in self.status.items()]
+        return [*said, *({"op": "remove", "path": f"/status/{field}"} for field in self.gone)]
 
 
 class StatusKeeper:
@@ -91,9 +121,7 @@ class StatusKeeper:
         of_domains = domain_writes(domains, standing, left, moment, figures=figures)
         wanted = chain(of_domains, policy_writes(policies, domains, moment))
         for write in islice(wanted, MOST_WRITES):
-            # Whole: a merge would keep, inside acceptedSpec, what the spec has lost since.
-            whole = [{"op": "add", "path": "/status", "value": write.status}]
-            answer = self._writer.json_patch(f"{write.path}/status", whole)
+            answer = self._writer.json_patch(f"{write.path}/status", write.operations)
             if not answer.ok:
                 LOG.warning("status of %s not written: %s", write.path, answer.told)
 
@@ -119,7 +147,8 @@ def domain_writes(
     for name, domain in sorted(domains.items()):
         old = domain.status or PowerDomainStatus()
         budget, draw, headroom = _figures(left.get(name), old, figures=figures)
-        status = PowerDomainStatus(
+        status = structs.replace(
+            old,
             conditions=_conditions(old.conditions, domain_conditions(domain, standing.reading), moment),
             observed_generation=domain.metadata.generation,
             nodes=under.get(name, 0),
@@ -129,7 +158,9 @@ def domain_writes(
             accepted_spec=standing.reading.specs.get(name, old.accepted_spec),
         )
         if status != old:
-            yield StatusWrite(POWER_DOMAIN.path(name), msgspec.to_builtins(status))
+            said, was = _ours(status), _ours(old)
+            gone = tuple(field for field in was if field not in said)
+            yield StatusWrite(POWER_DOMAIN.path(name), said, gone, fresh=domain.status is None)
 
 
 def policy_writes(
@@ -153,7 +184,14 @@ def policy_writes(
                 "conditions": msgspec.to_builtins(conditions),
                 "observedGeneration": policy.metadata.generation,
             }
-            yield StatusWrite(kind.path(policy.metadata.name, policy.metadata.namespace), body)
+            path = kind.path(policy.metadata.name, policy.metadata.namespace)
+            yield StatusWrite(path, body, fresh=policy.status is None)
+
+
+def _ours(status: PowerDomainStatus) -> dict[str, Any]:
+    """What this program says in a domain's status."""
+    said = msgspec.to_builtins(status)
+    return {field: said[field] for field in OURS if field in said}
 
 
 def _node_counts(tree: PowerTree) -> dict[str, int]:
