@@ -57,6 +57,7 @@ def build_app(name: str = "powerplane") -> App:
         help="Write or check a kube-scheduler configuration with the extender.",
     )
     app.command(commands + "serve:serve", name="serve", help="Answer the scheduler: the extender.")
+    app.command(commands + "operate:operate", name="operate", help="Hold the budgets all day: decide, and move pods.")
     app.command(commands + "stop:stop", name="stop", help="Move no pod any more, until resumed.")
     app.command(commands + "stop:resume", name="resume", help="Let pods be moved again.")
     app.command(commands + "release:release", name="release", help="Let gated pods go, whatever the budgets.")

@@ -1,0 +1,170 @@
+"""``powerplane operate``."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Group, Parameter
+from prometheus_client import CollectorRegistry
+
+from powerplane.actuator.ground_books import Demands
+from powerplane.actuator.limits import Limits
+from powerplane.actuator.run import Actuator
+from powerplane.actuator.run import Settings as ActuatorSettings
+from powerplane.actuator.windows import read_window
+from powerplane.adapters.cluster_access import ClusterAccess, open_cluster
+from powerplane.adapters.telemetry.round_worker import node_meanings
+from powerplane.cli.controller_options import (
+    LEASE_NAMESPACE,
+    Identity,
+    LeaseNamespace,
+    log_to_stderr,
+    replica_name,
+    run_until_ended,
+)
+from powerplane.cli.exit_codes import OK
+from powerplane.cli.operations import Address, read_address, run_with_operations
+from powerplane.cli.options import Context, Kubeconfig, parse_duration
+from powerplane.cli.watts_source import (
+    CaFile,
+    Headers,
+    NodeLabels,
+    PrometheusUrl,
+    RedfishFile,
+    TokenFile,
+    WattsFrom,
+    labels,
+    open_source,
+)
+from powerplane.models.errors import UsageError
+from powerplane.recommender.looking import Sources
+from powerplane.recommender.rounds import Pace
+from powerplane.recommender.run import Recommender
+from powerplane.recommender.run import Settings as RecommenderSettings
+
+DECIDING = Group("Deciding", sort_key=5)
+ACTING = Group("Acting", sort_key=6)
+
+NODES_TIMEOUT_S, WHOLE_TIMEOUT_S = 4.0, 10.0
+"""For one look at nodes, of which there is one every five seconds, and at pods as well."""
+
+Part = Literal["recommender", "actuator"]
+
+
+def operate(
+    *,
+    only: Annotated[
+        Part | None, Parameter(help="Run one part alone, under an account of its own; default both.")
+    ] = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    prometheus: PrometheusUrl = None,
+    redfish: RedfishFile = None,
+    token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    header: Headers = None,
+    node_label: NodeLabels = None,
+    period: Annotated[str, Parameter(group=DECIDING, help="Between two whole rounds where nothing presses.")] = "60s",
+    deadline: Annotated[str, Parameter(group=DECIDING, help="For solving.")] = "4s",
+    lead: Annotated[
+        str, Parameter(group=DECIDING, help="How long acting takes: what will be broken within it is acted on now.")
+    ] = "3m",
+    seed: Annotated[int, Parameter(group=DECIDING, help="Of the solver.")] = 0,
+    power: Annotated[
+        Path | None, Parameter(group=DECIDING, help="power.yaml, where PowerDomains do not say what nodes draw.")
+    ] = None,
+    most_per_node: Annotated[int, Parameter(group=ACTING, help="Moves at once from a node, and to one.")] = 4,
+    most_per_namespace: Annotated[int, Parameter(group=ACTING, help="Moves at once in a namespace.")] = 50,
+    most_per_workload: Annotated[int, Parameter(group=ACTING, help="Moves at once of one workload.")] = 8,
+    most_at_once: Annotated[int, Parameter(group=ACTING, help="Moves at once in all.")] = 100,
+    most_per_hour: Annotated[int, Parameter(group=ACTING, help="Evictions in an hour.")] = 1000,
+    window: Annotated[
+        list[str] | None,
+        Parameter(group=ACTING, negative=(), help="Hours for moving, such as 'Mon-Fri 22:00-06:00 Europe/Berlin'."),
+    ] = None,
+    need_extender: Annotated[
+        bool, Parameter(group=ACTING, negative=(), help="Act only while the extender lives, whatever policies say.")
+    ] = False,
+    namespace: LeaseNamespace = LEASE_NAMESPACE,
+    identity: Identity = None,
+    metrics_address: Address = None,
+) -> int:
+    """Hold the budgets all day: decide which pods must move, and move them.
+
+    What may be done is said by policies, not here: only pods that a policy in mode Enforce names with the lever migrate
+    or evict are moved, and without any such policy nothing is. Nothing is done without fresh watts, past a
+    PodDisruptionBudget, or while the webhook is gone. One replica decides and one acts, by Lease; more stand by.
+    `powerplane stop` ends all moves at once. SIGTERM or Ctrl-C ends it; whoever is started next goes on.
+    """
+    watts = WattsFrom(prometheus, None, token_file, ca_file, labels(header), labels(node_label), redfish)
+    parts: list[Callable[[ClusterAccess, CollectorRegistry], Recommender | Actuator]] = []
+    name = replica_name(identity)
+    if only != "actuator":
+        sources = _sources(watts)
+        pace = Pace(
+            period_s=parse_duration(period, "--period"),
+            deadline_s=parse_duration(deadline, "--deadline"),
+            lead_s=parse_duration(lead, "--lead"),
+            seed=seed,
+        )
+        deciding = RecommenderSettings(name, namespace, pace=pace, power_file=power)
+        parts.append(lambda access, registry: Recommender(access, deciding, registry, sources))
+    elif watts != WattsFrom():
+        raise UsageError("the actuator measures nothing itself", "leave options for measured watts out")
+    if only != "recommender":
+        most = (most_per_node, most_per_namespace, most_per_workload, most_at_once, most_per_hour)
+        if min(most) < 1:
+            raise UsageError("a limit of moves is below 1", "to move nothing: powerplane stop, or --only recommender")
+        limits = Limits(*most)
+        demands = Demands(extender=need_extender, windows=tuple(read_window(each) for each in window or ()))
+        acting = ActuatorSettings(name, namespace, limits=limits, demands=demands)
+        parts.append(lambda access, registry: Actuator(access, acting, registry))
+    where = read_address(metrics_address)
+    log_to_stderr()
+    access, registry = open_cluster(kubeconfig, context), CollectorRegistry()
+    both = Both([make(access, registry) for make in parts])
+    if where is None:
+        run_until_ended(both)
+    else:
+        run_with_operations(both, registry, where)
+    return OK
+
+
+class Both:
+    """Parts that begin in their order, and end in the other.
+
+    Parameters
+    ----------
+    parts : sequence
+    """
+
+    def __init__(self, parts: Sequence[Recommender | Actuator]) -> None:
+        self._parts = parts
+
+    def start(self) -> None:
+        """Begin."""
+        for part in self._parts:
+            part.start()
+
+    def stop(self) -> None:
+        """End."""
+        for part in reversed(self._parts):
+            part.stop()
+
+    def trouble(self) -> str:
+        """Why some part can decide nothing; "" where all is well."""
+        return "; ".join(told for part in self._parts if (told := part.trouble()))
+
+
+def _sources(watts: WattsFrom) -> Sources:
+    """Where to look for watts; a look at nodes alone asks for less.
+
+    Raises
+    ------
+    UsageError, InputError
+        For options that name no source, or one that cannot be used.
+    """
+    return Sources(
+        nodes=open_source(watts, timeout_s=NODES_TIMEOUT_S, meanings=node_meanings()),
+        whole=open_source(watts, timeout_s=WHOLE_TIMEOUT_S),
+    )
