@@ -4,6 +4,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+import pytest
 import yaml
 
 from powerplane.adapters.webhook_lease import WEBHOOK_LEASE
@@ -17,9 +18,10 @@ from powerplane.admission.gates.release_run import LEASE as GATES_LEASE
 from powerplane.admission.lock_watch import CLAIMS_LEASE
 from powerplane.admission.planned import PLANNED_ANNOTATION
 from powerplane.admission.scope import ADMISSION_LABEL
+from powerplane.cli.main import build_app
 from powerplane.cli.serve_certificates import SERVICE
 from powerplane.models.api.kinds import KINDS
-from powerplane.models.marks import MOVE_GATE
+from powerplane.models.marks import ACTUATOR_LEASE, HOLD_GATE, MOVE_GATE, RECOMMENDER_LEASE
 from powerplane.models.mobility import DO_NOT_DISRUPT
 from powerplane.models.pod_watts import PREDICTED_ANNOTATION
 from powerplane.node_watts.facts import CLOSED_TAINT
@@ -28,7 +30,9 @@ from powerplane.scheduler_extender.run import HEADROOM_ANNOTATION, RunSettings
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 NAMESPACE = "powerplane-system"
-CLAIM_CONTROLLER = ("kube-system", "resource-claim-controller")
+OTHERS = {("kube-system", "resource-claim-controller"), ("kube-system", "generic-garbage-collector")}
+"""Controllers of the cluster that policies let pass."""
+
 POLICIES = (DEPLOY / "admission-policies.yaml").read_text(encoding="utf-8")
 
 
@@ -37,6 +41,8 @@ def documents(*names):
 
 
 RIGHTS = documents("rbac.yaml", "rbac-binder.yaml")
+OPERATOR = (RECOMMENDER_LEASE, ACTUATOR_LEASE)
+"""Leases, and the accounts of the same names."""
 
 
 def names(kind):
@@ -44,8 +50,8 @@ def names(kind):
 
 
 def test_every_account_that_a_policy_names_is_one_that_there_is():
-    named = set(re.findall(r"system:serviceaccount:([\w-]+):([\w-]+)", POLICIES)) - {CLAIM_CONTROLLER}
-    assert named == {(NAMESPACE, account) for account in {*names("ServiceAccount"), CLAIMS_LEASE}}
+    named = set(re.findall(r"system:serviceaccount:([\w-]+):([\w-]+)", POLICIES)) - OTHERS
+    assert named == {(NAMESPACE, account) for account in {*names("ServiceAccount"), *OPERATOR, CLAIMS_LEASE}}
     assert set(re.findall(r"system:serviceaccounts:([\w-]+)", POLICIES)) == {NAMESPACE}
 
 
@@ -62,6 +68,7 @@ def test_policies_name_the_taint_and_the_annotations_that_the_code_writes_and_re
         ADMISSION_LABEL,
         GATE,
         MOVE_GATE,
+        HOLD_GATE,
     }
     assert keys == {"powerplane.dev/watts", "powerplane.dev/allow-node-name", shield} | ours
 
@@ -116,6 +123,17 @@ def test_every_configuration_that_ships_is_one_that_is_looked_at_and_may_be_read
             assert (hook["clientConfig"]["service"]["name"], hook["failurePolicy"]) == (SERVICE, "Ignore")
 
 
+def test_a_new_pod_costs_the_api_server_one_call():
+    asked = [
+        hook["name"]
+        for each in SHIPPED_HOOKS
+        for hook in each["webhooks"]
+        for rule in hook["rules"]
+        if "" in rule["apiGroups"] and "CREATE" in rule["operations"]
+    ]
+    assert asked == ["pods.powerplane.dev"]
+
+
 def test_cert_manager_is_told_of_every_configuration_and_makes_an_authority_apart():
     made = documents("webhook-cert-manager.yaml")
     told = {identity(each): each for each in made if each["kind"].endswith("WebhookConfiguration")}
@@ -153,3 +171,49 @@ def test_plans_are_never_in_edit_and_every_kind_is_in_view():
     assert edit == {kind.plural for kind in KINDS if kind.namespaced}
     view = {resource for rule in by_name["powerplane:view"]["rules"] for resource in rule["resources"]}
     assert view == {kind.plural for kind in KINDS}
+
+
+def test_the_operators_leases_are_made_and_each_may_write_its_own_alone():
+    made = documents("rbac-operator.yaml")
+    assert {each["metadata"]["name"] for each in made if each["kind"] == "Lease"} == set(OPERATOR)
+    held = {
+        (each["metadata"]["name"], name)
+        for each in made
+        if each["kind"] == "Role"
+        for rule in each["rules"]
+        if "update" in rule["verbs"]
+        for name in rule["resourceNames"]
+    }
+    assert held == {(f"powerplane:{name.removeprefix('powerplane-')}-lease", name) for name in OPERATOR}
+
+
+@pytest.mark.parametrize("account", OPERATOR)
+def test_the_operator_runs_in_parts_each_under_its_account_as_its_namespace_lets_it(account):
+    deployments = {each["metadata"]["name"]: each for each in documents("operator.yaml")}
+    assert set(deployments) == set(OPERATOR)
+    deployment = deployments[account]
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert deployment["metadata"]["namespace"] == NAMESPACE
+    assert pod["serviceAccountName"] == account
+    assert deployment["spec"]["selector"]["matchLabels"].items() <= (
+        deployment["spec"]["template"]["metadata"]["labels"].items()
+    )
+    assert f"--only={account.removeprefix('powerplane-')}" in container["args"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    limits = container["securityContext"]
+    assert limits["allowPrivilegeEscalation"] is False
+    assert limits["readOnlyRootFilesystem"] is True
+    assert limits["capabilities"] == {"drop": ["ALL"]}
+    told = next(each for each in container["args"] if each.startswith("--metrics-address="))
+    (port,) = container["ports"]
+    assert told == f"--metrics-address=:{port['containerPort']}"
+
+
+@pytest.mark.parametrize("account", OPERATOR)
+def test_what_the_deployment_types_is_a_command_line_that_there_is(account):
+    deployments = {each["metadata"]["name"]: each for each in documents("operator.yaml")}
+    (container,) = deployments[account]["spec"]["template"]["spec"]["containers"]
+    _, bound, _ = build_app().parse_args(container["args"], exit_on_error=False, print_error=False)
+    assert bound.arguments["only"] == account.removeprefix("powerplane-")

@@ -17,6 +17,7 @@ from powerplane.cli.doctor_cluster.api import examine_api
 from powerplane.cli.doctor_cluster.certificates import examine_certificates
 from powerplane.cli.doctor_cluster.examining import alone
 from powerplane.cli.doctor_cluster.extender import examine_extender
+from powerplane.cli.doctor_cluster.operator import examine_operator
 from powerplane.cli.doctor_cluster.policies import examine_policies
 from powerplane.cli.doctor_cluster.standing import standings
 from powerplane.cli.doctor_cluster.topology import examine_topology
@@ -52,6 +53,7 @@ def test_every_finding_that_is_no_ok_says_what_to_type_next() -> None:
         examine_api(api_seen(git_version="")),
         examine_webhook(hooks(configurations=Found()), nothing),
         examine_extender(nothing, standings(nothing)),
+        examine_operator(nothing),
         examine_certificates(hooks(), nothing),
         examine_topology(nothing),
         examine_policies(nothing, standings(nothing)),

@@ -9,21 +9,28 @@ from tests.rig.objects import apply, written
 from tests.rig.rig import Rig
 from tests.rig.security import GATE_RELEASER, NODE_WRITER, RBAC, as_user, grant
 
-from powerplane.models.api.kinds import PLACEMENT_PLAN
+from powerplane.models.api.kinds import DEMAND_CHECKPOINT, PLACEMENT_PLAN
 
 TENANT, VIEWER, ONLOOKER, LABELLER = "tenant", "viewer", "onlooker", "labeller"
 """May edit the namespace ``team``; may view it; may view the whole cluster; may write much, but no PowerDomain."""
 
 RELEASER = "system:serviceaccount:powerplane-system:tests-releaser"
-"""An account in our namespace that may write pods and plans, as one that lifts gates and plans will."""
+"""An account in our namespace that may write pods and plans, and is none of those that do."""
+
+RECOMMENDER = "system:serviceaccount:powerplane-system:powerplane-recommender"
+ACTUATOR = "system:serviceaccount:powerplane-system:powerplane-actuator"
+"""The accounts that write plans, and that carry them out; here with more rights than they have."""
+
+COLLECTOR = "system:serviceaccount:kube-system:generic-garbage-collector"
 
 CLAIMS = "system:serviceaccount:powerplane-system:powerplane-claims"
 """The account that may write devices; here with a right to all of them."""
 
 ROLES = (
     ("tests-nodes", [""], ["nodes", "nodes/status"]),
-    ("tests-plans", ["powerplane.dev"], ["placementplans", "placementplans/status"]),
+    ("tests-plans", ["powerplane.dev"], ["placementplans", "placementplans/status", "demandcheckpoints"]),
     ("tests-statuses", ["powerplane.dev"], ["powerdomains/status"]),
+    ("tests-pods", [""], ["pods", "pods/status"]),
     ("tests-resize", [""], ["pods/resize", "pods/ephemeralcontainers"]),
     ("tests-bindings", [""], ["bindings", "pods/binding"]),
     ("tests-namespaces", [""], ["namespaces", "namespaces/status", "namespaces/finalize"]),
@@ -67,7 +74,9 @@ def furnish(rig: Rig) -> None:
     grant(rig, TENANT, "edit", "exempt")
     grant(rig, VIEWER, "view", "team")
     grant(rig, ONLOOKER, "view")
-    grant(rig, RELEASER, "tests-plans")
+    for account in (RELEASER, RECOMMENDER, ACTUATOR, COLLECTOR):
+        grant(rig, account, "tests-plans")
+    grant(rig, ACTUATOR, "tests-pods")
     grant(rig, RELEASER, "edit", "team")
     grant(rig, RELEASER, "edit", "left-alone")
     grant(rig, RELEASER, "tests-resize", "team")
@@ -189,10 +198,69 @@ def of_a_plan(user: str, patch: Any, subresource: str = "") -> Act:
     """A change of a plan that is there."""
 
     def act(rig: Rig) -> Answer:
-        as_user(rig, RELEASER, "POST", PLANS, PLAN)
+        as_user(rig, RECOMMENDER, "POST", PLANS, PLAN)
         return as_user(rig, user, "PATCH", f"{PLANS}/plan{subresource}?dryRun=All", patch, MERGE)
 
     return act
+
+
+def moves(*more: dict[str, Any], before: dict[str, Any] = MOVE_GATE, patch: list[dict[str, Any]] | None = None) -> Act:
+    """The gate of moves lifted by the actuator, and something else with it; or something else alone."""
+    return updates(ACTUATOR, before, [*LIFTED, *more] if patch is None else patch, JSON_PATCH)
+
+
+def nominates(before: dict[str, Any] = MOVE_GATE, status: dict[str, Any] | None = None, **fields: Any) -> Act:
+    """A pod nominated by the actuator, and more of its status, or of its other fields, changed with it."""
+    patch = {"status": {"nominatedNodeName": "n1", **(status or {})}, **fields}
+    return updates(ACTUATOR, before, patch, subresource="/status")
+
+
+def learns(user: str) -> Act:
+    """What was learned of a workload, written by somebody."""
+    spec = {"owner": "team/Deployment/web", "writtenAt": "2030-01-01T00:00:00Z"}
+    made = written(DEMAND_CHECKPOINT, "web", spec)
+    return does(user, "POST", f"{OURS}/demandcheckpoints", made)
+
+
+def holds(user: str = ACTUATOR, namespace: str = "powerplane-system", **spec: Any) -> Act:
+    """A placeholder made by somebody."""
+    return does(user, "POST", f"/api/v1/namespaces/{namespace}/pods", _placeholder(namespace, spec))
+
+
+def lets_go(user: str = ACTUATOR, **spec: Any) -> Act:
+    """A placeholder deleted by somebody."""
+
+    def act(rig: Rig) -> Answer:
+        path = "/api/v1/namespaces/powerplane-system/pods"
+        rig.api.post(path, _placeholder("powerplane-system", spec))
+        try:
+            return as_user(rig, user, "DELETE", f"{path}/hold-1?dryRun=All")
+        finally:
+            rig.api.delete(f"{path}/hold-1", {"gracePeriodSeconds": 0})
+
+    return act
+
+
+def _placeholder(namespace: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """One that passes, but for the changes; the namespace takes none that could do harm."""
+    made = pod("hold-1", namespace=namespace)
+    owners = changes.pop("ownerReferences", [PLAN_OWNER])
+    made["metadata"]["ownerReferences"] = owners
+    made["spec"] |= {"schedulingGates": [{"name": "powerplane.dev/hold"}], "automountServiceAccountToken": False}
+    made["spec"] |= {"securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}}
+    harmless = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    for container in made["spec"]["containers"]:
+        container["securityContext"] = harmless
+    made["spec"] |= changes
+    return made
+
+
+PLAN_OWNER = {
+    "apiVersion": "powerplane.dev/v1alpha1",
+    "kind": "PlacementPlan",
+    "name": "plan",
+    "uid": "0b0e7f1e-0000-4000-8000-000000000001",
+}
 
 
 def mirror(rig: Rig) -> dict[str, Any]:

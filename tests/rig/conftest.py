@@ -42,7 +42,7 @@ def warnings(shared_rig: Rig) -> Iterator[list[str]]:
     """What the server warned of as rights and policies were applied, over a furnished cluster that they guard."""
     refresh(shared_rig)
     install_crds(shared_rig)
-    with applied(shared_rig, "rbac.yaml", "admission-policies.yaml") as told:
+    with applied(shared_rig, "rbac.yaml", "rbac-operator.yaml", "admission-policies.yaml") as told:
         furnish(shared_rig)
         wait_for_guards(shared_rig, lambda: not shared_rig.api.call("POST", f"{PLANS}?dryRun=All", PLAN).ok)
         yield told

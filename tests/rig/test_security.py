@@ -1,7 +1,7 @@
 """Who may do what, tried: RBAC verb by verb."""
 
 import pytest
-from tests.rig.acts import ONLOOKER, OURS, TENANT, VIEWER
+from tests.rig.acts import ACTUATOR, ONLOOKER, OURS, RECOMMENDER, TENANT, VIEWER
 from tests.rig.api import JSON, JSON_PATCH, MERGE, Answer
 from tests.rig.objects import written
 from tests.rig.rig import Rig
@@ -28,6 +28,7 @@ PROBED = {
     "nodes/status": ("", "/api/v1/nodes/n1/status"),
     "nodes/proxy": ("", "/api/v1/nodes/n1/proxy/pods"),
     "pods": ("/api/v1/namespaces/team/pods", "p1"),
+    "own pods": ("/api/v1/namespaces/powerplane-system/pods", "p1"),
     "pods/status": ("", "/api/v1/namespaces/team/pods/p1/status"),
     "pods/binding": ("", "/api/v1/namespaces/team/pods/p1/binding"),
     "pods/eviction": ("", "/api/v1/namespaces/team/pods/p1/eviction"),
@@ -42,6 +43,14 @@ PROBED = {
     "own lease": (LEASES, "powerplane"),
     "writer's lease": (LEASES, "powerplane-node-watts"),
     "releaser's lease": (LEASES, "powerplane-gates"),
+    "recommender's lease": (LEASES, "powerplane-recommender"),
+    "actuator's lease": (LEASES, "powerplane-actuator"),
+    "disruption budgets": ("/apis/policy/v1/namespaces/team/poddisruptionbudgets", "b"),
+    "priorities": ("/apis/scheduling.k8s.io/v1/priorityclasses", "p"),
+    "volumes": ("/api/v1/persistentvolumes", "v"),
+    "volume claims": ("/api/v1/namespaces/team/persistentvolumeclaims", "c"),
+    "replicasets": ("/apis/apps/v1/namespaces/team/replicasets", "r"),
+    "events": ("/apis/events.k8s.io/v1/namespaces/team/events", "e"),
     "quotas": ("/api/v1/namespaces/team/resourcequotas", "q"),
     "webhook's lease": (LEASES, "powerplane-webhook"),
     "another lease": (LEASES, "somebody-elses"),
@@ -62,6 +71,7 @@ PROBED = {
     "clusterpolicies/status": ("", f"{OURS}/clusterpowercappingpolicies/p/status"),
     "plans": (f"{OURS}/placementplans", "p"),
     "plans/status": ("", f"{OURS}/placementplans/p/status"),
+    "checkpoints": (f"{OURS}/demandcheckpoints", "c"),
 }
 
 READ = ("get", "list", "watch")
@@ -71,8 +81,9 @@ KINDS_READ = {
     for what in ("powerdomains", "policies", "policies elsewhere", "clusterpolicies", "plans")
     for verb in READ
 }
-SEEN = {f"{verb} {what}" for what in ("nodes", "pods", "namespaces") for verb in READ} | KINDS_READ
+SEEN = {f"{verb} {what}" for what in ("nodes", "pods", "own pods", "namespaces") for verb in READ} | KINDS_READ
 STATUSES = ("powerdomains/status", "policies/status", "clusterpolicies/status")
+PLANNED_BY = ("disruption budgets", "priorities", "volumes", "volume claims", "replicasets")
 
 MAY: dict[str, set[str]] = {
     SERVING: SEEN
@@ -87,18 +98,46 @@ MAY: dict[str, set[str]] = {
     | {"patch nodes", "patch nodes/status"}
     | {f"{verb} writer's lease" for verb in ("get", "update", "patch")},
     GATE_RELEASER: SEEN
-    | {"patch pods"}
+    | {"patch pods", "patch own pods", "create events", "patch events", "get actuator's lease"}
     | {f"{verb} quotas" for verb in READ}
+    | {f"{verb} deployments" for verb in READ}
     | {f"{verb} releaser's lease" for verb in ("get", "update", "patch")},
+    RECOMMENDER: SEEN
+    | {f"{verb} {what}" for what in PLANNED_BY for verb in READ}
+    | {f"patch {what}" for what in STATUSES}
+    | {"create plans", "delete plans", "create events", "patch events"}
+    | {f"{verb} checkpoints" for verb in (*READ, "create", "patch", "delete")}
+    | {f"{verb} recommender's lease" for verb in ("get", "update", "patch")},
+    ACTUATOR: SEEN
+    | {
+        "patch pods",
+        "patch own pods",
+        "patch pods/status",
+        "create pods/eviction",
+        "create own pods",
+        "delete own pods",
+    }
+    | {"patch plans/status", "create events", "patch events"}
+    | {f"{verb} actuator's lease" for verb in ("get", "update", "patch")}
+    | {"get own lease", "get webhook's lease"},
 }
 """Everything among the probed that an account of ours may do."""
 
-OUR_KINDS = ("powerdomains", "policies", "policies elsewhere", "clusterpolicies", "plans", *STATUSES, "plans/status")
+OUR_KINDS = (
+    "powerdomains",
+    "policies",
+    "policies elsewhere",
+    "clusterpolicies",
+    "plans",
+    *STATUSES,
+    "plans/status",
+    "checkpoints",
+)
 
 TENANTS_MAY: dict[str, set[str]] = {
     TENANT: {f"{verb} policies" for verb in (*READ, *WRITE)},
     VIEWER: {f"{verb} policies" for verb in READ},
-    ONLOOKER: KINDS_READ,
+    ONLOOKER: KINDS_READ | {f"{verb} checkpoints" for verb in READ},
 }
 """Everything that tenants may do with our kinds."""
 

@@ -22,6 +22,8 @@ GUARDS = (
     "powerplane-node-name",
     "powerplane-gates",
     "powerplane-gate-releaser",
+    "powerplane-actuator",
+    "powerplane-placeholders",
     "powerplane-plans",
     "powerplane-namespaces",
     "powerplane-bindings",

@@ -10,6 +10,7 @@ from powerplane.adapters.cluster_look import ClusterLook, Found, Told
 from powerplane.cli.doctor_cluster.api import examine_api
 from powerplane.cli.doctor_cluster.certificates import examine_certificates
 from powerplane.cli.doctor_cluster.extender import examine_extender
+from powerplane.cli.doctor_cluster.operator import examine_operator
 from powerplane.cli.doctor_cluster.others import examine_others
 from powerplane.cli.doctor_cluster.policies import examine_policies
 from powerplane.cli.doctor_cluster.reading import read_api, read_cluster, read_others, read_webhook
@@ -62,6 +63,7 @@ def examine_cluster(access: ClusterAccess, timeout_s: float, say: Say) -> Iterat
     yield alone("certificates", "Certificates and clocks", lambda: examine_certificates(hooks, cluster))
     yield alone("topology", "Power topology", lambda: examine_topology(cluster))
     yield alone("policies", "Policies and new pods", lambda: examine_policies(cluster, policies()))
+    yield alone("operator", "Operator", lambda: examine_operator(cluster))
     say("looking for other controllers")
     yield alone(
         "others",

@@ -18,7 +18,7 @@ POD_HOOK = "pods.powerplane.dev"
 APPLY = "kubectl apply -f deploy/webhook.yaml"
 LONGEST_S = 5
 SLOW_S = 0.5
-JUDGES = ("fit.powerplane.dev", "objects.powerplane.dev", "rollouts.powerplane.dev")
+JUDGES = ("objects.powerplane.dev", "rollouts.powerplane.dev")
 CONDITIONS = ("not-a-mirror", "not-bound")
 
 
@@ -139,7 +139,7 @@ def _judging(seen: HookSeen, ours: Hook) -> Iterator[Finding]:
     if wrong:
         yield warn("judging", f"{'; '.join(wrong)}", APPLY)
     else:
-        yield ok("judging", f"all {len(JUDGES)} that judge pods, our objects and roll-outs are there")
+        yield ok("judging", "those that judge our objects and roll-outs are there")
 
 
 def _ready(seen: HookSeen, hook: Hook | None) -> int | None:
