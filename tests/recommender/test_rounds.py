@@ -8,6 +8,7 @@ import pytest
 from tests.recommender.world import Cluster, Watching
 
 from powerplane.models.api.placement_plan import PlacementPlanSpec
+from powerplane.models.api.power_domain import PowerDomainStatus
 from powerplane.solver.check import check
 
 
@@ -347,3 +348,90 @@ def test_metrics_tell_draw_budget_and_headroom_by_domain():
     assert watching.metric("plans_total", outcome="published") == 1
     for step in ("load", "telemetry", "violations", "snapshot", "solve", "publish"):
         assert watching.metric("step_seconds_count", step=step) >= 1, step
+
+
+def statuses(watching: Watching, kind: str, name: str) -> list[dict]:
+    path = f"/apis/powerplane.dev/v1alpha1/{kind}/{name}"
+    return [status for where, status in watching.outside.statuses if where == path]
+
+
+def test_a_domains_status_says_what_was_measured_how_old_it_is_and_what_was_done():
+    watching = Watching(crowded())
+    watching.look()
+    last = statuses(watching, "powerdomains", "r1")[-1]
+    parsed = msgspec.convert({key: value for key, value in last.items() if value is not None}, PowerDomainStatus)
+    assert parsed.measured_watts == 600
+    assert parsed.source_age_seconds <= 5
+    assert parsed.last_action.what == "PlanPublished"
+    assert parsed.last_action.plan == next(iter(watching.cluster.plans))
+
+
+def test_figures_are_written_now_and_then_and_often_while_a_plan_is_under_way():
+    calm = Watching(crowded(budget=700.0))
+    for _ in range(24):
+        calm.look(5)
+    assert 3 <= len(statuses(calm, "powerdomains", "r1")) <= 5
+    busy = Watching(crowded())
+    for _ in range(24):
+        busy.look(5)
+    assert len(statuses(busy, "powerdomains", "r1")) >= 20
+
+
+def test_a_policys_status_says_what_its_plans_came_to():
+    watching = Watching(crowded())
+    watching.look()
+    watching.look(5)
+    watching.carry_out()
+    for _ in range(720):
+        watching.look(5)
+    last = statuses(watching, "clusterpowercappingpolicies", "hold")[-1]
+    assert last["ledger"]["actions"] == 1
+    # 100 W less for an hour; the hour begins at the look that saw the plan done.
+    assert last["ledger"]["wattHoursHeld"] == pytest.approx(100, rel=0.02)
+    assert last["lastAction"]["what"] == "PlanPublished"
+
+
+def test_a_plan_that_kept_its_word_shows_so_in_the_metrics():
+    watching = Watching(crowded())
+    watching.look()
+    watching.look(5)
+    watching.carry_out()
+    for _ in range(10):
+        watching.look(5)
+    assert watching.metric("prediction_error_ratio_count") == 2  # r1 and r2
+    assert watching.metric("prediction_error_ratio_sum") < 0.01
+
+
+def test_what_policies_that_only_recommend_would_do_is_told_and_not_done():
+    cluster = crowded(budget=None)
+    cluster.enforce(mode="Recommend", rackConstraints=[{"domainNames": ["r1"], "maxPower": "500W"}])
+    watching = Watching(cluster)
+    for _ in range(30):
+        watching.look(5)
+    assert not watching.outside.published
+    last = statuses(watching, "clusterpowercappingpolicies", "hold")[-1]
+    assert (last["recommendation"]["moves"], last["recommendation"]["watts"]) == (5, 100)
+    assert last["ledger"]["withheld"] == 1
+    assert last["ledger"]["wattHoursMissed"] > 0
+    assert "PlanRecommended" in watching.reasons
+    assert watching.metric("domain_other_watts", domain="r1", kind="rack") == pytest.approx(500, abs=2)
+
+
+def test_a_recommendation_that_is_not_needed_any_more_goes():
+    cluster = crowded(budget=None)
+    cluster.enforce(mode="Recommend", rackConstraints=[{"domainNames": ["r1"], "maxPower": "500W"}])
+    watching = Watching(cluster)
+    watching.look()
+    cluster.enforce(mode="Recommend", rackConstraints=[{"domainNames": ["r1"], "maxPower": "900W"}])
+    for _ in range(30):
+        watching.look(5)
+    assert statuses(watching, "clusterpowercappingpolicies", "hold")[-1]["recommendation"] is None
+
+
+def test_events_tell_a_thing_once_in_a_while_however_long_it_is_so():
+    cluster = crowded()
+    cluster.enforce(levers=("throttle",))
+    watching = Watching(cluster)
+    for _ in range(100):
+        watching.look(5)
+    assert watching.reasons.count("NoPlanHelps") == 1

@@ -24,7 +24,8 @@ from powerplane.recommender.books import Books
 from powerplane.recommender.hysteresis import Calm
 from powerplane.recommender.looking import Looker, Sources
 from powerplane.recommender.metrics import RecommenderMetrics
-from powerplane.recommender.rounds import Pace, Parts, Rounds
+from powerplane.recommender.outside import Parts
+from powerplane.recommender.rounds import Pace, Rounds
 from powerplane.recommender.solving_worker import Question, answer
 from powerplane.recommender.telling import Teller
 

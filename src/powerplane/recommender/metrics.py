@@ -15,7 +15,7 @@ from powerplane.models.telemetry.domains import DomainReading
 PREFIX = "powerplane_recommender_"
 STEPS = ("load", "telemetry", "forecast", "violations", "snapshot", "solve", "publish", "statuses")
 STEP_BUCKETS_S = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-ERROR_BUCKETS = (-0.2, -0.1, -0.05, -0.02, -0.01, 0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
+ERROR_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
 
 class RecommenderMetrics:
@@ -57,7 +57,7 @@ class RecommenderMetrics:
         )
         self._errors = Histogram(
             f"{PREFIX}prediction_error_ratio",
-            "What a domain drew once a plan had run, less what the plan foretold, by its budget.",
+            "How far a domain came out from what a plan that ran had foretold, either way, by its budget.",
             buckets=ERROR_BUCKETS,
             registry=registry,
         )
@@ -127,7 +127,7 @@ class RecommenderMetrics:
 
     def erred(self, share: float) -> None:
         """Count how far a domain came out from what a plan foretold."""
-        self._errors.observe(share)
+        self._errors.observe(abs(share))
 
     def wrote(self, kind: str, outcome: str) -> None:
         """Count a write."""

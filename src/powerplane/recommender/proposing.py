@@ -9,7 +9,7 @@ from powerplane.models.snapshot import Snapshot
 from powerplane.recommender.allowing import Allowing, Leave
 from powerplane.recommender.hysteresis import Calm, is_worth
 from powerplane.recommender.narrowing import Limits, narrowed, overload_mw
-from powerplane.recommender.solving import Solver
+from powerplane.recommender.outside import Solves
 from powerplane.recommender.trees import Trees
 from powerplane.recommender.violations import Violation, whole_watts
 
@@ -46,7 +46,7 @@ def propose(
     limits: Limits,
     wanted: Iterable[Violation],
     *,
-    solver: Solver,
+    solver: Solves,
     deadline_s: float,
     seed: int,
     calm: Calm,
@@ -61,7 +61,7 @@ def propose(
     trees : Trees
     limits : Limits
     wanted : iterable of Violation
-    solver : Solver
+    solver : Solves
     deadline_s : float
     seed : int
     calm : Calm

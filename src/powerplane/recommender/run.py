@@ -26,7 +26,8 @@ from powerplane.recommender.books import Books, watched
 from powerplane.recommender.hysteresis import Calm
 from powerplane.recommender.looking import Looker, Sources
 from powerplane.recommender.metrics import RecommenderMetrics
-from powerplane.recommender.rounds import Pace, Parts, Rounds
+from powerplane.recommender.outside import Parts
+from powerplane.recommender.rounds import Pace, Rounds
 from powerplane.recommender.solving import Solver
 from powerplane.recommender.telling import Teller
 
@@ -165,3 +166,6 @@ class _Cluster:
 
     def delete(self, name: str) -> Written:
         return self._writer.delete(PLACEMENT_PLAN.path(name))
+
+    def patch_status(self, path: str, status: Mapping[str, Any]) -> Written:
+        return self._writer.patch_status(path, status)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from powerplane.models.api.power_domain import BreachForecast
 from powerplane.models.quantities import MILLI
 from powerplane.models.snapshot import NO_BUDGET
 from powerplane.models.telemetry.domains import DomainReading
@@ -68,11 +69,14 @@ class Foreseen:
         That it passes its budget by then, by its history; NaN where nothing is known.
     expected_mw : int
         What it is expected to draw then, by its history.
+    forecast : BreachForecast or None
+        When its budget will be passed, for people.
     """
 
     sure_mw: int | None = None
     probability: float = math.nan
     expected_mw: int = 0
+    forecast: BreachForecast | None = None
 
 
 NOTHING = Foreseen()

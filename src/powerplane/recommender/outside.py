@@ -1,0 +1,77 @@
+"""What a round reads from and writes to, and the parts that it works with."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from powerplane.adapters.cluster_writes import Written
+from powerplane.models.api.placement_plan import PlacementPlanObject
+from powerplane.models.snapshot import Snapshot
+from powerplane.recommender.books import Books
+from powerplane.recommender.looking import Looker
+from powerplane.recommender.metrics import RecommenderMetrics
+from powerplane.recommender.solving_worker import Answer
+from powerplane.recommender.telling import Teller
+
+
+class Outside(Protocol):
+    """What a round writes to."""
+
+    def leads(self) -> bool:
+        """Whether this replica may write at this instant."""
+        ...
+
+    def plans(self) -> tuple[PlacementPlanObject, ...] | None:
+        """All plans as the API server has them now; None where it does not say."""
+        ...
+
+    def publish(self, body: Mapping[str, Any]) -> Written:
+        """Create a plan."""
+        ...
+
+    def delete(self, name: str) -> Written:
+        """Delete a plan."""
+        ...
+
+    def patch_status(self, path: str, status: Mapping[str, Any]) -> Written:
+        """Merge into the status of one object."""
+        ...
+
+
+class Solves(Protocol):
+    """What is needed of ``solving.Solver``."""
+
+    starts: int
+
+    def solve(self, snapshot: Snapshot, deadline_s: float, seed: int) -> Answer:
+        """Ask for a plan."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a round works with.
+
+    Parameters
+    ----------
+    books : Books
+    looker : Looker
+    solver : Solves
+    outside : Outside
+    teller : Teller
+    metrics : RecommenderMetrics
+    clock : callable
+        Seconds that only go on.
+    now : callable
+        Unix seconds.
+    """
+
+    books: Books
+    looker: Looker
+    solver: Solves
+    outside: Outside
+    teller: Teller
+    metrics: RecommenderMetrics
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
