@@ -89,7 +89,9 @@ def _node_heartbeat() -> dict[str, Any]:
 
 
 def _pod_ready(start_ms: int) -> dict[str, Any]:
-    when = [ALIVE, _is(".status.phase", "Pending"), _is_not(READY, "True")]
+    """Every pod gets ready but one whose label says that it sticks."""
+    sticks = '.metadata.labels["rig.powerplane.dev/sticks"]'
+    when = [ALIVE, _is(".status.phase", "Pending"), _is_not(READY, "True"), _is_not(sticks, "true")]
     return _stage("pod-ready", "Pod", when, {"statusTemplate": _POD_RUNNING}, start_ms)
 
 
