@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from powerplane.adapters.telemetry.prometheus_status import DownTarget, JobStatus, PrometheusStatus
+from powerplane.adapters.telemetry.unanswered import plain
 from powerplane.cli import (
     doctor_nodes,
     doctor_pods,
@@ -19,7 +20,6 @@ from powerplane.cli.doctor_advice import BY_METRIC, BY_QUANTITY, install
 from powerplane.cli.doctor_prometheus import examine_prometheus
 from powerplane.cli.doctor_section import Finding, SectionReport, SectionView
 from powerplane.cli.doctor_sources import HARMLESS, MENDS, REFUSALS, examine_sources
-from powerplane.cli.watts_source import plain
 from powerplane.models.plan import Wire
 from powerplane.models.telemetry.coverage import MetricCoverage, SourceCoverage
 from powerplane.models.telemetry.facts import NodeFacts

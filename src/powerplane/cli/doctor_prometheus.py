@@ -7,10 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from powerplane.adapters.telemetry.prometheus_status import JobStatus, PrometheusStatus
+from powerplane.adapters.telemetry.unanswered import plain
 from powerplane.cli.doctor_section import Finding, SectionReport, SectionView
 from powerplane.cli.report import words
 from powerplane.cli.top_remarks import span
-from powerplane.cli.watts_source import plain
 from powerplane.models.plan import Wire
 from powerplane.models.telemetry.rules import DEFAULT_RULES
 

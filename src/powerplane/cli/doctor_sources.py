@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from powerplane.adapters.telemetry.unanswered import plain
 from powerplane.cli.doctor_advice import BY_METRIC, install
 from powerplane.cli.doctor_section import Finding, SectionReport, SectionView
 from powerplane.cli.doctor_sources_view import source_view, sources_table
 from powerplane.cli.report import words
 from powerplane.cli.top_remarks import span
-from powerplane.cli.watts_source import plain
 from powerplane.models.telemetry.coverage import NODE_WATTS, SourceCoverage
 from powerplane.models.telemetry.facts import NodeFacts
 from powerplane.models.telemetry.metrics import meanings_of

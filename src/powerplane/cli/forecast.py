@@ -8,8 +8,8 @@ from typing import Annotated
 import msgspec
 from cyclopts import Group, Parameter
 
+from powerplane.adapters.telemetry.node_histories import NAMES, read_history
 from powerplane.cli.exit_codes import OK, OVERLOADED
-from powerplane.cli.forecast_histories import NAMES, read_history
 from powerplane.cli.forecast_table import print_forecast_table
 from powerplane.cli.forecast_view import ForecastView, budgets, build_forecast_view
 from powerplane.cli.options import Format, parse_duration

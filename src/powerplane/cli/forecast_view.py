@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from powerplane.adapters.site import Site
-from powerplane.cli.forecast_histories import Found
+from powerplane.adapters.telemetry.node_histories import Found
 from powerplane.models.demand.outlook import HALF_A_MILLIWATT, Outlook
 from powerplane.models.demand.seasons import WEEKLY_SPAN_S
 from powerplane.models.plan import Wire

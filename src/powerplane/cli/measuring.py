@@ -11,9 +11,10 @@ from pathlib import Path
 from powerplane.adapters.site import make_site
 from powerplane.adapters.snapshot_directory import ClusterFiles, no_cycles, read_cluster_files
 from powerplane.adapters.telemetry.following import Follower, Opened, Round
+from powerplane.adapters.telemetry.unanswered import no_answer
 from powerplane.cli.loading import Files, load_snapshot, refuse_both, write_live
 from powerplane.cli.progress import Say
-from powerplane.cli.watts_source import WattsFrom, no_answer, open_source
+from powerplane.cli.watts_source import WattsFrom, open_source
 from powerplane.models.errors import InputError, UsageError
 from powerplane.models.plan import NodeDraw
 from powerplane.models.quantities import MILLI

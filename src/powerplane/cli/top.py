@@ -9,6 +9,7 @@ from cyclopts import Group, Parameter
 
 from powerplane.adapters.site import Site
 from powerplane.adapters.telemetry.following import Follower, Round
+from powerplane.adapters.telemetry.unanswered import no_answer
 from powerplane.cli.exit_codes import OK, OVERLOADED
 from powerplane.cli.options import Format, parse_duration
 from powerplane.cli.output import print_data, stdout_console
@@ -20,7 +21,7 @@ from powerplane.cli.top_table import Screen, render
 from powerplane.cli.top_tree import Order
 from powerplane.cli.top_view import TopView
 from powerplane.cli.watts_options import NO_SOURCE, Source
-from powerplane.cli.watts_source import no_answer, open_source
+from powerplane.cli.watts_source import open_source
 
 SHOWN = Group("Shown", sort_key=4)
 

@@ -13,13 +13,13 @@ from rich.text import Text
 
 from powerplane.adapters.site import Site
 from powerplane.adapters.telemetry.following import Follower, Round
+from powerplane.adapters.telemetry.unanswered import plain
 from powerplane.cli.ending import end_at_once
 from powerplane.cli.exit_codes import OK
 from powerplane.cli.site import SiteFrom, read_site
 from powerplane.cli.top_build import Wanted, build_view
 from powerplane.cli.top_table import Screen, render
 from powerplane.cli.top_view import TopView
-from powerplane.cli.watts_source import plain
 from powerplane.models.errors import PowerPlaneError
 
 KEPT_ROUNDS = 20

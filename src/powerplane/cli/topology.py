@@ -11,6 +11,7 @@ from powerplane.adapters.reading import read_file
 from powerplane.adapters.telemetry.following import Opened
 from powerplane.adapters.telemetry.topology import located
 from powerplane.adapters.telemetry.topology_yaml import topology_yaml
+from powerplane.adapters.telemetry.unanswered import no_answer
 from powerplane.adapters.topology_file import parse_topology
 from powerplane.cli.exit_codes import OK
 from powerplane.cli.harmless import harmless
@@ -27,7 +28,6 @@ from powerplane.cli.watts_source import (
     TokenFile,
     WattsFrom,
     labels,
-    no_answer,
     open_source,
 )
 from powerplane.models.errors import InputError, UsageError

@@ -1,6 +1,5 @@
 """Where commands read watts from: a Prometheus, BMCs, or recorded pages; options, and opening what they name."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from powerplane.adapters.telemetry.recorded import RecordedSource
 from powerplane.adapters.telemetry.redfish import RedfishSource
 from powerplane.adapters.telemetry.redfish_file import read_bmcs
 from powerplane.adapters.telemetry.several import SeveralSources
-from powerplane.models.errors import InputError, UnreachableError, UsageError
+from powerplane.models.errors import InputError, UsageError
 from powerplane.models.telemetry.metrics import NEEDED
 from powerplane.models.telemetry.readings import Meaning
 
@@ -24,15 +23,6 @@ EXAMPLE = "--prometheus http://127.0.0.1:9090, --redfish bmcs.yaml, or --telemet
 MOST_TOKEN_BYTES = 1 << 16
 BMC_TIMEOUT_S = 10.0
 """For one BMC; they are slow, and one that hangs is not to keep the others waiting."""
-
-TIMED = re.compile(r"timed out\. \((?:read|connect) timeout=([\d.]+)\)")
-SIGNS = {
-    "Remote end closed connection": "it closed the connection without an answer",
-    "WRONG_VERSION_NUMBER": "it does not speak TLS; is its address http://…?",
-}
-"""What libraries say of some failures, and what it means."""
-REFUSED = re.compile(r"HTTP 40[13]\b")
-CAUSE = re.compile(r"Caused by .*?(?:\[Errno -?\d+\] |certificate verify failed: )([^\"'()\[\]]+)")
 
 PrometheusUrl = Annotated[
     str | None, Parameter(name="--prometheus", group=TELEMETRY, help="Prometheus to ask, such as http://host:9090.")
@@ -258,28 +248,3 @@ def certificate_file(watts: WattsFrom) -> str | None:
 def labels(given: Sequence[str] | None) -> tuple[str, ...]:
     """Several values of an option; none where it was not given."""
     return tuple(given or ())
-
-
-def no_answer(opened: Opened, trouble: str) -> UnreachableError:
-    """Say that a live source does not answer, and how to see why."""
-    if not opened.where.startswith("http"):
-        return UnreachableError(
-            f"no BMC of {opened.where} answers: {plain(trouble)}",
-            "check that one does: curl https://BMC/redfish/v1",
-        )
-    asks_who = "; give --token-file or --header" if REFUSED.search(trouble) else ""
-    return UnreachableError(
-        f"Prometheus at {opened.where} does not answer: {plain(trouble)}",
-        f"check that it does: curl '{opened.where}/api/v1/query?query=up'{asks_who}",
-    )
-
-
-def plain(trouble: str) -> str:
-    """Say why a connection failed, without the library's own words around it: "Connection refused"."""
-    if timed := TIMED.search(trouble):
-        return f"no answer within {float(timed[1]):g} s"
-    for sign, words in SIGNS.items():
-        if sign in trouble:
-            return words
-    found = CAUSE.search(trouble)
-    return found[1].strip() if found else trouble

@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 
 from powerplane.adapters.telemetry.following import Opened
+from powerplane.adapters.telemetry.node_histories import read_cores
+from powerplane.adapters.telemetry.node_histories import read_history as read_nodes
 from powerplane.adapters.telemetry.pod_histories import open_histories
 from powerplane.adapters.telemetry.pod_history import Historian
 from powerplane.adapters.telemetry.recorded import RecordedSource
-from powerplane.cli.forecast_histories import read_cores
-from powerplane.cli.forecast_histories import read_history as read_nodes
 from powerplane.cli.measuring import MeasuredState
 from powerplane.cli.progress import Say
 from powerplane.cli.workloads_view import Throughput

@@ -1,4 +1,4 @@
-"""What `forecast` learns from: the watts of every node over the last weeks, from Prometheus or a recording."""
+"""What forecasts learn from: the watts of every node over the last weeks, from Prometheus or a recording."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -8,8 +8,7 @@ import numpy as np
 
 from powerplane.adapters.telemetry.following import Opened
 from powerplane.adapters.telemetry.prometheus_source import PrometheusSource
-from powerplane.cli.progress import Say
-from powerplane.cli.watts_source import no_answer
+from powerplane.adapters.telemetry.unanswered import no_answer
 from powerplane.models.demand.forecast import STALE_S
 from powerplane.models.demand.node_history import Mask, NodeHistory, believed, complete, thawed, whole_watts
 from powerplane.models.errors import InputError
@@ -47,6 +46,9 @@ class Found:
     nodes: NodeHistory
     sources: tuple[str, ...]
 
+
+Say = Callable[[str], None]
+"""Told what is being read."""
 
 Ask = Callable[[Meaning], SeriesBlock | None]
 
