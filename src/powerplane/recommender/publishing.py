@@ -14,7 +14,7 @@ from powerplane.models.api.kinds import API_VERSION, CAPPING_POLICY, CLUSTER_CAP
 from powerplane.models.api.placement_plan import (
     LONGEST_REASON,
     MOST_DOMAINS,
-    MOST_MOVES,
+    MOST_PUBLISHED,
     PlacementPlanSpec,
     PlannedDomain,
     PlannedMove,
@@ -84,8 +84,11 @@ def publishable(plan: Plan, reason: str, context: Context) -> Json:
         When a move is of a pod that nobody lets be moved, or that is not there any more, and when there are too many:
         a part of a plan has not been checked.
     """
-    if len(plan.moves) > MOST_MOVES:
-        raise InputError(f"the plan has {len(plan.moves)} moves, and an object holds {MOST_MOVES}", "plan more often")
+    if len(plan.moves) > MOST_PUBLISHED:
+        raise InputError(
+            f"the plan has {len(plan.moves)} moves, and an object holds {MOST_PUBLISHED} with their progress",
+            "plan more often",
+        )
     trees = sorted(context.trees.roots(node for move in plan.moves for node in (move.source, move.target)))
     if len(trees) > MOST_TREES:
         raise InputError(f"the plan is for {len(trees)} power trees, and an object holds {MOST_TREES}", "name parents")
