@@ -15,6 +15,7 @@ from powerplane.adapters.cluster_writes import Written
 from powerplane.adapters.telemetry.following import Opened
 from powerplane.adapters.watch import Batch
 from powerplane.models.api.capping_policy import ClusterPowerCappingPolicyObject, PowerCappingPolicyObject
+from powerplane.models.api.demand_checkpoint import DemandCheckpointObject
 from powerplane.models.api.placement_plan import PlacementPlanObject, PlacementPlanStatus
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.objects import Namespace, Node, Pod, PodDisruptionBudget
@@ -61,6 +62,7 @@ class Outside:
     published: list[Json] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     statuses: list[tuple[str, Json]] = field(default_factory=list)
+    kept: dict[str, DemandCheckpointObject] = field(default_factory=dict)
 
     def leads(self) -> bool:
         return self.leading
@@ -81,6 +83,17 @@ class Outside:
 
     def patch_status(self, path: str, status: Mapping[str, Any]) -> Written:
         self.statuses.append((path, dict(status)))
+        return Written(200, b"")
+
+    def checkpoints(self):
+        return [msgspec.to_builtins(each) for each in self.kept.values()]
+
+    def write_checkpoint(self, checkpoint) -> Written:
+        self.kept[checkpoint.metadata.name] = checkpoint
+        return Written(201, b"")
+
+    def delete_checkpoint(self, name: str) -> Written:
+        self.kept.pop(name, None)
         return Written(200, b"")
 
 

@@ -1,6 +1,7 @@
 """``powerplane operate``."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -47,6 +48,8 @@ ACTING = Group("Acting", sort_key=6)
 
 NODES_TIMEOUT_S, WHOLE_TIMEOUT_S = 4.0, 10.0
 """For one look at nodes, of which there is one every five seconds, and at pods as well."""
+
+HISTORY_TIMEOUT_S = 30.0
 
 Part = Literal["recommender", "actuator"]
 
@@ -164,7 +167,11 @@ def _sources(watts: WattsFrom) -> Sources:
     UsageError, InputError
         For options that name no source, or one that cannot be used.
     """
-    return Sources(
-        nodes=open_source(watts, timeout_s=NODES_TIMEOUT_S, meanings=node_meanings()),
-        whole=open_source(watts, timeout_s=WHOLE_TIMEOUT_S),
-    )
+    nodes = open_source(watts, timeout_s=NODES_TIMEOUT_S, meanings=node_meanings())
+    whole = open_source(watts, timeout_s=WHOLE_TIMEOUT_S)
+    if watts.prometheus is None:
+        return Sources(nodes, whole)
+    # Of a Prometheus alone: BMCs keep no history. Each is used by a thread of its own.
+    alone = replace(watts, redfish=None)
+    histories = [open_source(alone, timeout_s=HISTORY_TIMEOUT_S) for _ in range(2)]
+    return Sources(nodes, whole, *histories)

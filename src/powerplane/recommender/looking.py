@@ -24,10 +24,14 @@ class Sources:
         Tells whole nodes, and is asked often.
     whole : Opened
         Tells nodes and pods, and is asked for each snapshot.
+    node_history, pod_history : Opened or None
+        Of a Prometheus, asked on threads of their own; None: nothing is foreseen by history, or learned from it.
     """
 
     nodes: Opened
     whole: Opened
+    node_history: Opened | None = None
+    pod_history: Opened | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

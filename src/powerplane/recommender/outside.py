@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from powerplane.adapters.cluster_writes import Written
+from powerplane.models.api.demand_checkpoint import DemandCheckpointObject
 from powerplane.models.api.placement_plan import PlacementPlanObject
 from powerplane.models.snapshot import Snapshot
 from powerplane.recommender.books import Books
+from powerplane.recommender.demanding import Lessons
+from powerplane.recommender.foreseeing import Prospects, none_known
 from powerplane.recommender.looking import Looker
 from powerplane.recommender.metrics import RecommenderMetrics
 from powerplane.recommender.solving_worker import Answer
@@ -38,6 +41,18 @@ class Outside(Protocol):
         """Merge into the status of one object."""
         ...
 
+    def checkpoints(self) -> list[dict[str, Any]] | None:
+        """All checkpoints of demand; None where the API server does not say."""
+        ...
+
+    def write_checkpoint(self, checkpoint: DemandCheckpointObject) -> Written:
+        """Create or replace a checkpoint."""
+        ...
+
+    def delete_checkpoint(self, name: str) -> Written:
+        """Delete a checkpoint."""
+        ...
+
 
 class Solves(Protocol):
     """What is needed of ``solving.Solver``."""
@@ -65,6 +80,10 @@ class Parts:
         Seconds that only go on.
     now : callable
         Unix seconds.
+    prospects : callable
+        What histories foretell now, by domain.
+    lessons : Lessons or None
+        What history has to teach of pods.
     """
 
     books: Books
@@ -75,3 +94,5 @@ class Parts:
     metrics: RecommenderMetrics
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
+    prospects: Callable[[], Prospects] = none_known
+    lessons: Lessons | None = None

@@ -1,18 +1,21 @@
 """The recommender's round: load, look at the meters, foresee, judge, solve, publish; each step timed, none skipped."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from powerplane.adapters.site import Site
 from powerplane.models.api.placement_plan import PlacementPlanObject
 from powerplane.models.api.policies import key_of
 from powerplane.models.demand.alarms import ALARM_AT
 from powerplane.models.errors import InputError
 from powerplane.models.snapshot import Snapshot
+from powerplane.models.usage import UsageRow
 from powerplane.recommender.allowing import Allowing
 from powerplane.recommender.books import Seen
 from powerplane.recommender.courses import Course, course_of
+from powerplane.recommender.demanding import Demanding
 from powerplane.recommender.due import Due
 from powerplane.recommender.foreseeing import Foreseeing
 from powerplane.recommender.hysteresis import Calm, Hysteresis
@@ -92,7 +95,8 @@ class Rounds:
         self._grounds = GroundKeeper(power_file)
         self._hysteresis = Hysteresis(calm)
         self._due = Due(pace.period_s)
-        self._foreseeing = Foreseeing(pace.lead_s)
+        self._foreseeing = Foreseeing(pace.lead_s, parts.prospects)
+        self._demand: Demanding | None = None
         self._recommending = Recommending(calm, power_file)
         self._last: tuple[object, float, Look] | None = None
         self.ledger = Ledger()
@@ -100,6 +104,12 @@ class Rounds:
         self._reporter = Reporter(parts, self.ledger)
         self.last_proposal: Proposal | None = None
         """What the last solve came to."""
+
+    @property
+    def site(self) -> Site | None:
+        """Nodes and domains as they were last known; from any thread."""
+        last = self._grounds.last
+        return last.site if last is not None else None
 
     def once(self) -> None:
         """Do one round."""
@@ -181,14 +191,18 @@ class Rounds:
         if look.trouble:
             self._idle(look.trouble, case.seen)
             return
+        demand = self._demanding(now_s)
+        usual = demand.usual(case.seen) if demand is not None else []
         if case.wanted:
             with metrics.step("snapshot"):
-                snapshot = snapshot_of(case.seen, case.ground, look.round, now_s)
+                snapshot = snapshot_of(case.seen, case.ground, look.round, now_s, usual)
             proposal = self.last_proposal = self._solve(case, snapshot, growth_mw(case.wanted, look))
             with metrics.step("publish"):
                 self._conclude(proposal, case)
         else:
-            self._recommend(case, look, now_s)
+            self._recommend(case, look, usual, now_s)
+            with metrics.step("remember"):
+                self._remember(demand, case.seen, look, now_s)
         self._due.done(case.wanted, self._parts.clock())
 
     def _solve(self, case: _Case, snapshot: Snapshot, growth: Mapping[str, int]) -> Proposal:
@@ -208,13 +222,13 @@ class Rounds:
         self._parts.metrics.solved(proposal.plan, self._parts.clock() - began_s, self._parts.solver.starts)
         return proposal
 
-    def _recommend(self, case: _Case, look: Look, now_s: float) -> None:
+    def _recommend(self, case: _Case, look: Look, usual: Sequence[UsageRow], now_s: float) -> None:
         """Say what policies in mode Recommend would have done, when nothing presses."""
         as_if = self._recommending.case(case.seen, look.round.nodes, now_s, self._pace.lead_s)
         if as_if is None:
             self._reporter.recommend({}, case.seen)
             return
-        snapshot = snapshot_of(case.seen, as_if.ground, look.round, now_s)
+        snapshot = snapshot_of(case.seen, as_if.ground, look.round, now_s, usual)
         theirs = _Case(case.seen, as_if.ground, as_if.found, as_if.wanted, as_if.allowing, case.courses)
         proposal = self._solve(theirs, snapshot, {})
         found = recommendations(proposal, case.seen, now_s)
@@ -222,6 +236,40 @@ class Rounds:
         if found and (entry := entry_of(proposal, found, now_s)) is not None:
             self._parts.metrics.planned("recommended")
             self.ledger.withheld(entry)
+
+    # -- what is remembered
+
+    def _demanding(self, now_s: float) -> Demanding | None:
+        """The memory of demand: from checkpoints at first, and from history once that is read.
+
+        None until checkpoints could be read: an empty memory would be written over them.
+        """
+        lessons, outside = self._parts.lessons, self._parts.outside
+        if self._demand is None:
+            if (items := outside.checkpoints()) is None:
+                return None
+            self._demand = Demanding()
+            for name in self._demand.put_back(items, now_s):
+                self._parts.metrics.wrote("checkpoint", outside.delete_checkpoint(name).outcome)
+            if lessons is not None:
+                lessons.begin()
+        if lessons is not None and (learned := lessons.learned()) is not None:
+            self._demand.adopt(learned, now_s)
+        return self._demand
+
+    def _remember(self, demand: Demanding | None, seen: Seen, look: Look, now_s: float) -> None:
+        if demand is None:
+            return
+        demand.observe(seen, look.round.pods, now_s)
+        for checkpoint in demand.to_write(now_s):
+            if not self._parts.outside.leads():
+                return
+            written = self._parts.outside.write_checkpoint(checkpoint)
+            self._parts.metrics.wrote("checkpoint", written.outcome)
+            if written.ok:
+                demand.written(checkpoint)
+
+    # -- what comes of it
 
     def _conclude(self, proposal: Proposal, case: _Case) -> None:
         if proposal.outcome == "plan":

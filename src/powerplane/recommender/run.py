@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from prometheus_client import CollectorRegistry
@@ -18,11 +18,15 @@ from powerplane.adapters.controller_loop import ControllerLoop, LoopSettings
 from powerplane.adapters.event_teller import EventTeller
 from powerplane.adapters.leading import Elector
 from powerplane.adapters.lease import uptime_s
-from powerplane.models.api.kinds import API_VERSION, PLACEMENT_PLAN
+from powerplane.models.api.demand_checkpoint import DemandCheckpointObject
+from powerplane.models.api.kinds import API_VERSION, DEMAND_CHECKPOINT, PLACEMENT_PLAN
 from powerplane.models.api.placement_plan import PlacementPlanObject
 from powerplane.models.errors import PowerPlaneError
 from powerplane.models.marks import RECOMMENDER_LEASE
 from powerplane.recommender.books import Books, watched
+from powerplane.recommender.demanding import Lessons, owners_of
+from powerplane.recommender.foreseeing import none_known
+from powerplane.recommender.foresight import Foresight
 from powerplane.recommender.hysteresis import Calm
 from powerplane.recommender.looking import Looker, Sources
 from powerplane.recommender.metrics import RecommenderMetrics
@@ -31,10 +35,13 @@ from powerplane.recommender.rounds import Pace, Rounds
 from powerplane.recommender.solving import Solver
 from powerplane.recommender.telling import Teller
 
+T = TypeVar("T")
+
 LOG = logging.getLogger(__name__)
 
 PLANS = ListedKind(PLACEMENT_PLAN.plural, PLACEMENT_PLAN.name, API_VERSION)
-LIST_S = 5.0
+CHECKPOINTS = ListedKind(DEMAND_CHECKPOINT.plural, DEMAND_CHECKPOINT.name, API_VERSION)
+LIST_S, LIST_ATTEMPTS = 5.0, 2
 EVENT_ATTEMPTS = 3
 
 
@@ -107,6 +114,7 @@ class Recommender:
             Writer(access, settings.write_timeout_s, EVENT_ATTEMPTS), settings.identity, self._metrics.told
         )
         self._loop.along(events)
+        self._foresight = self._foresees(sources, settings, now)
         parts = Parts(
             books=self._books,
             looker=Looker(sources, now),
@@ -116,8 +124,27 @@ class Recommender:
             metrics=self._metrics,
             clock=clock,
             now=now,
+            prospects=self._foresight.prospects if self._foresight is not None else none_known,
+            lessons=Lessons(sources.pod_history, self._owners, now) if sources.pod_history is not None else None,
         )
         self._rounds = Rounds(parts, settings.pace, settings.calm, settings.power_file)
+
+    def _foresees(self, sources: Sources, settings: Settings, now: Callable[[], float]) -> Foresight | None:
+        if sources.node_history is None:
+            return None
+        foresight = Foresight(
+            sources.node_history,
+            lambda: self._rounds.site,
+            lead_s=settings.pace.lead_s,
+            alarm_at=settings.pace.alarm_at,
+            failed=self._metrics.failed,
+            now=now,
+        )
+        self._loop.along(foresight)
+        return foresight
+
+    def _owners(self) -> dict[tuple[str, str], str]:
+        return owners_of(self._books.seen())
 
     def start(self) -> None:
         """Begin. Once only."""
@@ -153,12 +180,30 @@ class _Cluster:
         self.leads = leads
 
     def plans(self) -> tuple[PlacementPlanObject, ...] | None:
+        found = self._listed(PLANS, PlacementPlanObject)
+        return None if found is None else tuple(found)
+
+    def checkpoints(self) -> list[dict[str, Any]] | None:
+        return self._listed(CHECKPOINTS, dict[str, Any])
+
+    def write_checkpoint(self, checkpoint: DemandCheckpointObject) -> Written:
+        body = DEMAND_CHECKPOINT.wire(checkpoint)
+        written = self._writer.create(DEMAND_CHECKPOINT.list_path, body)
+        if not written.conflict:
+            return written
+        # Whole: a merge would keep what the spec has lost since.
+        whole = [{"op": "add", "path": "/spec", "value": body["spec"]}]
+        return self._writer.json_patch(DEMAND_CHECKPOINT.path(checkpoint.metadata.name), whole)
+
+    def delete_checkpoint(self, name: str) -> Written:
+        return self._writer.delete(DEMAND_CHECKPOINT.path(name))
+
+    def _listed(self, kind: ListedKind, struct: type[T]) -> list[T] | None:
         try:
-            pages = list(list_items(self._access, PLANS, Patience(timeout_s=LIST_S)))
-            decode = msgspec.json.Decoder(PlacementPlanObject).decode
-            return tuple(decode(raw) for raw in pages[-1]) if pages else ()
+            pages = list(list_items(self._access, kind, Patience(timeout_s=LIST_S, attempts=LIST_ATTEMPTS)))
+            return [msgspec.json.decode(raw, type=struct) for raw in pages[-1]] if pages else []
         except (PowerPlaneError, msgspec.MsgspecError) as error:
-            LOG.warning("plans cannot be listed: %s", error)
+            LOG.warning("%s cannot be listed: %s", kind.resource, error)
             return None
 
     def publish(self, body: Mapping[str, Any]) -> Written:

@@ -1,5 +1,6 @@
 """The ground of a look, nodes and tree with the budgets in force, and the snapshot on measured watts."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from powerplane.models.snapshot import NO_BUDGET, Snapshot
 from powerplane.models.telemetry.measured import on_measured_watts
 from powerplane.models.telemetry.measured_pods import usage_rows, with_fallback
 from powerplane.models.topology import PowerTopology
+from powerplane.models.usage import UsageRow
 from powerplane.recommender.books import Seen
 from powerplane.recommender.trees import Trees, trees_of
 
@@ -65,6 +67,11 @@ class GroundKeeper:
         self._counting = frozenset(counting)
         self._last: tuple[tuple[object, ...], Ground] | None = None
 
+    @property
+    def last(self) -> Ground | None:
+        """The last ground; None before the first."""
+        return self._last[1] if self._last is not None else None
+
     def ground(self, seen: Seen, now_s: float) -> Ground:
         """Return the ground of a moment.
 
@@ -97,8 +104,19 @@ def _as_counting(policy: ClusterPowerCappingPolicyObject, modes: frozenset[Mode]
     return structs.replace(policy, spec=structs.replace(policy.spec, mode=mode))
 
 
-def snapshot_of(seen: Seen, ground: Ground, round_: Round, now_s: float) -> Snapshot:
+def snapshot_of(seen: Seen, ground: Ground, round_: Round, now_s: float, usual: Iterable[UsageRow] = ()) -> Snapshot:
     """Return the cluster on measured watts, each node drawing what it counts as.
+
+    Parameters
+    ----------
+    seen : Seen
+    ground : Ground
+    round_ : Round
+        Of the ground's nodes.
+    now_s : float
+        Unix seconds.
+    usual : iterable of UsageRow
+        What pods use as a rule, for those of which nothing is measured.
 
     Notes
     -----
@@ -114,7 +132,7 @@ def snapshot_of(seen: Seen, ground: Ground, round_: Round, now_s: float) -> Snap
     ordered = replace(cluster, nodes=ground.nodes)
     free = PowerAssignment({name: replace(each, budget_mw=NO_BUDGET) for name, each in ground.power.nodes.items()})
     unlimited = PowerTopology(tuple(replace(each, budget_mw=NO_BUDGET) for each in ground.topology.domains))
-    rows = with_fallback(usage_rows(round_.pods, cluster.pods), ())
+    rows = with_fallback(usage_rows(round_.pods, cluster.pods), usual)
     stated = build_snapshot(ordered, unlimited, free, rows, as_of_s=int(now_s))
     budgets = [ground.site.node_budget_mw.get(name, NO_BUDGET) for name in stated.node_names]
     limited = replace(stated, topology=ground.topology, node_budget_mw=np.array(budgets, dtype=np.int64))
