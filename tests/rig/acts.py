@@ -232,7 +232,10 @@ def lets_go(user: str = ACTUATOR, **spec: Any) -> Act:
 
     def act(rig: Rig) -> Answer:
         path = "/api/v1/namespaces/powerplane-system/pods"
-        rig.api.post(path, _placeholder("powerplane-system", spec))
+        as_user(rig, RECOMMENDER, "POST", PLANS, PLAN)
+        # Of an owner that is not there the garbage collector would be faster.
+        owner = PLAN_OWNER | {"uid": rig.api.get(f"{PLANS}/plan")["metadata"]["uid"]}
+        rig.api.post(path, _placeholder("powerplane-system", {"ownerReferences": [owner], **spec}))
         try:
             return as_user(rig, user, "DELETE", f"{path}/hold-1?dryRun=All")
         finally:
