@@ -86,7 +86,7 @@ def test_a_webhook_that_is_not_registered_or_may_not_be_seen_is_told() -> None:
 def test_webhooks_that_judge_are_warned_of_where_they_are_missing_strict_or_trust_another_authority() -> None:
     strict = {
         **hook_body(),
-        "name": "fit.powerplane.dev",
+        "name": "objects.powerplane.dev",
         "failurePolicy": "Fail",
         "clientConfig": {"caBundle": "BB=="},
     }
@@ -96,8 +96,8 @@ def test_webhooks_that_judge_are_warned_of_where_they_are_missing_strict_or_trus
     told = text(report, "judging")
     for words in (
         "rollouts.powerplane.dev is not there",
-        "failurePolicy of fit.powerplane.dev is Fail",
-        "caBundle of fit",
+        "failurePolicy of objects.powerplane.dev is Fail",
+        "caBundle of objects",
     ):
         assert words in told
 

@@ -62,7 +62,7 @@ def test_a_pod_that_will_draw_more_than_any_rack_gives_is_warned_of_once_its_wat
     assert answer.ok, answer.message
     assert answer.warnings == ('299 - "powerplane: 600 W fit nowhere: rack r1 gives one pod 500 W at most"',)
     assert tried(rig, pod("fits", cpu="50")).warnings == ()
-    assert 'path="/validate",result="warned"' in (replica.page("/metrics") or "")
+    assert 'path="/mutate",result="warned"' in (replica.page("/metrics") or "")
 
 
 def test_where_a_policy_says_deny_such_a_pod_is_refused_and_its_controller_told(hooked: tuple[Rig, Replica]) -> None:
