@@ -222,7 +222,7 @@ NAMED = (
     ("rights", "rights of powerplane", "leases.coordination.k8s.io/powerplane"),
     ("rights", "rights of powerplane-alerts", "delete pods"),
     ("webhook", "registration", "reinvocationPolicy is Never"),
-    ("webhook", "judging", "caBundle of fit.powerplane.dev is not that of pods.powerplane.dev"),
+    ("webhook", "judging", "caBundle of objects.powerplane.dev is not that of pods.powerplane.dev"),
     ("webhook", "heartbeat", "no replica is ready: doctored"),
     ("webhook", "self test", "namespace default"),
     ("certificates", "webhook's certificate", "not trusted by caBundle"),
