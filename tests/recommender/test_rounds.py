@@ -435,3 +435,29 @@ def test_events_tell_a_thing_once_in_a_while_however_long_it_is_so():
     for _ in range(100):
         watching.look(5)
     assert watching.reasons.count("NoPlanHelps") == 1
+
+
+def test_a_look_that_is_looked_at_again_shows_nothing_twice():
+    cluster = crowded(budget=600.0)
+    cluster.tell = lambda _, watts: watts + 1.0
+    watching = Watching(cluster)
+    watching.look()
+    for _ in range(20):
+        watching.look(0.1)  # woken again and again
+    assert not watching.outside.published
+
+
+def test_a_plan_by_leave_of_a_namespaced_policy_is_owned_by_the_domain_that_it_is_for():
+    cluster = crowded()
+    cluster.policies = [
+        {
+            "metadata": {"name": "own", "namespace": "default", "uid": "uid-own"},
+            "spec": {"mode": "Enforce", "levers": ["evict"], "cap": {"watts": "1MW"}},
+        }
+    ]
+    watching = Watching(cluster)
+    watching.look()
+    (body,) = watching.outside.published
+    assert [(each["kind"], each["name"]) for each in body["metadata"]["ownerReferences"]] == [("PowerDomain", "r1")]
+    move = spec_of(watching).moves[0]
+    assert (move.policy, move.lever) == ("PowerCappingPolicy default/own", "evict")

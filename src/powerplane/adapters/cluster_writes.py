@@ -86,6 +86,8 @@ class Writer:
         At most, for one write.
     sleep : callable
         Pauses for some seconds.
+    manager : str
+        As whom it writes.
     """
 
     def __init__(
@@ -95,7 +97,9 @@ class Writer:
         attempts: int = 3,
         *,
         sleep: Callable[[float], None] = time.sleep,
+        manager: str = FIELD_MANAGER,
     ) -> None:
+        self._query = [("fieldManager", manager)]
         self._access = access
         self._timeout_s = timeout_s
         self._attempts = max(1, attempts)
@@ -110,15 +114,15 @@ class Writer:
 
     def json_patch(self, path: str, operations: Sequence[Mapping[str, Any]]) -> Written:
         """Apply a JSON patch (RFC 6902); its ``test`` operations make it hold only for what was seen."""
-        return self._write("json_patch", Request("PATCH", path, _query(), list(operations), JSON_PATCH))
+        return self._write("json_patch", Request("PATCH", path, self._query, list(operations), JSON_PATCH))
 
     def merge_patch(self, path: str, body: Mapping[str, Any]) -> Written:
         """Apply a merge patch (RFC 7396): null removes a key, a list replaces a list."""
-        return self._write("merge_patch", Request("PATCH", path, _query(), body, MERGE_PATCH))
+        return self._write("merge_patch", Request("PATCH", path, self._query, body, MERGE_PATCH))
 
     def create(self, path: str, body: Mapping[str, Any]) -> Written:
         """Post an object to its collection's path."""
-        return self._write("create", Request("POST", path, _query(), body))
+        return self._write("create", Request("POST", path, self._query, body))
 
     def delete(self, path: str) -> Written:
         """Delete one object; one that is gone already is refused with 404."""
@@ -170,7 +174,7 @@ class Writer:
             "metadata": {"namespace": namespace, "name": name, "uid": uid},
             "target": {"apiVersion": "v1", "kind": "Node", "name": node},
         }
-        written = self._try(Request("POST", f"{path}/binding", _query(), binding), "bind")
+        written = self._try(Request("POST", f"{path}/binding", self._query, binding), "bind")
         if written.conflict and self._is_bound(path, uid, node):
             written = Written(201, b"")
         return self._count("bind", written)
@@ -178,7 +182,7 @@ class Writer:
     def post_event(self, namespace: str, event: Mapping[str, Any]) -> Written:
         """Post an event (core/v1); at most once, since a second would stand beside the first."""
         path = f"/api/v1/namespaces/{quote(namespace, safe='')}/events"
-        return self._count("event", self._once(Request("POST", path, _query(), event))[0])
+        return self._count("event", self._once(Request("POST", path, self._query, event))[0])
 
     def _is_bound(self, path: str, uid: str, node: str) -> bool:
         found = self._try(Request("GET", path), "bind")
@@ -229,10 +233,6 @@ def node_path(name: str) -> str:
 def pod_path(namespace: str, name: str) -> str:
     """Path of a pod."""
     return f"/api/v1/namespaces/{quote(namespace, safe='')}/pods/{quote(name, safe='')}"
-
-
-def _query() -> list[tuple[str, str]]:
-    return [("fieldManager", FIELD_MANAGER)]
 
 
 def _seen(resource_version: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from powerplane.adapters.cluster_access import ClusterAccess
-from powerplane.adapters.cluster_writes import Writer
+from powerplane.adapters.cluster_writes import FIELD_MANAGER, Writer
 from powerplane.adapters.leading import Elector, trouble_of
 from powerplane.adapters.lease import LeaseElector, uptime_s
 from powerplane.adapters.round_thread import RoundThread
@@ -30,6 +30,8 @@ class LoopSettings:
     writers : int
         Requests at one time.
     patience : WatchPatience
+    manager : str
+        As whom it writes.
     """
 
     identity: str
@@ -39,6 +41,7 @@ class LoopSettings:
     write_timeout_s: float = 2.0
     writers: int = 8
     patience: WatchPatience = field(default_factory=WatchPatience)
+    manager: str = FIELD_MANAGER
 
 
 class LoopMetrics(Protocol):
@@ -113,7 +116,7 @@ class ControllerLoop:
             name, self.look, metrics.failed, tick_s=lambda: settings.tick_s, soonest_s=settings.soonest_s, clock=clock
         )
         self.wake = self._rounds.wake
-        self.writer = Writer(access, settings.write_timeout_s, attempts=1)
+        self.writer = Writer(access, settings.write_timeout_s, attempts=1, manager=settings.manager)
         self.pool = ThreadPoolExecutor(settings.writers, thread_name_prefix=name)
 
     def watch(self, what: Watched[Any], sink: Callable[[Batch[Any]], None], *, needed: bool = True) -> None:

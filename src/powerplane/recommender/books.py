@@ -42,7 +42,7 @@ STRUCTS: dict[str, type[Narrow]] = {
 """Kinds that a snapshot is made of."""
 
 OURS = (POWER_DOMAIN, CLUSTER_CAPPING_POLICY, CAPPING_POLICY, PLACEMENT_PLAN)
-TELLING = frozenset(("nodes", *(kind.plural for kind in OURS)))
+TELLING = frozenset(("namespaces", *(kind.plural for kind in OURS)))
 """Kinds of which a change is looked at soon; of the others the next look is early enough."""
 
 

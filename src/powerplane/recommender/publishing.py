@@ -10,7 +10,14 @@ from typing import Any
 import msgspec
 
 from powerplane.models.api.capping_policy import CappingPolicyObject, ClusterPowerCappingPolicyObject
-from powerplane.models.api.kinds import API_VERSION, CAPPING_POLICY, CLUSTER_CAPPING_POLICY, PLACEMENT_PLAN
+from powerplane.models.api.kinds import (
+    API_VERSION,
+    CAPPING_POLICY,
+    CLUSTER_CAPPING_POLICY,
+    PLACEMENT_PLAN,
+    POWER_DOMAIN,
+    ApiKind,
+)
 from powerplane.models.api.placement_plan import (
     LONGEST_REASON,
     MOST_DOMAINS,
@@ -34,6 +41,7 @@ from powerplane.recommender.trees import Trees
 MOST_TREES = 64
 MOST_REASONS = 32
 LONGEST_LABEL = 63
+MOST_OWNERS = 8
 WAVE_S, LEAST_S = 180.0, 600.0
 """How long a wave may take, and a plan at the least: after that it expires."""
 
@@ -55,6 +63,8 @@ class Context:
     trees : Trees
     budgets_mw : mapping
         By domain, as they are in force: a plan may have been made for lower ones.
+    asked : mapping
+        UID by name of the domains that the plan is for.
     now_s : float
         Unix seconds.
     """
@@ -64,6 +74,7 @@ class Context:
     policies: Mapping[PolicyKey, CappingPolicyObject]
     trees: Trees
     budgets_mw: Mapping[str, int]
+    asked: Mapping[str, str]
     now_s: float
 
 
@@ -103,7 +114,7 @@ def publishable(plan: Plan, reason: str, context: Context) -> Json:
         domains=tuple(_domain(each, context.budgets_mw) for each in changed_domains(plan.domains)),
     )
     used = {context.leaves[move.uid].policy for move in plan.moves}
-    metadata: Json = {"name": plan_name(plan, trees, context.now_s), "ownerReferences": owners(used, context.policies)}
+    metadata: Json = {"name": plan_name(plan, trees, context.now_s), "ownerReferences": owners(used, context)}
     if trees:
         metadata["labels"] = {TREE_LABEL: trees[0][:LONGEST_LABEL].rstrip("-._")}
     wire = msgspec.to_builtins(spec)
@@ -125,22 +136,24 @@ def changed_domains(domains: Iterable[DomainDraw]) -> tuple[DomainDraw, ...]:
     return tuple(changed[:MOST_DOMAINS])
 
 
-def owners(used: Iterable[PolicyKey], policies: Mapping[PolicyKey, CappingPolicyObject]) -> list[Json]:
+def owners(used: Iterable[PolicyKey], context: Context) -> list[Json]:
     """Return references to the policies that let pods be moved, so that a plan goes when none of them is left.
 
     Notes
     -----
-    An object without a namespace can be owned by such objects alone: a namespaced policy is named in the moves only.
+    An object without a namespace can be owned by such objects alone: where none but namespaced policies are used, the
+    domains that the plan is for own it.
     """
     found = []
     for key in sorted(used):
-        policy = policies.get(key)
+        policy = context.policies.get(key)
         if isinstance(policy, ClusterPowerCappingPolicyObject) and policy.metadata.uid:
-            meta = policy.metadata
-            found.append(
-                {"apiVersion": API_VERSION, "kind": CLUSTER_CAPPING_POLICY.name, "name": meta.name, "uid": meta.uid}
-            )
-    return found
+            found.append(_owner(CLUSTER_CAPPING_POLICY, policy.metadata.name, policy.metadata.uid))
+    return found or [_owner(POWER_DOMAIN, name, uid) for name, uid in sorted(context.asked.items())[:MOST_OWNERS]]
+
+
+def _owner(kind: ApiKind, name: str, uid: str) -> Json:
+    return {"apiVersion": API_VERSION, "kind": kind.name, "name": name, "uid": uid}
 
 
 def policy_title(key: PolicyKey) -> str:

@@ -99,6 +99,7 @@ class Rounds:
         self._demand: Demanding | None = None
         self._recommending = Recommending(calm, power_file)
         self._last: tuple[object, float, Look] | None = None
+        self._lasting: tuple[Violation, ...] = ()
         self.ledger = Ledger()
         self._keeper = PlanKeeper(parts, calm, self.ledger)
         self._reporter = Reporter(parts, self.ledger)
@@ -121,7 +122,9 @@ class Rounds:
         if ground is None:
             return
         with metrics.step("telemetry"):
+            before = self._last
             look = self._look(ground)
+            fresh = self._last is not before
         courses = self._keeper.follow(seen, ground, now_s)
         if look.trouble:
             self._idle(look.trouble, seen)
@@ -130,9 +133,10 @@ class Rounds:
             foreseen = self._foreseeing.of(look)
         with metrics.step("violations"):
             found = self._judge(ground, look)
-            wanted = self._wanted(found, ground, courses)
+            wanted = self._wanted(found, ground, courses, fresh=fresh)
         self._account(look, found, now_s)
-        self._keeper.take_back(seen, ground.trees.roots(each.name for each in found.violations), courses)
+        if fresh:
+            self._keeper.take_back(seen, ground.trees.roots(each.name for each in found.violations), courses)
         if seen.stopped is None and self._due.is_due(wanted, self._parts.clock()):
             self._whole(_Case(seen, ground, found, wanted, Allowing(seen.policies), courses))
         with metrics.step("statuses"):
@@ -171,9 +175,13 @@ class Rounds:
         of_nodes = node_violations(look.round.nodes, ground.site.node_budget_mw)
         return Found((*of_domains.violations, *of_nodes), of_domains.untold)
 
-    def _wanted(self, found: Found, ground: Ground, courses: Iterable[Course]) -> tuple[Violation, ...]:
+    def _wanted(self, found: Found, ground: Ground, courses: Iterable[Course], *, fresh: bool) -> tuple[Violation, ...]:
         """What is to be acted on: no noise, and nothing in a tree that is being planned for or rests."""
-        lasting, busy = self._hysteresis.follow(found.violations), self._keeper.busy(courses)
+        busy = self._keeper.busy(courses)
+        if fresh:
+            # A look that is looked at again, as whoever is woken does, shows nothing twice.
+            self._lasting = self._hysteresis.follow(found.violations)
+        lasting = self._lasting
         return tuple(each for each in lasting if not ground.trees.roots((each.name,)) & busy)
 
     def _account(self, look: Look, found: Found, now_s: float) -> None:
@@ -289,11 +297,13 @@ class Rounds:
         assert plan is not None
         seen, ground = case.seen, case.ground
         policies = {key_of(each): each for each in seen.policies}
+        named = {each.name for each in case.wanted}
+        asked = {each.metadata.name: each.metadata.uid for each in seen.domains if each.metadata.name in named}
         try:
             body = publishable(
                 plan,
                 proposal.why,
-                Context(by_uid(seen), proposal.leaves, policies, ground.trees, ground.budgets_mw, now_s),
+                Context(by_uid(seen), proposal.leaves, policies, ground.trees, ground.budgets_mw, asked, now_s),
             )
         except InputError as error:
             self._refused(error.problem, case)

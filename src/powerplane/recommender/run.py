@@ -59,6 +59,7 @@ class Settings(LoopSettings):
 
     tick_s: float = 5.0
     soonest_s: float = 0.5
+    manager: str = RECOMMENDER_LEASE
     pace: Pace = field(default_factory=Pace)
     calm: Calm = field(default_factory=Calm)
     power_file: Path | None = None
@@ -111,7 +112,9 @@ class Recommender:
         for shelf, what in watched():
             self._loop.watch(what, self._books.sink(shelf))
         events = EventTeller(
-            Writer(access, settings.write_timeout_s, EVENT_ATTEMPTS), settings.identity, self._metrics.told
+            Writer(access, settings.write_timeout_s, EVENT_ATTEMPTS, manager=settings.manager),
+            settings.identity,
+            self._metrics.told,
         )
         self._loop.along(events)
         self._foresight = self._foresees(sources, settings, now)
