@@ -159,7 +159,7 @@ class ModelCluster:
         }
 
     def status(self, name):
-        return (self.plans | self.gone_plans)[name]["status"]
+        return (self.gone_plans | self.plans)[name]["status"]
 
     def step_of(self, name, uid):
         return next((m["step"] for m in self.status(name).get("moves", []) if m["uid"] == uid), "Waiting")
@@ -272,7 +272,7 @@ class ModelCluster:
         moves = [
             (name, move)
             # That a plan is gone may not have been told yet.
-            for name, plan in (self.plans | self.gone_plans).items()
+            for name, plan in (self.gone_plans | self.plans).items()
             for move in plan["spec"]["moves"]
             if move["uid"] == uid and plan["status"].get("phase") == "Running"
         ]
@@ -284,7 +284,7 @@ class ModelCluster:
         for name, move in asking:
             if move["lever"] == "migrate" and not self.is_held(uid, move["to"]):
                 wrongs.append(f"{uid} was evicted without a place on {move['to']}")
-            others = (self.plans | self.gone_plans)[name]["spec"]["moves"]
+            others = (self.gone_plans | self.plans)[name]["spec"]["moves"]
             if any(o["wave"] < move["wave"] and self.step_of(name, o["uid"]) not in ENDED_STEPS for o in others):
                 wrongs.append(f"{uid} was evicted before its wave")
         self.judge.evicted[uid] += 1

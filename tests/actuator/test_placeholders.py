@@ -66,7 +66,7 @@ def test_it_has_the_priority_the_scheduler_and_the_tolerations_of_the_moving_pod
 
 def test_nothing_that_the_pod_runs_knows_or_stores_is_copied():
     spec = made()["spec"]
-    assert set(spec["containers"][0]) == {"name", "image", "resources"}
+    assert set(spec["containers"][0]) == {"name", "image", "resources", "securityContext"}
     assert not {"nodeName", "nodeSelector", "volumes", "serviceAccountName", "affinity"} & set(spec)
     assert spec["automountServiceAccountToken"] is False
     assert "secret" not in msgspec.json.encode(spec).decode()
@@ -85,8 +85,11 @@ def test_it_is_found_again_by_its_plan_and_the_pod_whose_place_it_holds():
     assert (fact.hold_of, fact.hold_for) == ("plan-1", UID)
 
 
-def test_its_name_follows_from_the_pod_and_the_attempt():
-    assert made()["metadata"]["name"] == placeholder_name(UID, 2) == "hold-0a1b2c3d-2"
+def test_its_name_follows_from_the_pod_the_plan_and_the_attempt():
+    name = made()["metadata"]["name"]
+    assert name == placeholder_name(UID, "plan-uid", 2)
+    assert name.startswith("hold-0a1b2c3d-")
+    assert len({name, placeholder_name(UID, "plan-uid", 3), placeholder_name(UID, "other", 2)}) == 3
 
 
 def test_a_plan_of_a_long_name_makes_a_label_that_kubernetes_takes():

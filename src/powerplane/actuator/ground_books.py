@@ -12,7 +12,7 @@ from powerplane.actuator.windows import Window, is_open
 from powerplane.actuator.words import EXTENDER_LEASE
 from powerplane.adapters.lease_look import Lease, LeaseLives
 from powerplane.adapters.watch import Batch
-from powerplane.adapters.webhook_lease import STALE_S, WEBHOOK_LEASE
+from powerplane.adapters.webhook_lease import STALE_S, WEBHOOK_LEASE, admission_is_alive
 from powerplane.models.api.capping_policy import ACTING, CappingPolicyObject
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.marks import OWN_NAMESPACE, STOP_ANNOTATION
@@ -122,7 +122,9 @@ class GroundBooks:
     def _pause(self) -> str:
         webhook, extender = self._leases.get(WEBHOOK_LEASE), self._leases.get(EXTENDER_LEASE)
         # Both are looked at each time: what is not looked at counts as unchanged.
-        webhook_lives = self._webhook.lives(WEBHOOK_LEASE, webhook)
+        # By its time and by its changes: a clock that was set, here or there, must not make a dead webhook live.
+        told = admission_is_alive(webhook, datetime.fromtimestamp(self._now(), UTC))
+        webhook_lives = self._webhook.lives(WEBHOOK_LEASE, webhook) and told
         extender_lives = self._extender.lives(EXTENDER_LEASE, extender)
         if self._demands.webhook and not webhook_lives:
             return f"nobody renews the Lease {WEBHOOK_LEASE}: new pods would come in without watts"

@@ -103,7 +103,7 @@ class ClusterHands:
         if not made.ok and not made.conflict:
             return _outcome(made)
         placed = _decoded(made) if made.ok else None
-        name = placeholder_name(act.uid, act.attempt)
+        name = placeholder_name(act.uid, act.plan_uid, act.attempt)
         return self._nominate(Nominate(OWN_NAMESPACE, name, placed.metadata.uid if placed else "", act.node))
 
     def _nominate(self, act: Nominate) -> Outcome:

@@ -16,7 +16,7 @@ from powerplane.actuator.moving import STOPPED, Look, Mover, let_go, promised_to
 from powerplane.actuator.recall import Recall
 from powerplane.actuator.steering import Claims
 from powerplane.actuator.terms import Terms
-from powerplane.actuator.words import HOLDING, SETTLED, Phase
+from powerplane.actuator.words import HOLDING, SETTLED, UNDER_WAY, Phase
 from powerplane.actuator.world import World
 
 PROGRESSING = "Progressing"
@@ -76,7 +76,15 @@ class Machine:
         under_way = [(move, plan.state.of(move.uid).step) for plan in every if not plan.over for move in plan.moves]
         claims = Claims(state for plan in every for state in plan.state.moves.values())
         room = Room(self._limits, under_way)
-        look = Look(world, grounds, room, self._hour, claims, self._recall, self._terms, promised_to(under_way, world))
+        promised = promised_to(under_way, world)
+        taken = {
+            uid: plan.name
+            for plan in every
+            if not plan.over
+            for uid, each in plan.state.moves.items()
+            if each.step in UNDER_WAY
+        }
+        look = Look(world, grounds, room, self._hour, claims, self._recall, self._terms, promised, taken)
         written: list[tuple[Plan, PlanState]] = []
         errands: list[Errand] = []
         busy: set[str] = set()
@@ -247,7 +255,8 @@ class _PlanLook:
         terms = self._look.terms
         for move in wave:
             each = state.of(move.uid)
-            helped = each.step == "Done" and each.reason in GOOD
+            # One that went astray has left its node all the same.
+            helped = each.step == "Done"
             touched = each.successor_uid != "" or each.reason in ("SeveralBudgets", "Refused", "DisruptionBudget")
             if move.owner and touched and (all_of_them or not helped):
                 self._look.recall.back_off((move.namespace, move.owner), terms.back_off_s, terms.longest_back_off_s)
@@ -256,7 +265,10 @@ class _PlanLook:
 
     def _over(self, state: PlanState, closing: str) -> PlanState:
         ends = [state.of(move.uid) for move in self._plan.moves]
-        clean = all(each.step == "Done" or (each.step, each.reason) == ("Skipped", "PodGone") for each in ends)
+        clean = all(
+            (each.step == "Done" and each.reason in GOOD) or (each.step, each.reason) == ("Skipped", "PodGone")
+            for each in ends
+        )
         phase: Phase
         if closing == STOPPED:
             phase = "Stopped"

@@ -37,6 +37,8 @@ class Look:
     terms : Terms
     promised : dict of node to dict of UID to requests
         Places that are to be held and that no placeholder holds yet.
+    taken : dict of UID to str
+        Pods whose move is under way, and the plan that it is of: what two plans ask for, one does.
     """
 
     world: World
@@ -47,6 +49,7 @@ class Look:
     recall: Recall
     terms: Terms
     promised: dict[str, dict[str, Amounts]] = field(default_factory=dict)
+    taken: dict[str, str] = field(default_factory=dict)
 
 
 def promised_to(moves: Iterable[tuple[Move, Step]], world: World) -> dict[str, dict[str, Amounts]]:
@@ -118,7 +121,8 @@ class Mover:
         told = self._unfit(move, leaver)
         if told:
             return _end(state, "Skipped", told)
-        if self._look.grounds.pause or self._look.room.lacks(move):
+        taken = self._look.taken.get(move.uid, self._plan.name) != self._plan.name
+        if taken or self._look.grounds.pause or self._look.room.lacks(move):
             return state
         if move.migrates:
             lost = self._target_lost(move)
@@ -131,6 +135,7 @@ class Mover:
         elif not self._may_evict():
             return state
         self._look.room.take(move)
+        self._look.taken[move.uid] = self._plan.name
         if move.migrates:
             self._look.promised.setdefault(move.target, {})[move.uid] = leaver.requests
             return replace(state, step="Reserving", attempts=1)
@@ -244,7 +249,7 @@ class Mover:
         if self._target_lost(move):
             return ()
         holds = list(self._look.world.holds(self._plan.name, move.uid))
-        wanted = placeholder_name(move.uid, state.attempts)
+        wanted = placeholder_name(move.uid, self._plan.uid, state.attempts)
         if any(pod.nominated == move.target for pod in holds):
             return ()
         mine = next((pod for pod in holds if pod.name == wanted), None)

@@ -6,6 +6,7 @@ for, so it holds neither more nor less; its gate is never lifted, so it never ru
 are there are the record of what is reserved: whoever takes over finds them, and their plan owns them.
 """
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -21,6 +22,10 @@ IMAGE: Final = "hold"
 """Never pulled: the pod never has a node."""
 
 LONGEST_LABEL: Final = 63
+
+# What Kubernetes' "restricted" profile of pod security asks for: our namespace takes no other pods.
+HARMLESS_POD: Final = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+HARMLESS_CONTAINER: Final = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 class _Spec(msgspec.Struct, frozen=True, rename="camel"):
@@ -44,9 +49,10 @@ class MovingPod(msgspec.Struct, frozen=True):
     spec: _Spec
 
 
-def placeholder_name(uid: str, attempt: int) -> str:
-    """Name of a pod's placeholder: it follows from the pod, so that making it twice makes no second."""
-    return f"{HOLD_PREFIX}{uid[:8].lower().strip('-')}-{attempt}"
+def placeholder_name(uid: str, plan_uid: str, attempt: int) -> str:
+    """Name of a pod's placeholder: it follows from pod and plan, so that making it twice makes no second."""
+    plan = hashlib.sha256(plan_uid.encode()).hexdigest()[:4]
+    return f"{HOLD_PREFIX}{uid[:8].lower().strip('-')}-{plan}-{attempt}"
 
 
 def placeholder_body(act: Hold, pod: MovingPod) -> Json:
@@ -59,6 +65,7 @@ def placeholder_body(act: Hold, pod: MovingPod) -> Json:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "restartPolicy": "Always",
+        "securityContext": HARMLESS_POD,
     }
     if spec.init_containers:
         body["initContainers"] = [_container(each) for each in spec.init_containers]
@@ -74,7 +81,7 @@ def placeholder_body(act: Hold, pod: MovingPod) -> Json:
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": placeholder_name(act.uid, act.attempt),
+            "name": placeholder_name(act.uid, act.plan_uid, act.attempt),
             "namespace": OWN_NAMESPACE,
             "labels": {HOLD_LABEL: act.plan[:LONGEST_LABEL].rstrip("-.")},
             "annotations": {HOLD_FOR_ANNOTATION: act.uid},
@@ -88,7 +95,7 @@ def placeholder_body(act: Hold, pod: MovingPod) -> Json:
 
 def _container(container: Mapping[str, Any]) -> Json:
     """A container that asks for the same, and is nothing else."""
-    body: Json = {"name": container["name"], "image": IMAGE}
+    body: Json = {"name": container["name"], "image": IMAGE, "securityContext": HARMLESS_CONTAINER}
     resources = _requests_of(container.get("resources") or {})
     if resources:
         body["resources"] = resources
