@@ -19,6 +19,8 @@ from powerplane.actuator.world import World
 from powerplane.models.marks import MOVE_GATE, OWN_NAMESPACE
 
 STOPPED = "Stopped"
+LEVERS = ("migrate", "evict")
+"""What is built: a move by any other lever is passed over."""
 
 
 @dataclass(slots=True)
@@ -288,6 +290,8 @@ class Mover:
 
     def _unfit(self, move: Move, leaver: PodFact) -> str:
         """Why a pod may not be moved as the plan says."""
+        if move.lever not in LEVERS:
+            return "NoSuchLever"
         if leaver.stays:
             return "DoNotDisrupt"
         if not leaver.owner:
