@@ -19,7 +19,8 @@ from powerplane.adapters.serving.server import Server, run_until_signal
 from powerplane.adapters.serving.tls import TlsFiles
 from powerplane.admission.metrics import AdmissionMetrics
 
-NONE, BARE, YES, NOTE = "no webhook", "yes, without match conditions", "yes", "a label"
+NONE, YES, NOTE = "no webhook", "yes", "a label"
+BARE, NEVER = "PowerPlane's, without match conditions", "PowerPlane's, reinvocationPolicy Never"
 OURS, WHOLE, TWICE = (
     "PowerPlane's on pods",
     "PowerPlane, all of deploy/webhook.yaml",
@@ -56,6 +57,8 @@ def _configurations(rig: Rig, arm: str, port: int) -> list[tuple[str, dict[str, 
     (hook,) = mutating["webhooks"]
     if arm == BARE:
         del hook["matchConditions"]
+    if arm == NEVER:
+        hook["reinvocationPolicy"] = "Never"
     if arm == NOTE:
         hook["clientConfig"]["url"] = f"https://127.0.0.1:{port}/note"
     made = [(CONFIGURATIONS, mutating)]

@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import datetime
 import itertools
+import json
 import random
 import statistics
 import sys
@@ -55,7 +56,7 @@ class Cell:
     pods: int
 
 
-CELLS = (Cell(20, 30, 600), Cell(200, 400, 2000), Cell(5000, 10000, 2000))
+CELLS = (Cell(20, 30, 300), Cell(200, 400, 2000), Cell(5000, 10000, 2000))
 """The flags' defaults; ten times as much; what the rig's own tests run with, as good as none."""
 
 
@@ -177,7 +178,21 @@ def one_round(rig: Rig, cell: Cell, webhook: int, template: dict[str, Any]) -> F
 
 
 def seconds_until(rig: Rig, since: str, pods: int) -> float:
-    """From the first of so many new pods to the last, as a watch sees them: names alone, and nothing parsed."""
+    """From the first of so many new pods to the last, as a watch sees them: names alone, and hardly anything parsed."""
+    seen, first_s, began_s = 0, 0.0, time.monotonic()
+    while time.monotonic() - began_s < LONGEST_S:
+        # An API server that is short of time ends watches that fall behind: another goes on from there.
+        for now_s, lines in _watched(rig, since):
+            seen += sum(line.startswith(b'{"type":"ADDED"') for line in lines)
+            first_s = first_s or (now_s if seen else 0.0)
+            if seen >= pods:
+                return now_s - first_s
+            since = json.loads(lines[-1])["object"]["metadata"]["resourceVersion"]
+    raise SystemExit(f"{seen} of {pods} pods were made within {LONGEST_S:g} s")
+
+
+def _watched(rig: Rig, since: str) -> Iterator[tuple[float, list[bytes]]]:
+    """Events as they come, some lines at a time, until the API server ends the watch."""
     answer = rig.api.pool.request(
         "GET",
         f"{rig.server}{PODS}?watch=1&resourceVersion={since}&timeoutSeconds={LONGEST_S:.0f}",
@@ -185,16 +200,14 @@ def seconds_until(rig: Rig, since: str, pods: int) -> float:
         preload_content=False,
         timeout=urllib3.Timeout(connect=5, read=LONGEST_S),
     )
-    seen, first_s, rest = 0, 0.0, b""
-    for chunk in answer.read_chunked():
-        now_s = time.monotonic()
-        *lines, rest = (rest + chunk).split(b"\n")
-        seen += sum(line.startswith(b'{"type":"ADDED"') for line in lines)
-        first_s = first_s or (now_s if seen else 0.0)
-        if seen >= pods:
-            answer.close()
-            return now_s - first_s
-    raise SystemExit(f"{seen} of {pods} pods were made within {LONGEST_S:g} s")
+    rest = b""
+    try:
+        for chunk in answer.read_chunked():
+            *lines, rest = (rest + chunk).split(b"\n")
+            if lines:
+                yield time.monotonic(), lines
+    finally:
+        answer.close()
 
 
 def table(found: dict[tuple[Cell, str], list[Figures]]) -> str:

@@ -21,7 +21,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.serving_cost import post_count
-from benchmarks.webhook_arms import BARE, NONE, NOTE, OURS, PODS, TWICE, WHOLE, YES, calls, hooked, start_yes, used_s
+from benchmarks.webhook_arms import (
+    BARE,
+    NEVER,
+    NONE,
+    NOTE,
+    OURS,
+    PODS,
+    TWICE,
+    WHOLE,
+    YES,
+    calls,
+    hooked,
+    start_yes,
+    used_s,
+)
 from benchmarks.webhook_cells import pod_spec
 from tests.rig import processes
 from tests.rig.cluster import AT_ONCE, make_nodes, node
@@ -36,7 +50,7 @@ from powerplane.bench.sections import put_section
 from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY
 
 SECTION = "webhook-create-rate"
-ARMS = (NONE, BARE, YES, NOTE, OURS, WHOLE, TWICE)
+ARMS = (NONE, YES, NOTE, OURS, BARE, NEVER, WHOLE, TWICE)
 LONGEST_S = 120.0
 SETTLE_S = 0.5
 
@@ -123,8 +137,8 @@ def ground(folder: Path, seed: int) -> Iterator[Ground]:
         write_pods(bodies, seed)
         try:
             replica.wait_ready()
-            theirs = dict.fromkeys((BARE, YES, NOTE), (yes_pid, yes_port))
-            ours = dict.fromkeys((OURS, WHOLE, TWICE), (replica.pid, port))
+            theirs = dict.fromkeys((YES, NOTE), (yes_pid, yes_port))
+            ours = dict.fromkeys((OURS, BARE, NEVER, WHOLE, TWICE), (replica.pid, port))
             yield Ground(rig, bodies, token, theirs | ours)
         finally:
             processes.stop(yes_pid)
