@@ -7,8 +7,10 @@ import msgspec
 import pytest
 from tests.recommender.world import Cluster, Watching
 
+from powerplane.adapters.cluster_writes import Written
 from powerplane.models.api.placement_plan import PlacementPlanSpec
 from powerplane.models.api.power_domain import PowerDomainStatus
+from powerplane.recommender.solving_worker import Answer
 from powerplane.solver.check import check
 
 
@@ -461,3 +463,70 @@ def test_a_plan_by_leave_of_a_namespaced_policy_is_owned_by_the_domain_that_it_i
     assert [(each["kind"], each["name"]) for each in body["metadata"]["ownerReferences"]] == [("PowerDomain", "r1")]
     move = spec_of(watching).moves[0]
     assert (move.policy, move.lever) == ("PowerCappingPolicy default/own", "evict")
+
+
+def test_a_solve_that_fails_is_tried_again_at_the_next_look_and_not_for_ever():
+    watching = Watching(crowded())
+    solve, failing = watching.solver.solve, [True]
+    asked = []
+
+    def fail(*question):
+        asked.append(watching.cluster.now_s)
+        return Answer(None, "it ended") if failing[0] else solve(*question)
+
+    watching.solver.solve = fail
+    for _ in range(12):
+        watching.look(5)
+    assert asked[2] - asked[0] == 10  # three looks in a row
+    assert len(asked) == 3
+    failing[0] = False
+    for _ in range(6):
+        watching.look(5)
+    assert len(watching.outside.published) == 1
+
+
+def test_a_plan_that_could_not_be_published_is_tried_again_at_the_next_look():
+    watching = Watching(crowded())
+    watching.outside.refuses = True
+    watching.look()
+    assert not watching.outside.published
+    watching.outside.refuses = False
+    watching.look(5)
+    assert len(watching.outside.published) == 1
+
+
+def test_a_running_plan_whose_time_is_over_still_holds_its_trees_for_a_while():
+    watching = Watching(crowded())
+    watching.look()
+    watching.carry_out(phase="Running")
+    watching.look(660)  # past its time
+    for _ in range(20):
+        watching.look(5)
+    assert len(watching.outside.published) == 1
+    watching.look(600)
+    for _ in range(20):
+        watching.look(5)
+    assert len(watching.outside.published) == 2
+
+
+def test_a_server_that_does_not_answer_is_asked_for_one_status_a_look():
+    watching = Watching(crowded(budget=700.0))
+    asked = []
+
+    def no_answer(path, status):
+        asked.append(path)
+        return Written(0, b"no answer")
+
+    watching.outside.patch_status = no_answer
+    watching.look()
+    assert len(asked) == 1
+
+
+def test_while_stopped_policies_say_so():
+    cluster = crowded()
+    cluster.namespaces["powerplane-system"] = {"annotations": {"powerplane.dev/stop": "by hand"}}
+    watching = Watching(cluster)
+    watching.look()
+    last = statuses(watching, "clusterpowercappingpolicies", "hold")[-1]
+    assert last["lastAction"]["what"] == "Stopped"
+    assert "by hand" in last["lastAction"]["why"]

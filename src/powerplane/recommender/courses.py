@@ -15,6 +15,9 @@ KEEP_S = 3600.0
 
 MOST_KEPT = 50
 
+GRACE_S = 600.0
+"""After its time is over a plan that was begun may finish what is under way, before it counts as nobody's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Course:
@@ -67,7 +70,7 @@ def course_of(plan: PlacementPlanObject, trees: Trees, now_s: float) -> Course:
     """
     spec, status = plan.spec, plan.status
     phase = (status.phase if status is not None else "") or "Pending"
-    if phase not in ENDED and expires_s(plan) <= now_s:
+    if phase not in ENDED and expires_s(plan) + (GRACE_S if phase == "Running" else 0.0) <= now_s:
         phase = "Expired"
     of_moves = trees.roots(node for move in spec.moves for node in (move.source, move.to))
     return Course(

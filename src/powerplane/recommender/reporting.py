@@ -19,10 +19,10 @@ from powerplane.recommender.violations import NODE, Violation
 
 LOG = logging.getLogger(__name__)
 
-MOST_WRITES = 200
-"""Statuses in one round."""
+WRITES_S = 2.0
+"""For the statuses of one round; what is left is written in the next."""
 
-WARNINGS = frozenset(("NoPlanHelps", "PlanWithheld", "PlanFailed", "NoTelemetry", "PlanRefused"))
+WARNINGS = frozenset(("NoPlanHelps", "PlanWithheld", "PlanFailed", "NoTelemetry", "NoTree", "Stopped", "PlanRefused"))
 
 
 @dataclass(slots=True)
@@ -53,6 +53,8 @@ class Reporter:
         about : iterable of Violation
         policies : collection of PolicyKey
             By whose leave.
+        uid : str
+            The plan's.
         """
         note = f"plan {said.plan}: {said.why}" if said.plan else said.why
         uids = {each.metadata.name: each.metadata.uid for each in seen.domains}
@@ -63,15 +65,24 @@ class Reporter:
         for key in policies:
             self._note(self._policies.actions, key, said)
         if said.plan:
-            self._tell(Subject(PLACEMENT_PLAN, said.plan), said.what, said.why, said.at_s)
+            self._tell(Subject(PLACEMENT_PLAN, said.plan, uid=said.uid), said.what, said.why, said.at_s)
 
-    def idle(self, trouble: str, seen: Seen) -> None:
-        """Tell the policies that act that nobody acts for them now."""
+    def idle(self, what: str, trouble: str, seen: Seen) -> None:
+        """Tell the policies that act that nobody acts for them now.
+
+        Parameters
+        ----------
+        what : str
+            In one word.
+        trouble : str
+            In words.
+        seen : Seen
+        """
         note, now_s = f"nothing is planned: {trouble}", self.parts.now()
         for policy in seen.policies:
             if policy.spec.mode == "Enforce":
-                self._tell(subject_of(policy), "NoTelemetry", note, now_s)
-                self._note(self._policies.actions, key_of(policy), Said("NoTelemetry", note, "", now_s))
+                self._tell(subject_of(policy), what, note, now_s)
+                self._note(self._policies.actions, key_of(policy), Said(what, note, "", now_s))
 
     def recommend(self, found: Mapping[PolicyKey, Recommendation], seen: Seen) -> None:
         """Tell what plans would do for policies that only recommend; what is not there is not recommended any more."""
@@ -103,21 +114,26 @@ class Reporter:
         sums = {key_of(each): self.ledger.sums(policy_title(key_of(each))) for each in seen.policies}
         patches = self._domains.patches(seen.domains, readings, forecasts, pressing, now_s)
         patches += self._policies.patches(seen.policies, domains, readings, sums, now_s)
-        for patch in patches[:MOST_WRITES]:
-            if not self.parts.outside.leads():
-                return
-            self._write(patch)
-        for patch in patches[MOST_WRITES:]:
-            self._domains.forget(patch.path)
-            self._policies.forget(patch.path)
+        until_s, refused = self.parts.clock() + WRITES_S, False
+        for patch in patches:
+            # A server that is slow or gone must not keep the next look waiting.
+            if refused or self.parts.clock() > until_s or not self.parts.outside.leads():
+                self._forget(patch)
+            else:
+                refused = not self._write(patch)
 
-    def _write(self, patch: Patch) -> None:
+    def _write(self, patch: Patch) -> bool:
+        """Write one; return whether the server answers."""
         written = self.parts.outside.patch_status(patch.path, patch.status)
         self.parts.metrics.wrote("status", written.outcome)
         if not written.ok:
             LOG.warning("status of %s is not written: %s", patch.path, written.told)
-            self._domains.forget(patch.path)
-            self._policies.forget(patch.path)
+            self._forget(patch)
+        return written.outcome != "failed"
+
+    def _forget(self, patch: Patch) -> None:
+        self._domains.forget(patch.path)
+        self._policies.forget(patch.path)
 
     def _tell(self, subject: Subject, reason: str, note: str, now_s: float) -> None:
         self.parts.teller.tell(subject, reason, note, now_s, warning=reason in WARNINGS)

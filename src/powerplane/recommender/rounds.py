@@ -5,11 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from powerplane.adapters.site import Site
 from powerplane.models.api.placement_plan import PlacementPlanObject
 from powerplane.models.api.policies import key_of
 from powerplane.models.demand.alarms import ALARM_AT
 from powerplane.models.errors import InputError
+from powerplane.models.objects import ObjectMeta
 from powerplane.models.snapshot import Snapshot
 from powerplane.models.usage import UsageRow
 from powerplane.recommender.allowing import Allowing
@@ -33,6 +36,8 @@ from powerplane.recommender.statuses import Said
 from powerplane.recommender.violations import Found, Violation, find_violations, node_violations
 
 LOG = logging.getLogger(__name__)
+
+MOST_FAILURES = 3
 
 TOLD = {"none": "NoPlanHelps", "withheld": "PlanWithheld", "failed": "PlanFailed"}
 
@@ -100,6 +105,7 @@ class Rounds:
         self._recommending = Recommending(calm, power_file)
         self._last: tuple[object, float, Look] | None = None
         self._lasting: tuple[Violation, ...] = ()
+        self._failures = 0
         self.ledger = Ledger()
         self._keeper = PlanKeeper(parts, calm, self.ledger)
         self._reporter = Reporter(parts, self.ledger)
@@ -127,7 +133,7 @@ class Rounds:
             fresh = self._last is not before
         courses = self._keeper.follow(seen, ground, now_s)
         if look.trouble:
-            self._idle(look.trouble, seen)
+            self._idle("NoTelemetry", look.trouble, seen)
             return
         with metrics.step("forecast"):
             foreseen = self._foreseeing.of(look)
@@ -137,7 +143,9 @@ class Rounds:
         self._account(look, found, now_s)
         if fresh:
             self._keeper.take_back(seen, ground.trees.roots(each.name for each in found.violations), courses)
-        if seen.stopped is None and self._due.is_due(wanted, self._parts.clock()):
+        if seen.stopped is not None:
+            self._reporter.idle("Stopped", f"everything is stopped: {seen.stopped}", seen)
+        elif self._due.is_due(wanted, self._parts.clock()):
             self._whole(_Case(seen, ground, found, wanted, Allowing(seen.policies), courses))
         with metrics.step("statuses"):
             pressing = frozenset().union(*(course.domains for course in courses if not course.over))
@@ -150,13 +158,13 @@ class Rounds:
         try:
             return self._grounds.ground(seen, now_s)
         except InputError as error:
-            self._idle(error.problem, seen)
+            self._idle("NoTree", error.problem, seen)
             return None
 
-    def _idle(self, trouble: str, seen: Seen) -> None:
+    def _idle(self, what: str, trouble: str, seen: Seen) -> None:
         LOG.warning("no plan: %s", trouble)
         self._parts.metrics.planned("blind")
-        self._reporter.idle(trouble, seen)
+        self._reporter.idle(what, trouble, seen)
         self._reporter.write(seen, (), {}, ())
 
     def _look(self, ground: Ground) -> Look:
@@ -197,7 +205,7 @@ class Rounds:
         with metrics.step("telemetry"):
             look = self._parts.looker.whole(case.ground)
         if look.trouble:
-            self._idle(look.trouble, case.seen)
+            self._idle("NoTelemetry", look.trouble, case.seen)
             return
         demand = self._demanding(now_s)
         usual = demand.usual(case.seen) if demand is not None else []
@@ -206,12 +214,15 @@ class Rounds:
                 snapshot = snapshot_of(case.seen, case.ground, look.round, now_s, usual)
             proposal = self.last_proposal = self._solve(case, snapshot, growth_mw(case.wanted, look))
             with metrics.step("publish"):
-                self._conclude(proposal, case)
+                concluded = self._conclude(proposal, case)
+            self._failures = 0 if concluded else self._failures + 1
         else:
             self._recommend(case, look, usual, now_s)
             with metrics.step("remember"):
                 self._remember(demand, case.seen, look, now_s)
-        self._due.done(case.wanted, self._parts.clock())
+        # What failed for want of an answer is tried again at the next look, a few times.
+        again = 0 < self._failures < MOST_FAILURES
+        self._due.done(() if again else case.wanted, self._parts.clock())
 
     def _solve(self, case: _Case, snapshot: Snapshot, growth: Mapping[str, int]) -> Proposal:
         began_s = self._parts.clock()
@@ -274,63 +285,82 @@ class Rounds:
                 return
             written = self._parts.outside.write_checkpoint(checkpoint)
             self._parts.metrics.wrote("checkpoint", written.outcome)
+            if written.outcome == "failed":
+                return
             if written.ok:
                 demand.written(checkpoint)
 
     # -- what comes of it
 
-    def _conclude(self, proposal: Proposal, case: _Case) -> None:
+    def _conclude(self, proposal: Proposal, case: _Case) -> bool:
+        """Publish, or tell why not; return whether that is the last word."""
         if proposal.outcome == "plan":
-            self._publish(proposal, case)
-            return
+            return self._publish(proposal, case)
         LOG.info("no plan: %s", proposal.why)
         self._parts.metrics.planned(proposal.outcome)
-        policies = {leave.policy for leave in proposal.leaves.values()}
-        now_s = self._parts.now()
+        policies, now_s = {leave.policy for leave in proposal.leaves.values()}, self._parts.now()
         said = Said(TOLD[proposal.outcome], proposal.why, "", now_s)
         self._reporter.concluded(said, case.seen, case.wanted, policies)
         if proposal.outcome == "withheld" and (entry := entry_of(proposal, {}, now_s)) is not None:
             self.ledger.withheld(entry)
+        return proposal.outcome != "failed"
 
-    def _publish(self, proposal: Proposal, case: _Case) -> None:
+    def _publish(self, proposal: Proposal, case: _Case) -> bool:
         plan, outside, now_s = proposal.plan, self._parts.outside, self._parts.now()
         assert plan is not None
-        seen, ground = case.seen, case.ground
-        policies = {key_of(each): each for each in seen.policies}
-        named = {each.name for each in case.wanted}
-        asked = {each.metadata.name: each.metadata.uid for each in seen.domains if each.metadata.name in named}
         try:
-            body = publishable(
-                plan,
-                proposal.why,
-                Context(by_uid(seen), proposal.leaves, policies, ground.trees, ground.budgets_mw, asked, now_s),
-            )
+            body = publishable(plan, proposal.why, self._context(proposal, case, now_s))
         except InputError as error:
-            self._refused(error.problem, case)
-            return
+            return self._refused(error.problem, case)
         name, trees = body["metadata"]["name"], frozenset(body["spec"].get("trees", ()))
         others = outside.plans()
-        if others is None or _clashes(others, ground, trees, now_s):
-            self._refused("another plan is under way, or it is not known whether one is", case)
-            return
+        if others is None or _clashes(others, case.ground, trees, now_s):
+            return self._refused("another plan is under way, or it is not known whether one is", case)
         if not outside.leads():
-            return
+            return False
         written = outside.publish(body)
         self._parts.metrics.wrote("create", written.outcome)
         if not written.ok:
-            self._refused(f"the API server does not take it: {written.told}", case)
-            return
+            return self._refused(f"the API server does not take it: {written.told}", case)
         LOG.info("plan %s is published: %s", name, proposal.why)
         self._parts.metrics.planned("published")
         self._keeper.published(Course(name, trees, frozenset(cuts_mw(plan)), "Pending", len(plan.moves)))
         leaves = {leave.policy for leave in proposal.leaves.values()}
-        self._reporter.concluded(Said("PlanPublished", proposal.why, name, now_s), seen, case.wanted, leaves)
+        said = Said("PlanPublished", proposal.why, name, now_s, uid_of(written.body))
+        self._reporter.concluded(said, case.seen, case.wanted, leaves)
+        return True
 
-    def _refused(self, why: str, case: _Case) -> None:
+    @staticmethod
+    def _context(proposal: Proposal, case: _Case, now_s: float) -> Context:
+        seen, named = case.seen, {each.name for each in case.wanted}
+        return Context(
+            pods=by_uid(seen),
+            leaves=proposal.leaves,
+            policies={key_of(each): each for each in seen.policies},
+            trees=case.ground.trees,
+            budgets_mw=case.ground.budgets_mw,
+            asked={each.metadata.name: each.metadata.uid for each in seen.domains if each.metadata.name in named},
+            now_s=now_s,
+        )
+
+    def _refused(self, why: str, case: _Case) -> bool:
         LOG.warning("a plan is not published: %s", why)
         self._parts.metrics.planned("refused")
         said = Said("PlanRefused", why, "", self._parts.now())
         self._reporter.concluded(said, case.seen, case.wanted, ())
+        return False
+
+
+class _Created(msgspec.Struct, frozen=True):
+    metadata: ObjectMeta = ObjectMeta()
+
+
+def uid_of(body: bytes) -> str:
+    """Return the UID in the answer to a create; "" where there is none."""
+    try:
+        return msgspec.json.decode(body, type=_Created).metadata.uid
+    except msgspec.MsgspecError:
+        return ""
 
 
 def growth_mw(wanted: Iterable[Violation], look: Look) -> dict[str, int]:

@@ -52,12 +52,15 @@ class Said:
         Its name; "" for none.
     at_s : float
         Unix seconds.
+    uid : str
+        The plan's.
     """
 
     what: str
     why: str
     plan: str
     at_s: float
+    uid: str = ""
 
     @property
     def wire(self) -> Any:
