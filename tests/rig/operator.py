@@ -87,7 +87,8 @@ class Operator:
         (self.port,) = free_ports(1)
         self._command = [
             *(sys.executable, "-m", "powerplane", "operate"),
-            *(f"--kubeconfig={rig.kubeconfig_for(f'operator-{name}', 'system:masters')}", f"--prometheus={url}"),
+            f"--kubeconfig={rig.kubeconfig_for(f'operator-{name}', 'system:masters')}",
+            *(() if "--only=actuator" in flags else (f"--prometheus={url}",)),
             *(f"--identity={name}", f"--metrics-address=127.0.0.1:{self.port}"),
             *flags,
         ]
