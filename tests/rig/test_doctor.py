@@ -34,7 +34,18 @@ FILES = ("rbac.yaml", "rbac-alerts.yaml", "admission-policies.yaml")
 KEEP = os.environ.get("POWERPLANE_DOCTOR_OUT", "")
 """Folder to keep the reports in, as people see them."""
 
-PARTS = ["api", "rights", "webhook", "extender", "certificates", "topology", "policies", "others", "telemetry"]
+PARTS = [
+    "api",
+    "rights",
+    "webhook",
+    "extender",
+    "certificates",
+    "topology",
+    "policies",
+    "operator",
+    "others",
+    "telemetry",
+]
 
 Checks = set[tuple[str, str, str]]
 
