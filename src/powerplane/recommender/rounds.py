@@ -5,41 +5,33 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from powerplane.adapters.site import Site
-from powerplane.models.api.placement_plan import PlacementPlanObject
-from powerplane.models.api.policies import key_of
 from powerplane.models.demand.alarms import ALARM_AT
 from powerplane.models.errors import InputError
-from powerplane.models.objects import ObjectMeta
 from powerplane.models.snapshot import Snapshot
 from powerplane.models.usage import UsageRow
 from powerplane.recommender.allowing import Allowing
 from powerplane.recommender.books import Seen
-from powerplane.recommender.courses import Course, course_of
+from powerplane.recommender.concluding import Case, Concluding
+from powerplane.recommender.courses import Course
 from powerplane.recommender.demanding import Demanding
 from powerplane.recommender.due import Due
 from powerplane.recommender.foreseeing import Foreseeing
 from powerplane.recommender.hysteresis import Calm, Hysteresis
-from powerplane.recommender.keeping import PlanKeeper, by_uid
+from powerplane.recommender.keeping import PlanKeeper
 from powerplane.recommender.ledger import Ledger
 from powerplane.recommender.looking import Look
 from powerplane.recommender.narrowing import Limits
 from powerplane.recommender.outside import Parts
-from powerplane.recommender.proposing import Proposal, cuts_mw, propose
-from powerplane.recommender.publishing import Context, publishable
+from powerplane.recommender.proposing import Proposal, propose
 from powerplane.recommender.recommending import Recommending, entry_of, recommendations
 from powerplane.recommender.reporting import Reporter
 from powerplane.recommender.seeing import Ground, GroundKeeper, snapshot_of
-from powerplane.recommender.statuses import Said
 from powerplane.recommender.violations import Found, Violation, find_violations, node_violations
 
 LOG = logging.getLogger(__name__)
 
 MOST_FAILURES = 3
-
-TOLD = {"none": "NoPlanHelps", "withheld": "PlanWithheld", "failed": "PlanFailed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +59,6 @@ class Pace:
     lead_s: float = 180.0
     alarm_at: float = ALARM_AT
     seed: int = 0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Case:
-    """What one solve is about."""
-
-    seen: Seen
-    ground: Ground
-    found: Found
-    wanted: tuple[Violation, ...]
-    allowing: Allowing
-    courses: list[Course]
 
 
 class Rounds:
@@ -109,6 +89,7 @@ class Rounds:
         self.ledger = Ledger()
         self._keeper = PlanKeeper(parts, calm, self.ledger)
         self._reporter = Reporter(parts, self.ledger)
+        self._concluding = Concluding(parts, self._keeper, self._reporter, self.ledger)
         self.last_proposal: Proposal | None = None
         """What the last solve came to."""
 
@@ -146,7 +127,7 @@ class Rounds:
         if seen.stopped is not None:
             self._reporter.idle("Stopped", f"everything is stopped: {seen.stopped}", seen)
         elif self._due.is_due(wanted, self._parts.clock()):
-            self._whole(_Case(seen, ground, found, wanted, Allowing(seen.policies), courses))
+            self._whole(Case(seen, ground, found, wanted, Allowing(seen.policies), courses))
         with metrics.step("statuses"):
             pressing = frozenset().union(*(course.domains for course in courses if not course.over))
             forecasts = {name: each.forecast for name, each in foreseen.items() if each.forecast is not None}
@@ -200,7 +181,7 @@ class Rounds:
 
     # -- the whole round
 
-    def _whole(self, case: _Case) -> None:
+    def _whole(self, case: Case) -> None:
         metrics, now_s = self._parts.metrics, self._parts.now()
         with metrics.step("telemetry"):
             look = self._parts.looker.whole(case.ground)
@@ -214,7 +195,7 @@ class Rounds:
                 snapshot = snapshot_of(case.seen, case.ground, look.round, now_s, usual)
             proposal = self.last_proposal = self._solve(case, snapshot, growth_mw(case.wanted, look))
             with metrics.step("publish"):
-                concluded = self._conclude(proposal, case)
+                concluded = self._concluding.conclude(proposal, case)
             self._failures = 0 if concluded else self._failures + 1
         else:
             self._recommend(case, look, usual, now_s)
@@ -224,7 +205,7 @@ class Rounds:
         again = 0 < self._failures < MOST_FAILURES
         self._due.done(() if again else case.wanted, self._parts.clock())
 
-    def _solve(self, case: _Case, snapshot: Snapshot, growth: Mapping[str, int]) -> Proposal:
+    def _solve(self, case: Case, snapshot: Snapshot, growth: Mapping[str, int]) -> Proposal:
         began_s = self._parts.clock()
         with self._parts.metrics.step("solve"):
             proposal = propose(
@@ -241,14 +222,14 @@ class Rounds:
         self._parts.metrics.solved(proposal.plan, self._parts.clock() - began_s, self._parts.solver.starts)
         return proposal
 
-    def _recommend(self, case: _Case, look: Look, usual: Sequence[UsageRow], now_s: float) -> None:
+    def _recommend(self, case: Case, look: Look, usual: Sequence[UsageRow], now_s: float) -> None:
         """Say what policies in mode Recommend would have done, when nothing presses."""
         as_if = self._recommending.case(case.seen, look.round.nodes, now_s, self._pace.lead_s)
         if as_if is None:
             self._reporter.recommend({}, case.seen)
             return
         snapshot = snapshot_of(case.seen, as_if.ground, look.round, now_s, usual)
-        theirs = _Case(case.seen, as_if.ground, as_if.found, as_if.wanted, as_if.allowing, case.courses)
+        theirs = Case(case.seen, as_if.ground, as_if.found, as_if.wanted, as_if.allowing, case.courses)
         proposal = self._solve(theirs, snapshot, {})
         found = recommendations(proposal, case.seen, now_s)
         self._reporter.recommend(found, case.seen)
@@ -290,78 +271,6 @@ class Rounds:
             if written.ok:
                 demand.written(checkpoint)
 
-    # -- what comes of it
-
-    def _conclude(self, proposal: Proposal, case: _Case) -> bool:
-        """Publish, or tell why not; return whether that is the last word."""
-        if proposal.outcome == "plan":
-            return self._publish(proposal, case)
-        LOG.info("no plan: %s", proposal.why)
-        self._parts.metrics.planned(proposal.outcome)
-        policies, now_s = {leave.policy for leave in proposal.leaves.values()}, self._parts.now()
-        said = Said(TOLD[proposal.outcome], proposal.why, "", now_s)
-        self._reporter.concluded(said, case.seen, case.wanted, policies)
-        if proposal.outcome == "withheld" and (entry := entry_of(proposal, {}, now_s)) is not None:
-            self.ledger.withheld(entry)
-        return proposal.outcome != "failed"
-
-    def _publish(self, proposal: Proposal, case: _Case) -> bool:
-        plan, outside, now_s = proposal.plan, self._parts.outside, self._parts.now()
-        assert plan is not None
-        try:
-            body = publishable(plan, proposal.why, self._context(proposal, case, now_s))
-        except InputError as error:
-            return self._refused(error.problem, case)
-        name, trees = body["metadata"]["name"], frozenset(body["spec"].get("trees", ()))
-        others = outside.plans()
-        if others is None or _clashes(others, case.ground, trees, now_s):
-            return self._refused("another plan is under way, or it is not known whether one is", case)
-        if not outside.leads():
-            return False
-        written = outside.publish(body)
-        self._parts.metrics.wrote("create", written.outcome)
-        if not written.ok:
-            return self._refused(f"the API server does not take it: {written.told}", case)
-        LOG.info("plan %s is published: %s", name, proposal.why)
-        self._parts.metrics.planned("published")
-        self._keeper.published(Course(name, trees, frozenset(cuts_mw(plan)), "Pending", len(plan.moves)))
-        leaves = {leave.policy for leave in proposal.leaves.values()}
-        said = Said("PlanPublished", proposal.why, name, now_s, uid_of(written.body))
-        self._reporter.concluded(said, case.seen, case.wanted, leaves)
-        return True
-
-    @staticmethod
-    def _context(proposal: Proposal, case: _Case, now_s: float) -> Context:
-        seen, named = case.seen, {each.name for each in case.wanted}
-        return Context(
-            pods=by_uid(seen),
-            leaves=proposal.leaves,
-            policies={key_of(each): each for each in seen.policies},
-            trees=case.ground.trees,
-            budgets_mw=case.ground.budgets_mw,
-            asked={each.metadata.name: each.metadata.uid for each in seen.domains if each.metadata.name in named},
-            now_s=now_s,
-        )
-
-    def _refused(self, why: str, case: _Case) -> bool:
-        LOG.warning("a plan is not published: %s", why)
-        self._parts.metrics.planned("refused")
-        said = Said("PlanRefused", why, "", self._parts.now())
-        self._reporter.concluded(said, case.seen, case.wanted, ())
-        return False
-
-
-class _Created(msgspec.Struct, frozen=True):
-    metadata: ObjectMeta = ObjectMeta()
-
-
-def uid_of(body: bytes) -> str:
-    """Return the UID in the answer to a create; "" where there is none."""
-    try:
-        return msgspec.json.decode(body, type=_Created).metadata.uid
-    except msgspec.MsgspecError:
-        return ""
-
 
 def growth_mw(wanted: Iterable[Violation], look: Look) -> dict[str, int]:
     """What domains that are broken ahead will draw more than now: a plan must make room for it."""
@@ -371,9 +280,3 @@ def growth_mw(wanted: Iterable[Violation], look: Look) -> dict[str, int]:
         for each in wanted
         if each.when == "ahead" and each.name in draws
     }
-
-
-def _clashes(others: Iterable[PlacementPlanObject], ground: Ground, trees: frozenset[str], now_s: float) -> bool:
-    """Whether a plan is open for one of these trees: asked of the API server itself, not of a watch."""
-    open_ = (course_of(plan, ground.trees, now_s) for plan in others)
-    return any(course.trees & trees for course in open_ if not course.over)
