@@ -1,6 +1,7 @@
 """What somebody does to a guarded cluster, as a call that is tried and not kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.rig.api import JSON, JSON_PATCH, MERGE, STRATEGIC, Answer
@@ -19,7 +20,7 @@ RELEASER = "system:serviceaccount:powerplane-system:tests-releaser"
 
 RECOMMENDER = "system:serviceaccount:powerplane-system:powerplane-recommender"
 ACTUATOR = "system:serviceaccount:powerplane-system:powerplane-actuator"
-"""The accounts that write plans, and that carry them out; here with more rights than they have."""
+"""The accounts that write plans, and that carry them out."""
 
 COLLECTOR = "system:serviceaccount:kube-system:generic-garbage-collector"
 
@@ -74,9 +75,7 @@ def furnish(rig: Rig) -> None:
     grant(rig, TENANT, "edit", "exempt")
     grant(rig, VIEWER, "view", "team")
     grant(rig, ONLOOKER, "view")
-    for account in (RELEASER, RECOMMENDER, ACTUATOR, COLLECTOR):
-        grant(rig, account, "tests-plans")
-    grant(rig, ACTUATOR, "tests-pods")
+    grant(rig, RELEASER, "tests-plans")
     grant(rig, RELEASER, "edit", "team")
     grant(rig, RELEASER, "edit", "left-alone")
     grant(rig, RELEASER, "tests-resize", "team")
@@ -86,6 +85,17 @@ def furnish(rig: Rig) -> None:
     grant(rig, TENANT, "tests-devices", "team")
     for account in (CLAIMS, RELEASER):
         grant(rig, account, "tests-devices")
+
+
+@contextmanager
+def overreaching(rig: Rig) -> Iterator[None]:
+    """Rights that the operator's accounts do not have, for as long as the block runs: what is left is the policies'."""
+    held = [(account, "tests-plans") for account in (RECOMMENDER, ACTUATOR, COLLECTOR)] + [(ACTUATOR, "tests-pods")]
+    for account, role in held:
+        grant(rig, account, role)
+    yield
+    for account, role in held:
+        rig.api.call("DELETE", f"{RBAC}/clusterrolebindings/{role}-{account.replace(':', '-')}")
 
 
 NODE = "/api/v1/nodes/n1"

@@ -1,10 +1,11 @@
 """Each admission policy, with what it refuses and the neighbouring call that it lets pass."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from tests.rig import guards_nodes, guards_own, guards_pods
-from tests.rig.acts import LABELLER, RELEASER, TENANT, Act, updates
+from tests.rig.acts import LABELLER, RELEASER, TENANT, Act, overreaching, updates
 from tests.rig.api import JSON_PATCH, STRATEGIC
 from tests.rig.cluster import WATTS
 from tests.rig.guards_own import binds
@@ -15,6 +16,14 @@ pytestmark = pytest.mark.rig
 
 TOLD_OF = "powerplane-resize"
 """Warns, and refuses nothing."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def overreach(shared_rig: Rig, warnings: list[str]) -> Iterator[None]:
+    """More rights than our accounts have: each is refused by a policy, not for want of a right."""
+    with overreaching(shared_rig):
+        yield
+
 
 GUARDS = [*guards_nodes.GUARDS, *guards_pods.GUARDS, *guards_own.GUARDS]
 
