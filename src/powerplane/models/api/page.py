@@ -47,8 +47,8 @@ The recommender writes the spec, the actuator the status, and neither the other'
 in the place of moved ones are steered to the move's target. Deleting a plan takes its placeholders along.""",
     DEMAND_CHECKPOINT.name: """\
 The recommender writes one for each workload that it learned something of, those that were written longest ago first,
-and reads all of them when it starts. One that cannot be read is named in its log and left alone; deleting it loses
-nothing but that history.""",
+and reads all of them when it begins to lead. One that cannot be read is named in its log, and written anew once its
+workload has been seen again. Deleting one loses that history, and nothing else.""",
 }
 
 SELECTOR_FIELDS = ("matchLabels", "matchExpressions")
