@@ -306,11 +306,18 @@ def move(**changes):
         ([move(to="n9")], "warned"),
         ([move(), move(pod="q")], "denied"),
         ([move(to="n1")], "denied"),
+        ([move(to="n1", lever="evict")], "denied"),
+        ([move(to="n1", lever="throttle")], "kept"),
     ],
 )
 def test_a_plan_moves_each_pod_once_and_somewhere(moves, result):
     spec = {"expiresAt": "2030-01-01T00:00:00Z", "moves": moves}
     assert of("PlacementPlan", "plan", spec).result == result
+
+
+def test_what_a_program_keeps_for_itself_is_not_judged():
+    spec = {"owner": "shop/Deployment/web", "writtenAt": "2030-01-01T00:00:00Z"}
+    assert of("DemandCheckpoint", "web", spec).result == "other_kind"
 
 
 def test_other_kinds_are_left_alone():
