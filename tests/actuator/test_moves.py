@@ -184,6 +184,13 @@ class Interleavings(RuleBasedStateMachine):
     def nothing_forbidden_was_done(self):
         assert not self.cluster.judge.wrongs
 
+    @invariant()
+    def nobody_follows_two_moves(self):
+        plans = self.cluster.plans.values()
+        moves = [move for plan in plans for move in plan["status"].get("moves", ())]
+        successors = [move["successorUid"] for move in moves if "successorUid" in move]
+        assert len(set(successors)) == len(successors)
+
     def teardown(self):
         cluster = self.cluster
         cluster.pause = ""
@@ -208,7 +215,7 @@ class Interleavings(RuleBasedStateMachine):
 
 TestInterleavings = Interleavings.TestCase
 TestInterleavings.settings = settings(
-    max_examples=100,
+    max_examples=200,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

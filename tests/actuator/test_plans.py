@@ -97,6 +97,34 @@ def test_a_crash_at_any_step_ends_as_if_there_had_been_none(step, acts):
     assert [pod["spec"]["nodeName"] for pod in cluster.pods.values()] == ["n2"]
 
 
+def test_moves_of_one_owner_at_the_same_time_have_a_successor_each():
+    cluster, _, _ = published(replicas=4, waves=(0,) * 4)
+    assert ended(cluster, Replica(cluster, 1)) == ("Done", {("Done", "")})
+    assert {pod["spec"]["nodeName"] for pod in cluster.pods.values()} == {"n2"}
+    assert {each["successorUid"] for each in cluster.status("p")["moves"]} == set(cluster.pods)
+
+
+def test_whoever_takes_over_does_nothing_before_its_token_is_on_the_plan():
+    cluster, _, _ = published()
+    old, new = Replica(cluster, 1), None
+    until(cluster, old, "Reserving")
+    new = Replica(cluster, 2)
+    new.look()
+    assert cluster.status("p")["token"] == 2
+    assert not new.line
+    new.look()
+    assert new.line
+
+
+def test_an_evicted_pod_that_never_ends_is_not_waited_for_for_ever():
+    cluster, _, _ = published(kind="StatefulSet", replicas=1, waves=(0,))
+    replica = Replica(cluster, 1)
+    cluster.end_leaving = lambda: None
+    settle(cluster, replica, turns=300, seconds=5.0)
+    assert reasons(cluster) == {("Failed", "StillLeaving")}
+    assert not holds(cluster)
+
+
 def test_one_that_was_deposed_writes_nothing_any_more():
     cluster, _, _ = published()
     old, new = Replica(cluster, 1), Replica(cluster, 2)

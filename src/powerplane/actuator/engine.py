@@ -118,6 +118,7 @@ class Engine:
         self._lock = threading.RLock()
         self._busy: set[tuple[str, str]] = set()
         self._rests: dict[tuple[str, str], _Rest] = {}
+        self._unwritten: dict[str, tuple[float, int]] = {}
 
     def look(self, grounds: Grounds, token: int) -> bool:
         """Look once; says whether something was written, so that another look has more to do."""
@@ -126,16 +127,29 @@ class Engine:
         written = 0
         refused: set[str] = set()
         for plan, state in decision.states:
-            wrote = self._hands.write(plan, state)
-            if wrote.done:
-                self._plans.wrote(plan, state, wrote.version)
+            if self._write(plan, state, grounds.now_s):
                 written += 1
             else:
                 refused.add(plan.name)
-            self._watcher.wrote(plan, state, wrote)
         # Of a plan that somebody else has changed, or that cannot be written, nothing is known for sure.
         self._send(errand for errand in decision.errands if errand.key[0] not in refused)
         return bool(written)
+
+    def _write(self, plan: Plan, state: PlanState, now_s: float) -> bool:
+        """Write a plan's status; one that could not be written is left alone for a while, longer each time."""
+        until_s, failures = self._unwritten.get(plan.uid, (0.0, 0))
+        if self._clock() < until_s:
+            return False
+        wrote = self._hands.write(plan, state)
+        if wrote.done:
+            self._plans.wrote(plan, state, wrote.version)
+            self._machine.wrote(plan, state, now_s)
+            self._unwritten.pop(plan.uid, None)
+        else:
+            rest_s = min(FIRST_REST_S * 2.0 ** min(failures, 16), LONGEST_REST_S)
+            self._unwritten[plan.uid] = (self._clock() + rest_s, failures + 1)
+        self._watcher.wrote(plan, state, wrote)
+        return wrote.done
 
     def carry(self, errand: Errand) -> None:
         """Do the acts of an errand, until one is not done."""

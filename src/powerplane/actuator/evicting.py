@@ -18,7 +18,9 @@ Verdict = Literal["accepted", "gone", "budget", "later", "never"]
 
 EVACUATES = "triggered evacuation"
 SEVERAL_BUDGETS = "more than one PodDisruptionBudget"
-BUDGET_PAUSE_S = 2.0
+BUDGET_PAUSE_S = 0.5
+"""After the first refusal; see `Recall.answered`."""
+
 LATER_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 ACCEPTED_PAUSE_S = 5.0

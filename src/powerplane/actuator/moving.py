@@ -41,6 +41,8 @@ class Look:
         Places that are to be held and that no placeholder holds yet.
     taken : dict of UID to str
         Pods whose move is under way, and the plan that it is of: what two plans ask for, one does.
+    begun : int
+        Evictions that this look begins.
     """
 
     world: World
@@ -52,6 +54,7 @@ class Look:
     terms: Terms
     promised: dict[str, dict[str, Amounts]] = field(default_factory=dict)
     taken: dict[str, str] = field(default_factory=dict)
+    begun: int = 0
 
 
 def promised_to(moves: Iterable[tuple[Move, Step]], world: World) -> dict[str, dict[str, Amounts]]:
@@ -320,10 +323,10 @@ class Mover:
     def _may_evict(self) -> bool:
         look = self._look
         warm = look.recall.age_s((self._plan.name, "running")) >= look.terms.warm_s
-        return warm and not look.grounds.pause and look.hour.left(look.grounds.now_s) > 0
+        return warm and not look.grounds.pause and look.hour.left(look.grounds.now_s) > look.begun
 
     def _to_evicting(self, state: MoveState) -> MoveState:
-        self._look.hour.take(self._look.grounds.now_s)
+        self._look.begun += 1
         return replace(state, step="Evicting", reason="", message="")
 
     def _reserve_again(self, move: Move, state: MoveState) -> MoveState:

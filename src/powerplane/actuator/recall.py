@@ -7,6 +7,9 @@ from collections.abc import Callable, Hashable, Iterable
 
 from powerplane.actuator.evicting import Answer
 
+FINAL = ("accepted", "never")
+LONGEST_REFUSAL_S = 5.0
+
 
 class Recall:
     """Since when, and what was answered.
@@ -20,7 +23,7 @@ class Recall:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._since: dict[Hashable, float] = {}
-        self._answers: dict[str, tuple[Answer, float]] = {}
+        self._answers: dict[str, tuple[Answer, float, int]] = {}
         self._backed_off: dict[tuple[str, str], tuple[float, int]] = {}
 
     def since_s(self, key: Hashable) -> float:
@@ -37,8 +40,13 @@ class Recall:
         self._since = {key: at for key, at in self._since.items() if isinstance(key, tuple) and key[0] in names}
 
     def answered(self, uid: str, answer: Answer) -> None:
-        """Take in what was answered to an eviction."""
-        self._answers[uid] = (answer, self._clock() + answer.pause_s)
+        """Take in what was answered to an eviction; who is refused again and again asks less and less often."""
+        before = self._answers.get(uid)
+        alike = before[2] + 1 if before and before[0].verdict == answer.verdict else 0
+        pause_s = answer.pause_s
+        if answer.verdict not in FINAL:
+            pause_s = max(pause_s, min(pause_s * 2.0 ** min(alike, 16), LONGEST_REFUSAL_S))
+        self._answers[uid] = (answer, self._clock() + pause_s, alike)
 
     def answer(self, uid: str) -> Answer | None:
         """The last answer."""
