@@ -50,12 +50,15 @@ def path_of(document: Mapping[str, Any]) -> str:
 
 @contextmanager
 def applied(rig: Rig, *names: str) -> Iterator[list[str]]:
-    """Our deployment files applied for as long as the block runs; gives the server's warnings."""
+    """Our deployment files applied for as long as the block runs; gives the server's warnings.
+
+    Our namespace stays, for ``clear`` to empty.
+    """
     wanted = [document for name in names for document in documents(name)]
     try:
         yield [warning for document in wanted for warning in apply(rig, path_of(document), document)]
     finally:
-        for document in reversed(wanted):
+        for document in reversed([each for each in wanted if each["kind"] != "Namespace"]):
             rig.api.call("DELETE", path_of(document))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.rig.claims import RESOURCE, claiming, controller, noted_watts, offered
-from tests.rig.cluster import AT_ONCE, bound, make_nodes, make_pods, pod
+from tests.rig.cluster import AT_ONCE, bound, delete_pods, make_nodes, make_pods, pod
 from tests.rig.extender import change_domain, install_objects, make_domains
 from tests.rig.floor import Floor
 from tests.rig.objects import apply, written
@@ -171,7 +171,7 @@ def test_a_deployments_pods_are_made_to_claim_and_each_feed_can_carry_them_alone
                 assert "forbidden" not in told
                 assert "denied" not in told
                 rig.api.call("DELETE", "/apis/apps/v1/namespaces/default/deployments", AT_ONCE)
-                delete_all(rig)
+                delete_pods(rig)
         finally:
             replica.stop()
 
@@ -200,10 +200,4 @@ def test_a_storm_of_claims_breaks_no_budget_of_node_rack_or_row(rig: Rig, figure
             f"{took_s:.0f} s ({made_s:.0f} s to create them); {1000 * took_s / max(1, len(witness.bound)):.0f} ms a pod"
         )
         assert share > 0.8
-        delete_all(rig)
-
-
-def delete_all(rig: Rig) -> None:
-    """Pods that wait would keep the scheduler busy while the rig is emptied."""
-    rig.api.call("DELETE", POD, {"gracePeriodSeconds": 0, "propagationPolicy": "Background"})
-    assert wait_for(lambda: not rig.api.items(f"{POD}?limit=1"), 60, 0.5)
+        delete_pods(rig)
