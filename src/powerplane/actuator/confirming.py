@@ -29,7 +29,7 @@ class ConfirmTerms:
 
     by_books: bool = False
     fresh_s: float = 60.0
-    wait_s: float = 180.0
+    wait_s: float = 60.0
     settle_s: float = 5.0
     tolerance: float = 0.01
 
