@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 
 from powerplane.adapters.telemetry.following import Opened
 from powerplane.adapters.telemetry.pod_histories import LEAST_STEP_S, MOST_VALUES, USUAL_STEP_S, open_histories
-from powerplane.models.telemetry.metrics import MEANINGS
-from powerplane.models.telemetry.precedence import POD_USE_SOURCES
+from powerplane.adapters.telemetry.pod_history import pod_rows
+from powerplane.models.telemetry.metrics import SCRAPED
+from powerplane.models.telemetry.precedence import GPU_SOURCES, POD_USE_SOURCES
 from powerplane.models.telemetry.readings import Entity, SeriesBlock, SourceReading
 
-CPU = {row.source: row for row in reversed(MEANINGS) if row.quantity == "pod cpu cores" and row.pod}
+CPU = {row.source: row for row in reversed(SCRAPED) if row.quantity == "pod cpu cores" and row.pod}
 SOURCES = [source for source in POD_USE_SOURCES if source in CPU]
 
 
@@ -81,3 +82,9 @@ def test_a_recording_gives_every_source_that_counts_the_preferred_first():
 
 def test_a_recording_of_one_moment_has_the_least_step():
     assert open_histories(Opened(Pages(), (1000.0,), "dir"), 3600.0, 9, print).step_s == LEAST_STEP_S
+
+
+def test_a_prometheus_is_never_asked_for_what_only_another_api_tells():
+    for quantity in ("pod cpu cores", "gpu watts"):
+        for row in pod_rows(quantity, (*POD_USE_SOURCES, *GPU_SOURCES)):
+            assert row.metric.replace(":", "_").isidentifier(), row.metric

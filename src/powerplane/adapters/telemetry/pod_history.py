@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
-from powerplane.models.telemetry.metrics import MEANINGS
+from powerplane.models.telemetry.metrics import SCRAPED
 from powerplane.models.telemetry.readings import Meaning, Quantity, SeriesBlock
 
 
@@ -17,9 +17,9 @@ class Historian(Protocol):
 
 
 def pod_rows(quantity: Quantity, sources: Sequence[str]) -> tuple[Meaning, ...]:
-    """Rows of the declared table that tell a quantity of pods, the best first."""
+    """Rows of what a Prometheus scrapes that tell a quantity of pods, the best first."""
     return tuple(
-        row for source in sources for row in MEANINGS if row.source == source and row.quantity == quantity and row.pod
+        row for source in sources for row in SCRAPED if row.source == source and row.quantity == quantity and row.pod
     )
 
 
