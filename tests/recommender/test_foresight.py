@@ -87,6 +87,15 @@ def test_without_a_site_and_without_an_answer_nothing_is_foretold(tmp_path, sour
     assert not looked.prospects()
 
 
+def test_hours_of_history_foretell_nothing(tmp_path):
+    at_s = times(0.9)
+    path = record(tmp_path / "short", {name: seasonal(name, at_s) for name in NODES}, at_s)
+    recorded = RecordedSource(path)
+    looked = foresight(Opened(recorded, recorded.moments, str(path)), site_with(draw_now(None) + 3_000))
+    looked.once()
+    assert looked.prospects() == {}
+
+
 def reading(draw_mw: int, budget_mw: int) -> DomainReading:
     return DomainReading("r1", "rack", budget_mw, None, draw_mw, 0, "", draw_mw, 2, 2, 0, 0, (), 1.0)
 

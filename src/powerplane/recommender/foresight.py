@@ -33,6 +33,9 @@ EVERY_S = 600.0
 YOUNG_S = 1500.0
 """What was foretold longer ago counts no more."""
 
+LEAST_DAYS = 1.0
+"""Of history: what less of it leaves open is so wide that much would be foretold, and little come."""
+
 FIRST_S = 5.0
 """Until the first look where the nodes are not known yet."""
 
@@ -133,7 +136,7 @@ def prospects_of(
     step = min(int(np.searchsorted(outlook.at_s, began_s + lead_s)), len(outlook.at_s) - 1)
     found = {}
     for row, (name, lost) in enumerate(zip(incidence.domain, incidence.lost, strict=True)):
-        if lost or budget[name] == NO_BUDGET or not outlook.days[row]:
+        if lost or budget[name] == NO_BUDGET or outlook.days[row] < LEAST_DAYS:
             continue
         breach = outlook.breach[row]
         likely = np.flatnonzero(breach >= alarm_at)
