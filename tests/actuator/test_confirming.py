@@ -20,6 +20,20 @@ def test_a_domain_above_its_budget_and_not_above_what_it_drew_is_still_over():
     assert judged(1100) == "over"
 
 
+def test_a_domain_that_draws_what_was_foretold_and_may_draw_less_by_now_is_no_fault_of_the_moves():
+    target = PlannedDomain("r1", budget_watts=1000, before_watts=800, after_watts=950)
+    assert judged(950, budget=900, domains=(target,)) == "lowered"
+    assert judged(790, budget=700, domains=(target,)) == "over"
+    assert judged(990, budget=900, domains=(target,)) == "worse"
+
+
+def test_the_worst_of_several_domains_counts():
+    measured = {"a": Measurement(1100.0, 110.0), "b": Measurement(1300.0, 110.0)}
+    domains = [PlannedDomain(name, 1000, 1200, 900) for name in "ab"]
+    found = confirm(domains, measured, 100.0, 112.0, TERMS)
+    assert (found.verdict, found.domain) == ("worse", "b")
+
+
 def test_a_domain_that_draws_more_than_before_and_than_it_may_is_worse():
     assert judged(1300) == "worse"
 

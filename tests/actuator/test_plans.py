@@ -318,6 +318,17 @@ def test_a_rack_that_draws_more_than_before_ends_the_plan():
     assert confirmed(cluster) == ("False", "MoreThanForetold")
 
 
+def test_a_budget_that_is_lowered_half_way_ends_the_plan_and_nobody_is_blamed():
+    cluster, _, pods = published(waves=(0, 1), domains=rack(budget=1000, before=800))
+    replica = Replica(cluster, 1, terms=MEASURED)
+    for _ in range(40):
+        replica.measured = {"r1": Measurement(880.0, cluster.now_s, 850.0)}
+        turn(cluster, replica, seconds=3.0)
+    assert reasons(cluster) == {("Done", ""), ("Skipped", "BudgetLowered")}
+    assert confirmed(cluster) == ("False", "BudgetLowered")
+    assert not replica.recall.backs_off(("default", pods[0]["metadata"]["ownerReferences"][0]["uid"]))
+
+
 def test_a_rack_that_is_still_over_half_way_is_no_reason_to_stop():
     cluster = measured_plan(1100.0)
     assert reasons(cluster) == {("Done", "")}

@@ -6,7 +6,8 @@ from typing import Literal
 
 from powerplane.actuator.facts import Measurement, PlannedDomain
 
-Verdict = Literal["held", "over", "worse", "wait", "blind"]
+Verdict = Literal["held", "over", "lowered", "worse", "wait", "blind"]
+WORST_FIRST: tuple[Verdict, ...] = ("worse", "lowered", "over")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,9 @@ class Confirmed:
     Parameters
     ----------
     verdict : str
-        "held": every domain is within its budget; "over": some is above it, and was before; "worse": some is above its
-        budget and above what it drew before; "wait": not measured since; "blind": waited for in vain.
+        "held": every domain is within its budget; "over": some is above it, and was before; "lowered": some is above
+        it by no more than was foretold, so that it was another when the plan was made; "worse": some is above its
+        budget and all that was foretold; "wait": not measured since; "blind": waited for in vain.
     domain : str
         The one that says so.
     watts : tuple of (domain, watts)
@@ -73,7 +75,7 @@ def confirm(
     if terms.by_books:
         return Confirmed("held")
     watts: list[tuple[str, float]] = []
-    over = worse = ""
+    found: dict[Verdict, str] = {}
     for domain in domains:
         each = measured.get(domain.name)
         if not domain.budget_watts and (each is None or not each.budget_watts):
@@ -83,9 +85,13 @@ def confirm(
         watts.append((domain.name, each.watts))
         budget = each.budget_watts or domain.budget_watts
         if budget and each.watts > budget * (1 + terms.tolerance):
-            over = over or domain.name
-            if each.watts > domain.before_watts * (1 + terms.tolerance):
-                worse = worse or domain.name
-    if worse:
-        return Confirmed("worse", worse, tuple(watts))
-    return Confirmed("over" if over else "held", over, tuple(watts))
+            found.setdefault(_above(domain, each.watts / (1 + terms.tolerance)), domain.name)
+    worst: Verdict = next((each for each in WORST_FIRST if each in found), "held")
+    return Confirmed(worst, found.get(worst, ""), tuple(watts))
+
+
+def _above(domain: PlannedDomain, watts: float) -> Verdict:
+    """How a domain stands that draws more than it may."""
+    if watts <= domain.before_watts:
+        return "over"
+    return "lowered" if watts <= domain.after_watts else "worse"

@@ -238,7 +238,9 @@ class _PlanLook:
         name = confirmed.domain
         match confirmed.verdict:
             case "worse":
-                note = Note("False", "MoreThanForetold", f"{name} draws more than before and than it may")
+                note = Note("False", "MoreThanForetold", f"{name} draws more than it may, and than was foretold")
+            case "lowered":
+                note = Note("False", "BudgetLowered", f"{name} draws what was foretold, and may draw less by now")
             case "blind":
                 note = Note("Unknown", "NoTelemetry", f"nobody has measured {name} since the wave ended")
             case "over" if last:
@@ -248,7 +250,7 @@ class _PlanLook:
         state = _noted(state, CONFIRMED, note)
         if note.reason in ("MoreThanForetold", "StillOver"):
             self._blame([move for move in self._plan.moves if move.wave <= state.wave], state, all_of_them=True)
-        if note.reason in ("MoreThanForetold", "NoTelemetry"):
+        if note.reason in ("MoreThanForetold", "BudgetLowered", "NoTelemetry"):
             return replace(state, closing=state.closing or note.reason)
         return state
 
