@@ -37,7 +37,9 @@ class Authority:
         self.file = folder / f"{name}.crt"
         self.file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, common_name: str, groups: tuple[str, ...] = (), *, file: str | None = None) -> Pair:
+    def issue(
+        self, common_name: str, groups: tuple[str, ...] = (), *, file: str | None = None, host: str = "localhost"
+    ) -> Pair:
         """Issue a certificate for loopback, fit for servers and clients.
 
         Parameters
@@ -48,11 +50,13 @@ class Authority:
             The user's groups (organisations).
         file : str, optional
             Stem of the files; the common name's by default.
+        host : str
+            A name that it is good for, beside loopback's address.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         names = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
         subject = x509.Name([*names, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-        hosts = [x509.DNSName("localhost"), x509.DNSName("kubernetes.default.svc")]
+        hosts = [x509.DNSName(host), x509.DNSName("kubernetes.default.svc")]
         addresses = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         certificate = (

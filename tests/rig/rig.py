@@ -282,6 +282,8 @@ class Rig:
             "--service-account-issuer=https://kubernetes.default.svc",
             "--service-cluster-ip-range=10.0.0.0/24",
             "--endpoint-reconciler-type=none",
+            # There is no kube-proxy: webhooks that are named by a Service are called at its endpoints.
+            "--enable-aggregator-routing=true",
             "--allow-privileged=true",
             "--authorization-mode=Node,RBAC",
             "--enable-admission-plugins=NodeRestriction",
