@@ -1,5 +1,6 @@
 """Moves over a small model of the API server: what must hold whatever fails, and in whatever order things happen."""
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -221,6 +222,14 @@ TestInterleavings.settings = settings(
     suppress_health_check=list(HealthCheck),
     phases=(Phase.reuse, Phase.generate, Phase.shrink),
 )
+
+
+class Longer(Interleavings):
+    """The same for longer."""
+
+
+TestLonger = pytest.mark.slow(Longer.TestCase)
+TestLonger.settings = settings(TestInterleavings.settings, max_examples=3000, stateful_step_count=80)
 
 
 def moved_cluster():

@@ -8,6 +8,7 @@ from powerplane.actuator.facts import Move
 from powerplane.actuator.words import UNDER_WAY, Step
 
 HOUR_S = 3600.0
+LONGEST_PART = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,15 @@ class HourBudget:
         return ",".join(f"{minute}:{count}" for minute, count in sorted(minutes.items()))
 
     def take_over(self, text: str, now_s: float) -> None:
-        """Count what the one before has told; what cannot be read counts as nothing."""
+        """Count what the one before has told; what cannot be read, and what is counted already, counts as nothing."""
+        own = Counter(int(each // 60) for each in self._at_s)
         found: list[float] = []
         for part in text.split(","):
             minute, _, count = part.partition(":")
-            if minute.isdigit() and count.isdigit():
-                found += [min(int(minute) * 60.0 + 59.0, now_s)] * min(int(count), self._most)
-        self._at_s = deque(sorted([*found[-self._most :], *self._at_s]))
+            if minute.isdecimal() and count.isdecimal() and len(part) <= LONGEST_PART:
+                more = min(int(count), self._most) - own[int(minute)]
+                found += [min(int(minute) * 60.0 + 59.0, now_s)] * more
+        self._at_s = deque(sorted([*sorted(found)[-self._most :], *self._at_s]))
         self.left(now_s)
 
 
