@@ -5,7 +5,7 @@ import math
 
 import msgspec
 import pytest
-from tests.recommender.world import Cluster, Watching
+from tests.recommender.world import Cluster, Watching, stamp
 
 from powerplane.adapters.cluster_writes import Written
 from powerplane.models.api.placement_plan import PlacementPlanSpec
@@ -530,3 +530,34 @@ def test_while_stopped_policies_say_so():
     last = statuses(watching, "clusterpowercappingpolicies", "hold")[-1]
     assert last["lastAction"]["what"] == "Stopped"
     assert "by hand" in last["lastAction"]["why"]
+
+
+@pytest.mark.parametrize("trouble", ["cut", "nan", "negative"])
+def test_once_meters_can_be_believed_again_a_broken_budget_has_its_plan_within_a_few_looks(trouble):
+    watching = Watching(crowded())
+    cluster = watching.cluster
+    cluster.cut = trouble == "cut"
+    cluster.tell = lambda _, watts: {"nan": math.nan, "negative": -watts, "cut": watts}[trouble]
+    for _ in range(20):
+        watching.look(5)
+    cluster.cut, cluster.tell = False, lambda _, watts: watts
+    for _ in range(4):
+        watching.look(5)
+    assert len(watching.outside.published) == 1
+
+
+def test_whoever_takes_over_lets_trees_rest_whose_plan_failed_for_what_is_left_of_their_time():
+    first = Watching(crowded())
+    first.look()
+    name = next(iter(first.cluster.plans))
+    first.carry_out(phase="Failed")
+    plan = first.cluster.plans[name]
+    ended = msgspec.structs.replace(plan.status, finished_at=stamp(first.cluster.now_s))
+    first.cluster.plans[name] = msgspec.structs.replace(plan, status=ended)
+    first.cluster.now_s += 40
+    second = Watching(first.cluster)
+    second.look()
+    second.look(10)
+    assert not second.outside.published
+    second.look(15)
+    assert len(second.outside.published) == 1

@@ -151,9 +151,9 @@ class PlanKeeper:
     def _recall(self, seen: Seen, courses: Mapping[str, Course], now_s: float) -> None:
         """Take over from whoever planned before: trees whose plan failed a moment ago rest."""
         for plan in seen.plans:
-            course = courses[plan.metadata.name]
-            if course.failed and now_s - ended_s(plan) < self.calm.first_pause_s:
-                self._pauses.ended(course.trees, self.parts.clock(), failed=True)
+            course, ago_s = courses[plan.metadata.name], max(0.0, now_s - ended_s(plan))
+            if course.failed and ago_s < self.calm.first_pause_s:
+                self._pauses.ended(course.trees, self.parts.clock() - ago_s, failed=True)
 
     def _ended(self, course: Course, gone: bool, seen: Seen, now_s: float) -> None:
         self.parts.metrics.planned("deleted" if gone else course.phase.lower())

@@ -32,6 +32,8 @@ from powerplane.recommender.violations import Found, Violation, find_violations,
 LOG = logging.getLogger(__name__)
 
 MOST_FAILURES = 3
+AGAIN_S = 60.0
+"""Until the log says again that nothing can be planned, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class Rounds:
         self._last: tuple[object, float, Look] | None = None
         self._lasting: tuple[Violation, ...] = ()
         self._failures = 0
+        self._told = ("", float("-inf"))
         self.ledger = Ledger()
         self._keeper = PlanKeeper(parts, calm, self.ledger)
         self._reporter = Reporter(parts, self.ledger)
@@ -143,7 +146,10 @@ class Rounds:
             return None
 
     def _idle(self, what: str, trouble: str, seen: Seen) -> None:
-        LOG.warning("no plan: %s", trouble)
+        clock_s = self._parts.clock()
+        if self._told[0] != trouble or clock_s - self._told[1] >= AGAIN_S:
+            LOG.warning("no plan: %s", trouble)
+            self._told = (trouble, clock_s)
         self._parts.metrics.planned("blind")
         self._reporter.idle(what, trouble, seen)
         self._reporter.write(seen, (), {}, ())
