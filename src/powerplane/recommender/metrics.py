@@ -61,6 +61,12 @@ class RecommenderMetrics:
             buckets=ERROR_BUCKETS,
             registry=registry,
         )
+        self._curves = Gauge(
+            f"{PREFIX}curve_error_ratio",
+            "Mean error of a learned curve that is planned with, by the curve that it stands in for.",
+            ("curve",),
+            registry=registry,
+        )
         self._plans = Counter(f"{PREFIX}plans", "Plans, by what became of them.", ("outcome",), registry=registry)
         self._writes = Counter(
             f"{PREFIX}writes", "Writes, by kind and outcome.", ("kind", "outcome"), registry=registry
@@ -128,6 +134,12 @@ class RecommenderMetrics:
     def erred(self, share: float) -> None:
         """Count how far a domain came out from what a plan foretold."""
         self._errors.observe(abs(share))
+
+    def fitted(self, errors: Mapping[str, float]) -> None:
+        """Tell how far off the curves are that were learned."""
+        self._curves.clear()
+        for name, share in errors.items():
+            self._curves.labels(name).set(share)
 
     def wrote(self, kind: str, outcome: str) -> None:
         """Count a write."""

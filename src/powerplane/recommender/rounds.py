@@ -1,7 +1,7 @@
 """The recommender's round: load, look at the meters, foresee, judge, solve, publish; each step timed, none skipped."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from powerplane.adapters.site import Site
 from powerplane.models.demand.alarms import ALARM_AT
 from powerplane.models.errors import InputError
 from powerplane.models.snapshot import Snapshot
-from powerplane.models.usage import UsageRow
 from powerplane.recommender.allowing import Allowing
 from powerplane.recommender.books import Seen
 from powerplane.recommender.concluding import Case, Concluding
 from powerplane.recommender.courses import Course
+from powerplane.recommender.curving import Curving
 from powerplane.recommender.demanding import Demanding
 from powerplane.recommender.due import Due
 from powerplane.recommender.foreseeing import Foreseeing
@@ -26,7 +26,7 @@ from powerplane.recommender.outside import Parts
 from powerplane.recommender.proposing import Proposal, propose
 from powerplane.recommender.recommending import Recommending, entry_of, recommendations
 from powerplane.recommender.reporting import Reporter
-from powerplane.recommender.seeing import Ground, GroundKeeper, snapshot_of
+from powerplane.recommender.seeing import Ground, GroundKeeper, Learned, snapshot_of
 from powerplane.recommender.violations import Found, Violation, find_violations, node_violations
 
 LOG = logging.getLogger(__name__)
@@ -84,6 +84,7 @@ class Rounds:
         self._due = Due(pace.period_s)
         self._foreseeing = Foreseeing(pace.lead_s, parts.prospects)
         self._demand: Demanding | None = None
+        self._curving = Curving()
         self._recommending = Recommending(calm, power_file)
         self._last: tuple[object, float, Look] | None = None
         self._lasting: tuple[Violation, ...] = ()
@@ -195,18 +196,20 @@ class Rounds:
             self._idle("NoTelemetry", look.trouble, case.seen)
             return
         demand = self._demanding(now_s)
-        usual = demand.usual(case.seen) if demand is not None else []
+        learned = Learned(demand.usual(case.seen) if demand is not None else (), self._curving.fitted)
+        with metrics.step("snapshot"):
+            snapshot = snapshot_of(case.seen, case.ground, look.round, now_s, learned)
         if case.wanted:
-            with metrics.step("snapshot"):
-                snapshot = snapshot_of(case.seen, case.ground, look.round, now_s, usual)
             proposal = self.last_proposal = self._solve(case, snapshot, growth_mw(case.wanted, look))
             with metrics.step("publish"):
                 concluded = self._concluding.conclude(proposal, case)
             self._failures = 0 if concluded else self._failures + 1
         else:
-            self._recommend(case, look, usual, now_s)
+            self._recommend(case, look, learned, now_s)
             with metrics.step("remember"):
                 self._remember(demand, case.seen, look, now_s)
+                self._curving.learn(snapshot, case.ground.power, look.round.nodes, now_s)
+                metrics.fitted(self._curving.errors)
         # What failed for want of an answer is tried again at the next look, a few times.
         again = 0 < self._failures < MOST_FAILURES
         self._due.done(() if again else case.wanted, self._parts.clock())
@@ -228,13 +231,13 @@ class Rounds:
         self._parts.metrics.solved(proposal.plan, self._parts.clock() - began_s, self._parts.solver.starts)
         return proposal
 
-    def _recommend(self, case: Case, look: Look, usual: Sequence[UsageRow], now_s: float) -> None:
+    def _recommend(self, case: Case, look: Look, learned: Learned, now_s: float) -> None:
         """Say what policies in mode Recommend would have done, when nothing presses."""
         as_if = self._recommending.case(case.seen, look.round.nodes, now_s, self._pace.lead_s)
         if as_if is None:
             self._reporter.recommend({}, case.seen)
             return
-        snapshot = snapshot_of(case.seen, as_if.ground, look.round, now_s, usual)
+        snapshot = snapshot_of(case.seen, as_if.ground, look.round, now_s, learned)
         theirs = Case(case.seen, as_if.ground, as_if.found, as_if.wanted, as_if.allowing, case.courses)
         proposal = self._solve(theirs, snapshot, {})
         found = recommendations(proposal, case.seen, now_s)

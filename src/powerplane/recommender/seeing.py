@@ -1,7 +1,7 @@
 """The ground of a look, nodes and tree with the budgets in force, and the snapshot on measured watts."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from powerplane.adapters.site import Site
 from powerplane.adapters.telemetry.following import Round
 from powerplane.models.api.capping_policy import ClusterPowerCappingPolicyObject, Mode
 from powerplane.models.build import PowerAssignment, build_snapshot
+from powerplane.models.curves import PowerCurve
 from powerplane.models.objects import Node
 from powerplane.models.snapshot import NO_BUDGET, Snapshot
 from powerplane.models.telemetry.measured import on_measured_watts
@@ -104,7 +105,26 @@ def _as_counting(policy: ClusterPowerCappingPolicyObject, modes: frozenset[Mode]
     return structs.replace(policy, spec=structs.replace(policy.spec, mode=mode))
 
 
-def snapshot_of(seen: Seen, ground: Ground, round_: Round, now_s: float, usual: Iterable[UsageRow] = ()) -> Snapshot:
+@dataclass(frozen=True, slots=True, eq=False)
+class Learned:
+    """What was learned, and stands in for what is not measured or is stated less well.
+
+    Parameters
+    ----------
+    usual : sequence of UsageRow
+        What pods use as a rule, for those of which nothing is measured.
+    curves : mapping
+        Curves to plan with, by those that are stated.
+    """
+
+    usual: Sequence[UsageRow] = ()
+    curves: Mapping[PowerCurve, PowerCurve] = field(default_factory=dict)
+
+
+NOTHING = Learned()
+
+
+def snapshot_of(seen: Seen, ground: Ground, round_: Round, now_s: float, learned: Learned = NOTHING) -> Snapshot:
     """Return the cluster on measured watts, each node drawing what it counts as.
 
     Parameters
@@ -115,8 +135,7 @@ def snapshot_of(seen: Seen, ground: Ground, round_: Round, now_s: float, usual: 
         Of the ground's nodes.
     now_s : float
         Unix seconds.
-    usual : iterable of UsageRow
-        What pods use as a rule, for those of which nothing is measured.
+    learned : Learned
 
     Notes
     -----
@@ -130,9 +149,15 @@ def snapshot_of(seen: Seen, ground: Ground, round_: Round, now_s: float, usual: 
     """
     cluster = seen.cluster
     ordered = replace(cluster, nodes=ground.nodes)
-    free = PowerAssignment({name: replace(each, budget_mw=NO_BUDGET) for name, each in ground.power.nodes.items()})
+    curves = learned.curves
+    free = PowerAssignment(
+        {
+            name: replace(each, budget_mw=NO_BUDGET, curve=curves.get(each.curve, each.curve))
+            for name, each in ground.power.nodes.items()
+        }
+    )
     unlimited = PowerTopology(tuple(replace(each, budget_mw=NO_BUDGET) for each in ground.topology.domains))
-    rows = with_fallback(usage_rows(round_.pods, cluster.pods), usual)
+    rows = with_fallback(usage_rows(round_.pods, cluster.pods), learned.usual)
     stated = build_snapshot(ordered, unlimited, free, rows, as_of_s=int(now_s))
     budgets = [ground.site.node_budget_mw.get(name, NO_BUDGET) for name in stated.node_names]
     limited = replace(stated, topology=ground.topology, node_budget_mw=np.array(budgets, dtype=np.int64))
