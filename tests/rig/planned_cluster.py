@@ -100,7 +100,11 @@ class PlannedCluster:
         return running == Counter(self.workloads)
 
     def _waiting(self) -> list[str]:
-        return [each["metadata"]["name"] for each in self.pods() if not _runs(each)]
+        return [
+            f"{each['metadata']['name']}: {each['spec'].get('nodeName')} {each['status']}"
+            for each in self.pods()
+            if not _runs(each)
+        ]
 
     def spread(self) -> Counter[tuple[str, str]]:
         """How many pods of each workload are on each node."""
