@@ -561,3 +561,21 @@ def test_whoever_takes_over_lets_trees_rest_whose_plan_failed_for_what_is_left_o
     assert not second.outside.published
     second.look(15)
     assert len(second.outside.published) == 1
+
+
+def test_while_a_plan_is_open_meters_are_looked_at_more_often():
+    def looks(watching: Watching) -> int:
+        before = watching.metric("step_seconds_count", step="forecast")
+        asked = []
+        read = watching.cluster.read
+        watching.cluster.read = lambda *args: asked.append(args) or read(*args)
+        for _ in range(30):
+            watching.look(1)
+        assert watching.metric("step_seconds_count", step="forecast") == before + 30
+        return len(asked)
+
+    calm, pressed = Watching(crowded(budget=700.0)), Watching(crowded())
+    calm.look()
+    pressed.look()
+    assert looks(calm) <= 7
+    assert looks(pressed) >= 14

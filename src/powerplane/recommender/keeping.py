@@ -20,8 +20,8 @@ LOG = logging.getLogger(__name__)
 SEEN_WITHIN_S = 30.0
 """How long a plan that was published counts although no watch shows it yet."""
 
-EASED_LOOKS = 12
-"""Looks in a row without a violation in its trees after which a plan that has not begun is taken back."""
+EASED_S = 60.0
+"""Time without a violation in its trees after which a plan that has not begun is taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class PlanKeeper:
     _pauses: Pauses = field(init=False)
     _courses: dict[str, Course] | None = None
     _published: dict[str, tuple[Course, float]] = field(default_factory=dict)
-    _eased: dict[str, int] = field(default_factory=dict)
+    _eased: dict[str, float] = field(default_factory=dict)
     _promises: list[Promise] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -135,8 +135,10 @@ class PlanKeeper:
         if course.over or course.begun:
             self._eased.pop(name, None)
             return ""
-        self._eased[name] = 0 if course.trees & hot else self._eased.get(name, 0) + 1
-        if self._eased[name] >= EASED_LOOKS:
+        clock_s = self.parts.clock()
+        if course.trees & hot:
+            self._eased.pop(name, None)
+        elif clock_s - self._eased.setdefault(name, clock_s) >= EASED_S:
             return "no budget is broken any more"
         return "pods that it moves are gone, or elsewhere" if is_outdated(plan, pods) else ""
 

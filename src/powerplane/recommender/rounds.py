@@ -42,8 +42,8 @@ class Pace:
 
     Parameters
     ----------
-    look_s : float
-        Between two looks at nodes' watts.
+    look_s, pressing_s : float
+        Between two looks at nodes' watts: as a rule, and while a plan is open, whose actuator waits for what they show.
     period_s : float
         Between two whole rounds where nothing presses.
     deadline_s : float
@@ -56,6 +56,7 @@ class Pace:
     """
 
     look_s: float = 5.0
+    pressing_s: float = 2.0
     period_s: float = 60.0
     deadline_s: float = 4.0
     lead_s: float = 180.0
@@ -89,6 +90,7 @@ class Rounds:
         self._last: tuple[object, float, Look] | None = None
         self._lasting: tuple[Violation, ...] = ()
         self._failures = 0
+        self._pressing = False
         self._told = ("", float("-inf"))
         self.ledger = Ledger()
         self._keeper = PlanKeeper(parts, calm, self.ledger)
@@ -117,6 +119,7 @@ class Rounds:
             look = self._look(ground)
             fresh = self._last is not before
         courses = self._keeper.follow(seen, ground, now_s)
+        self._pressing = any(not course.over for course in courses)
         if look.trouble:
             self._idle("NoTelemetry", look.trouble, seen)
             return
@@ -158,7 +161,8 @@ class Rounds:
     def _look(self, ground: Ground) -> Look:
         """The last look while it is young and of the same tree, else a new one."""
         clock_s, book = self._parts.clock(), ground.site.book
-        if self._last is not None and self._last[0] is book and clock_s - self._last[1] < self._pace.look_s * 0.9:
+        young_s = 0.9 * (self._pace.pressing_s if self._pressing else self._pace.look_s)
+        if self._last is not None and self._last[0] is book and clock_s - self._last[1] < young_s:
             return self._last[2]
         look = self._parts.looker.look(ground)
         self._foreseeing.follow(look, book, clock_s)

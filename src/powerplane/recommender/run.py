@@ -57,7 +57,7 @@ class Settings(LoopSettings):
         power.yaml, where PowerDomains do not say what nodes draw.
     """
 
-    tick_s: float = 5.0
+    tick_s: float = 2.0
     soonest_s: float = 0.5
     manager: str = RECOMMENDER_LEASE
     pace: Pace = field(default_factory=Pace)

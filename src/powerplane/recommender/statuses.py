@@ -25,7 +25,7 @@ from powerplane.models.telemetry.domains import DomainReading
 from powerplane.recommender.ledger import Sums
 from powerplane.recommender.publishing import rfc3339
 
-CALM_S, PRESSING_S = 30.0, 4.0
+CALM_S, PRESSING_S = 30.0, 1.5
 """Between two writes of a domain's figures: as a rule, and where its budget is broken or a plan is under way."""
 
 LONGEST_WHY = 1024
