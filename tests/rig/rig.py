@@ -53,7 +53,7 @@ class Rig:
         self.server = f"https://127.0.0.1:{ports['kube-apiserver']}"
         self.pids: dict[str, int] = {}
         self.timings_s: dict[str, float] = {}
-        self.reconfigured = False
+        self.reconfigured = self.interrupted = False
         self.audits = False
         self._commands: dict[str, list[str]] = {}
 
@@ -122,8 +122,9 @@ class Rig:
         self._spawn(name, self._commands[name])
         if name == "kube-apiserver":
             self._await("kube-apiserver", self._serves)
-            # A scheduler that is refused for a moment may bind by what it knew before; the next test gets another.
-            self.reconfigured = True
+            # A scheduler that is refused for a moment may bind by what it knew before; the next test gets another, and
+            # other controllers, whose watches come back after half a minute only.
+            self.reconfigured = self.interrupted = True
 
     def restart_scheduler(self, config: Mapping[str, Any], *flags: str) -> None:
         """Run the scheduler with another configuration (``scheduler_config``) or other flags."""
@@ -295,6 +296,7 @@ class Rig:
             "--requestheader-username-headers=X-Remote-User",
             "--requestheader-group-headers=X-Remote-Group",
             "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+            "--delete-collection-workers=16",
             "--max-requests-inflight=0",
             "--max-mutating-requests-inflight=0",
             "--enable-priority-and-fairness=false",
