@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.conftest import find_prometheus
 from tests.rig.acts import PLAN, PLANS, furnish
 from tests.rig.cluster import clear, refresh
 from tests.rig.objects import install_crds
+from tests.rig.operator import Operated, OperatedCluster, Operator, operated
+from tests.rig.processes import wait_for
 from tests.rig.rig import Rig, running_rig
 from tests.rig.security import applied, wait_for_guards
 
@@ -53,3 +56,35 @@ def warnings(shared_rig: Rig) -> Iterator[list[str]]:
 def guarded(shared_rig: Rig, warnings: list[str]) -> Rig:
     """The same rig."""
     return shared_rig
+
+
+@pytest.fixture(scope="module")
+def parts() -> Iterator[Operated]:
+    """A rig of its own that keeps an audit log, under load, with a webhook and a Prometheus, for `operate`."""
+    with running_rig("operator", audit=True) as rig, operated(rig, find_prometheus()) as made:
+        yield made
+
+
+@pytest.fixture
+def racks(parts: Operated) -> Iterator[OperatedCluster]:
+    """That cluster: whole, every rack a little under its budget, no plan, no operator."""
+    cluster = parts.cluster
+    cluster.lie = None
+    cluster.stop_everything(None)
+    assert wait_for(lambda: cluster.whole() and parts.hook.ready(), 30, 0.2), parts.said()
+    cluster.drop_plans()
+    cluster.settle_budgets()
+    yield cluster
+    parts.end_operators()
+
+
+@pytest.fixture
+def heaviest(racks: OperatedCluster) -> str:
+    """The rack that draws most."""
+    return max(racks.budgets_w, key=racks.draw_w)
+
+
+@pytest.fixture
+def operator(parts: Operated, racks: OperatedCluster) -> Operator:
+    """One operator, recommender and actuator both."""
+    return parts.operator()

@@ -48,7 +48,15 @@ PATHS = {
     "StatefulSet": "/apis/apps/v1/namespaces/default/statefulsets",
     "Job": "/apis/batch/v1/namespaces/default/jobs",
 }
+UNAVAILABLE = "20%"
+"""Of each workload's pods, by its disruption budget."""
+
 PLACED_S = 180.0
+HELD_S = 120.0
+CALM_S = 12.0
+"""Long enough for an operator to act if it were going to: it sees a broken budget within ten seconds."""
+
+BEGUN = ("Reserving", "Reserved", "Surging", "Evicting", "Evicted", "Steering", "Bound", "Ready", "Done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +173,7 @@ class OperatedCluster:
         apply(self.rig, CLUSTER_CAPPING_POLICY.path("all"), written(CLUSTER_CAPPING_POLICY, "all", spec))
 
     def deploy(self) -> None:
-        """All workloads, with a disruption budget of one pod for each that has one, and wait until they run."""
+        """All workloads, with disruption budgets for those that have replicas, and wait until they run."""
         by_kind: dict[str, list[Json]] = {kind: [] for kind in PATHS}
         for number in range(self.size.workloads):
             kind = "Job" if number % 10 == 9 else "StatefulSet" if number % 10 > 6 else "Deployment"
@@ -240,6 +248,11 @@ class OperatedCluster:
         """All plans."""
         return self.rig.api.items(PLANS)
 
+    def drop_plans(self) -> None:
+        """Delete all plans: whoever plans next starts from nothing."""
+        for each in self.plans():
+            self.rig.api.delete(f"{PLANS}/{each['metadata']['name']}")
+
     def open_plans(self) -> list[Json]:
         """Plans that are not over."""
         return [each for each in self.plans() if (each.get("status") or {}).get("phase", "") not in OVER]
@@ -301,6 +314,26 @@ class Operated:
             each.stop()
         self.operators.clear()
 
+    def wait_settled(self, within_s: float = HELD_S) -> None:
+        """Wait until all budgets hold and nothing is under way."""
+        assert wait_for(self.cluster.settled, within_s, 0.2), self.said()
+
+    def wait_begun(self, *steps: str, within_s: float = 40.0) -> None:
+        """Wait until some move is at one of these steps; at any from the first on where none is named."""
+        wanted = steps or BEGUN
+        found = wait_for(lambda: any(self.cluster.steps()[step] for step in wanted), within_s, 0.02)
+        assert found, self.said()
+
+    def sound(self, *, finished: bool = True) -> Report:
+        """The auditor's report, which has found nothing."""
+        report = self.cluster.audited(finished=finished)
+        assert report.findings == (), "\n".join([*map(str, report.findings[:20]), self.said()])
+        return report
+
+    def evictions(self) -> int:
+        """How many there have been."""
+        return self.cluster.audited(finished=False).evictions
+
     def said(self) -> str:
         """What is the matter, with the ends of all operators' logs."""
         logs = "\n".join(f"--- {each.name}\n{each.said()}" for each in self.operators)
@@ -343,7 +376,7 @@ def _workload(kind: str, name: str, cpu: str, replicas: int) -> Json:
 
 
 def _budget(name: str) -> Json:
-    spec = {"maxUnavailable": 1, "selector": {"matchLabels": {"app": name}}}
+    spec = {"maxUnavailable": UNAVAILABLE, "selector": {"matchLabels": {"app": name}}}
     return {"metadata": {"name": name}, "spec": spec}
 
 

@@ -1,0 +1,96 @@
+"""`powerplane operate` holds budgets by moving pods, whatever breaks meanwhile; judged by the API server's audit log.
+
+One rig, one cluster of 30 nodes and 300 pods for all: each test cuts a rack's budget, breaks something, and leaves the
+cluster whole again. More faults: ``test_operator_faults.py``. 500 nodes and 5,000 pods: ``operator_at_scale.py``.
+"""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from tests.rig.operator import CALM_S, HELD_S, LEASES, Operated, OperatedCluster, Operator
+from tests.rig.processes import wait_for
+
+pytestmark = [pytest.mark.rig, pytest.mark.prometheus]
+
+
+def test_a_rack_whose_budget_is_cut_by_a_fifth_is_held_by_migration_alone(
+    parts: Operated, racks: OperatedCluster, heaviest: str, operator: Operator, figure: Callable[[str], None]
+) -> None:
+    before_w = racks.draw_w(heaviest)
+    began_s = racks.cut(heaviest)
+    assert wait_for(racks.held, HELD_S, 0.05), parts.said()
+    took_s = time.monotonic() - began_s
+    parts.wait_settled()
+    report = parts.sound()
+    assert 0 < report.evictions <= racks.size.pods // 5
+    figure(
+        f"{heaviest} from {before_w:g} to {racks.draw_w(heaviest):g} W of {racks.budgets_w[heaviest]:g} W in "
+        f"{took_s:.1f} s: {report.evictions} evictions, {report.placeholders} placeholders, {report.plans} plans"
+    )
+
+
+def test_an_actuator_that_is_killed_at_each_step_finishes_the_plan_once(
+    parts: Operated, racks: OperatedCluster, heaviest: str
+) -> None:
+    parts.operator("--only=recommender")
+    actuator = parts.operator("--only=actuator")
+    racks.cut(heaviest)
+    killed = []
+    for step in ("Reserving", "Reserved", "Evicting", "Evicted", "Steering", "Bound"):
+        if wait_for(lambda step=step: racks.steps()[step] or racks.settled(), 40, 0.01) and not racks.settled():
+            actuator.kill()
+            killed.append(step)
+            actuator.start()
+    parts.wait_settled()
+    parts.sound()
+    assert len(killed) >= 3, killed
+
+
+def test_of_two_operators_one_acts_and_the_other_takes_over_when_it_is_killed(
+    parts: Operated, racks: OperatedCluster, heaviest: str
+) -> None:
+    first, second = parts.operator(), parts.operator()
+    racks.cut(heaviest)
+    parts.wait_begun()
+    holder = parts.cluster.rig.api.get(f"{LEASES}/powerplane-actuator")["spec"]["holderIdentity"]
+    (leader,) = [each for each in (first, second) if holder.startswith(each.name)]
+    leader.kill()
+    parts.wait_settled()
+    assert parts.sound().tokens >= 2
+
+
+def test_nothing_is_evicted_while_no_webhook_lives(
+    parts: Operated, racks: OperatedCluster, heaviest: str, operator: Operator
+) -> None:
+    before = parts.evictions()
+    parts.hook.replica.kill()
+    long_ago = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime(time.time() - 120))
+    racks.rig.api.patch(f"{LEASES}/powerplane-webhook", {"spec": {"renewTime": long_ago}})
+    racks.cut(heaviest)
+    time.sleep(CALM_S)
+    assert parts.evictions() == before
+    parts.hook.replica.start()
+    parts.wait_settled()
+    parts.sound()
+
+
+def test_without_telemetry_to_be_believed_nothing_is_done(
+    parts: Operated, racks: OperatedCluster, heaviest: str, operator: Operator
+) -> None:
+    before = len(racks.plans()), parts.evictions()
+    racks.lie = lied
+    time.sleep(6)
+    racks.cut(heaviest)
+    time.sleep(CALM_S)
+    assert (len(racks.plans()), parts.evictions()) == before
+    racks.lie = None
+    parts.wait_settled()
+    parts.sound()
+
+
+def lied(true: dict[str, float]) -> dict[str, float]:
+    """A third of the nodes say nothing, a third NaN, and a third less than nothing."""
+    said = {0: lambda _: None, 1: lambda _: float("nan"), 2: lambda watts: -watts}
+    found = {name: said[number % 3](watts) for number, (name, watts) in enumerate(true.items())}
+    return {name: watts for name, watts in found.items() if watts is not None}
