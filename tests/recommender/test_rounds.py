@@ -579,3 +579,19 @@ def test_while_a_plan_is_open_meters_are_looked_at_more_often():
     pressed.look()
     assert looks(calm) <= 7
     assert looks(pressed) >= 14
+
+
+def test_a_plan_that_failed_after_most_of_its_moves_is_followed_by_another_as_soon_as_meters_show_what_is_left():
+    watching = Watching(crowded())
+    watching.look()
+    name, plan = next(iter(watching.cluster.plans.items()))
+    watching.carry_out(phase="Failed")
+    for move in plan.spec.moves[:3]:
+        watching.cluster.pods[move.pod]["spec"]["nodeName"] = move.to
+    status = msgspec.structs.replace(watching.cluster.plans[name].status, done=3, failed=2)
+    watching.cluster.plans[name] = msgspec.structs.replace(plan, status=status)
+    began_s = watching.cluster.now_s
+    while len(watching.outside.published) < 2:
+        watching.look(5)
+    assert watching.cluster.now_s - began_s <= 40
+    assert len(watching.outside.published[1]["spec"]["moves"]) == 2

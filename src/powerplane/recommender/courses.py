@@ -53,8 +53,8 @@ class Course:
 
     @property
     def failed(self) -> bool:
-        """Whether it ended without what it was for."""
-        return self.phase in {"Failed", "Expired"}
+        """Whether it ended without having done even half of what it was for."""
+        return self.phase in {"Failed", "Expired"} and 2 * self.done < max(self.moves, 1)
 
 
 def course_of(plan: PlacementPlanObject, trees: Trees, now_s: float) -> Course:

@@ -41,3 +41,7 @@ class Due:
         """Note a whole round, and what was solved for in it."""
         self._last_s = now_s
         self._solved = {(each.kind, each.name): each.share for each in solved}
+
+    def forget(self) -> None:
+        """Forget what was solved for: a plan has ended, and whatever is broken still is another matter."""
+        self._solved = {}

@@ -49,11 +49,14 @@ class PlanKeeper:
     parts : Parts
     calm : Calm
     ledger : Ledger
+    ends : int
+        Plans that have ended since the start.
     """
 
     parts: Parts
     calm: Calm
     ledger: Ledger
+    ends: int = 0
     _pauses: Pauses = field(init=False)
     _courses: dict[str, Course] | None = None
     _published: dict[str, tuple[Course, float]] = field(default_factory=dict)
@@ -158,6 +161,7 @@ class PlanKeeper:
                 self._pauses.ended(course.trees, self.parts.clock() - ago_s, failed=True)
 
     def _ended(self, course: Course, gone: bool, seen: Seen, now_s: float) -> None:
+        self.ends += 1
         self.parts.metrics.planned("deleted" if gone else course.phase.lower())
         self._pauses.ended(course.trees, self.parts.clock(), failed=course.failed and not gone)
         plan = next((each for each in seen.plans if each.metadata.name == course.name), None)

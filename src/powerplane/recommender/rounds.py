@@ -91,6 +91,7 @@ class Rounds:
         self._lasting: tuple[Violation, ...] = ()
         self._failures = 0
         self._pressing = False
+        self._ends = 0
         self._told = ("", float("-inf"))
         self.ledger = Ledger()
         self._keeper = PlanKeeper(parts, calm, self.ledger)
@@ -120,6 +121,9 @@ class Rounds:
             fresh = self._last is not before
         courses = self._keeper.follow(seen, ground, now_s)
         self._pressing = any(not course.over for course in courses)
+        if self._keeper.ends != self._ends:
+            self._ends = self._keeper.ends
+            self._due.forget()
         if look.trouble:
             self._idle("NoTelemetry", look.trouble, seen)
             return
