@@ -201,3 +201,27 @@ def test_a_replica_that_stands_by_follows_the_meters_and_does_nothing_else(scene
     assert scene.figure("leading") == 0
     assert set(scene.run.figures()) == {"a1", "a2", "a3", "b1", "b2", "c1"}
     assert scene.quiet()
+
+
+def test_a_successor_that_no_actuator_lives_for_is_let_go_by_who_leads_and_counted(scene):
+    forgotten = {
+        "metadata": {"uid": "u-f", "namespace": "default", "name": "forgotten"},
+        "spec": {"schedulingGates": [{"name": "powerplane.dev/move"}]},
+    }
+    scene.run._pods(batch([*scene.world.pods.values(), forgotten], SeenPod))
+
+    def after(seconds):
+        for _ in range(int(seconds / 5)):
+            scene.world.clock_s += 5
+            scene.tick()
+        time.sleep(0.1)
+        return [(verb, path) for verb, path, *_ in scene.server.requests if verb == "PATCH"]
+
+    assert after(50) == []
+    scene.lease.leads = False
+    assert after(30) == []
+    scene.lease.leads = True
+    assert pod("forgotten") in after(65)
+    assert scene.registry.get_sample_value("powerplane_gates_released_total", {"reason": "no_actuator"}) >= 1
+    asked = {path for verb, path, *_ in scene.server.requests if verb == "GET"}
+    assert asked == {"/apis/coordination.k8s.io/v1/namespaces/powerplane-system/leases/powerplane-actuator"}
