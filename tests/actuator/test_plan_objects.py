@@ -150,7 +150,7 @@ def test_a_plan_that_is_gone_is_gone_and_one_of_its_name_is_another():
     books.wrote(books.all()[0], PlanState("Running"), "2")
     books.take(Batch(False, (("DELETED", at("3", "Running")),)))
     assert books.all() == []
-    assert not books.is_running("p")
+    assert books.named("p") is None
     again = msgspec.structs.replace(at("4", ""), metadata=msgspec.structs.replace(at("4", "").metadata, uid="other"))
     shown(books, again)
     assert books.all()[0].state.phase == ""

@@ -104,6 +104,27 @@ def test_moves_of_one_owner_at_the_same_time_have_a_successor_each():
     assert {each["successorUid"] for each in cluster.status("p")["moves"]} == set(cluster.pods)
 
 
+@pytest.mark.parametrize("room", [2, 3])
+def test_of_two_that_come_to_a_node_without_room_to_spare_neither_is_in_the_others_way(room):
+    cluster, _, pods = published()
+    cluster.add_owner("other", "ReplicaSet", CORES - room, ["n2"])
+    replica = Replica(cluster, 1)
+    for _ in range(200):
+        replica.deliver()
+        replica.look()
+        # All that may be done at the same time is done act by act in turn, and the scheduler is quick.
+        for place in range(len(replica.line) - 1, -1, -1):
+            replica.step(place)
+            cluster.control()
+            cluster.schedule()
+            cluster.run()
+        cluster.end_leaving()
+        cluster.control()
+        cluster.now_s += 0.5
+    assert reasons(cluster) == {("Done", "")}
+    assert cluster.judge.evicted == {pod["metadata"]["uid"]: 1 for pod in pods}
+
+
 def test_whoever_takes_over_does_nothing_before_its_token_is_on_the_plan():
     cluster, _, _ = published()
     old, new = Replica(cluster, 1), None
@@ -183,6 +204,25 @@ def test_a_target_that_is_lost_before_the_eviction_rolls_back(change):
     replica.drain()
     cluster.set_node("n2", **change)
     assert ended(cluster, replica) == ("Failed", {("RolledBack", "TargetLost")})
+    assert not cluster.judge.evicted
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_eviction_that_is_taken_back_is_not_done_any_more(late):
+    cluster, _, _ = published(replicas=1, waves=(0,))
+    replica = Replica(cluster, 1)
+    until(cluster, replica, "Evicting")
+    if late:
+        replica.look()
+        assert replica.line, "the eviction is on its way"
+        # Its answer is that nothing is known: the line is held, and the target goes.
+    cluster.set_node("n2", ready=False)
+    replica.deliver()
+    line, replica.line = replica.line, []
+    replica.look()
+    assert reasons(cluster) == {("RolledBack", "TargetLost")}
+    replica.line += line
+    replica.drain()
     assert not cluster.judge.evicted
 
 

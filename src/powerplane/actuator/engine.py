@@ -15,6 +15,7 @@ from powerplane.actuator.facts import Grounds, Plan, PlanState
 from powerplane.actuator.machine import Machine
 from powerplane.actuator.plans import Plans
 from powerplane.actuator.recall import Recall
+from powerplane.actuator.words import HOLDING
 from powerplane.actuator.world import World
 from powerplane.models.marks import OWN_NAMESPACE
 
@@ -123,7 +124,7 @@ class Engine:
     def look(self, grounds: Grounds, token: int) -> bool:
         """Look once; says whether something was written, so that another look has more to do."""
         with self._lock, self._world.still():
-            decision = self._machine.decide(self._plans.all(), self._world, grounds, token)
+            decision = self._machine.decide(self._plans.all(), self._world, grounds, token, frozenset(self._busy))
         written = 0
         refused: set[str] = set()
         for plan, state in decision.states:
@@ -175,9 +176,14 @@ class Engine:
 
     def _outlived(self, errand: Errand, act: Act) -> str:
         """Why an act is not wanted any more; "" where it is."""
-        if not begins(act) or self._plans.is_running(errand.key[0]):
+        if not begins(act):
             return ""
-        return "its plan is over or gone"
+        name, uid = errand.key
+        plan = self._plans.named(name)
+        if plan is None or plan.state.phase != "Running":
+            return "its plan is over or gone"
+        step = plan.state.of(uid).step
+        return "" if step in ({"Evicting"} if isinstance(act, Evict) else HOLDING) else f"its move is {step} by now"
 
     def _send(self, errands: Iterable[Errand]) -> None:
         now_s = self._clock()

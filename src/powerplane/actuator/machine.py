@@ -5,14 +5,14 @@ the one before is done and the watts are confirmed; where a wave did not end as 
 next ones were planned on top of it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 
 from powerplane.actuator.acts import Errand, Release
 from powerplane.actuator.confirming import Confirmed, confirm
 from powerplane.actuator.facts import Grounds, Move, MoveState, Note, Plan, PlanState
 from powerplane.actuator.limits import HourBudget, Limits, Room
-from powerplane.actuator.moving import STOPPED, Look, Mover, let_go, promised_to
+from powerplane.actuator.moving import STOPPED, Look, Mover, coming_to, let_go, promised_to
 from powerplane.actuator.recall import Recall
 from powerplane.actuator.steering import Claims
 from powerplane.actuator.terms import Terms
@@ -59,7 +59,14 @@ class Machine:
         self._recall = recall
         self._hour = hour
 
-    def decide(self, plans: Iterable[Plan], world: World, grounds: Grounds, token: int) -> Decision:
+    def decide(
+        self,
+        plans: Iterable[Plan],
+        world: World,
+        grounds: Grounds,
+        token: int,
+        busy: Container[tuple[str, str]] = frozenset(),
+    ) -> Decision:
         """Look once.
 
         Parameters
@@ -71,6 +78,8 @@ class Machine:
         grounds : Grounds
         token : int
             Fencing token of this replica.
+        busy : container of (plan, UID)
+            Moves for which something is being done at this moment.
         """
         every = sorted(plans, key=lambda plan: (plan.state.phase != "Running", plan.created_s, plan.name))
         under_way = [(move, plan.state.of(move.uid).step) for plan in every if not plan.over for move in plan.moves]
@@ -85,18 +94,19 @@ class Machine:
             if each.step in UNDER_WAY
         }
         look = Look(world, grounds, room, self._hour, claims, self._recall, self._terms, promised, taken)
+        look.coming = coming_to((plan for plan in every if not plan.over), world, busy)
         written: list[tuple[Plan, PlanState]] = []
         errands: list[Errand] = []
-        busy: set[str] = set()
+        trees_taken: set[str] = set()
         for plan in (plan for plan in every if not plan.over and plan.state.token <= token):
             trees = set(plan.trees) or {""}
-            state = _PlanLook(look, plan, token).advance(waits=bool(trees & busy))
-            busy |= trees
+            state = _PlanLook(look, plan, token).advance(waits=bool(trees & trees_taken))
+            trees_taken |= trees
             if state != plan.state:
                 written.append((plan, state))
             # Before its token is on the plan, a replica that lost the Lease might still write to it.
             if plan.state.token == token and plan.state.phase == "Running":
-                errands += self._errands(look, plan, state.closing, token)
+                errands += self._errands(look, plan, state, token)
         # What one plan's status does not show yet must not be tidied away.
         if all(plan.state.token == token for plan in every if plan.state.phase == "Running"):
             errands += self._tidy(look, every, token)
@@ -110,11 +120,14 @@ class Machine:
                 self._hour.take(now_s)
 
     @staticmethod
-    def _errands(look: Look, plan: Plan, closing: str, token: int) -> Iterable[Errand]:
-        mover = Mover(look, plan, closing, plan.state.wave)
+    def _errands(look: Look, plan: Plan, state: PlanState, token: int) -> Iterable[Errand]:
+        """What the steps ask for that are written and still hold."""
+        mover = Mover(look, plan, state.closing, plan.state.wave)
         for move in plan.moves:
-            state = plan.state.moves.get(move.uid)
-            acts = mover.acts(move, state) if state else ()
+            written = plan.state.moves.get(move.uid)
+            if written is None or state.of(move.uid).step != written.step:
+                continue
+            acts = mover.acts(move, written)
             if acts:
                 yield Errand((plan.name, move.uid), acts, token)
 

@@ -4,7 +4,7 @@ A step is written before what belongs to it is done, so that whoever takes over 
 is done that the cluster does not ask for at that moment: done already, it is not done again.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field, replace
 
 from powerplane.actuator.acts import Act, Evict, Hold, Nominate, Release, Ungate
@@ -21,6 +21,8 @@ from powerplane.models.marks import MOVE_GATE, OWN_NAMESPACE
 STOPPED = "Stopped"
 LEVERS = ("migrate", "evict")
 """What is built: a move by any other lever is passed over."""
+
+Coming = dict[str, dict[tuple[str, str], PodFact]]
 
 
 @dataclass(slots=True)
@@ -43,6 +45,8 @@ class Look:
         Pods whose move is under way, and the plan that it is of: what two plans ask for, one does.
     begun : int
         Evictions that this look begins.
+    coming : dict of node to dict of (plan, UID) to PodFact
+        Successors on their way to a node: nominated, or being so, and not bound.
     """
 
     world: World
@@ -55,6 +59,32 @@ class Look:
     promised: dict[str, dict[str, Amounts]] = field(default_factory=dict)
     taken: dict[str, str] = field(default_factory=dict)
     begun: int = 0
+    coming: Coming = field(default_factory=dict)
+
+
+def coming_to(plans: Iterable[Plan], world: World, busy: Container[tuple[str, str]]) -> Coming:
+    """Return the successors that are on their way, by target.
+
+    Parameters
+    ----------
+    plans : iterable of Plan
+    world : World
+    busy : container of (plan, UID)
+        Moves for which something is being done at this moment.
+    """
+    found: Coming = {}
+    for plan in plans:
+        for move in plan.moves:
+            state = plan.state.moves.get(move.uid)
+            pod = world.pod(state.successor_uid) if state is not None and state.step == "Steering" else None
+            if pod is None or pod.node:
+                continue
+            # One that waits behind a gate of somebody else's is in nobody's way, and nobody in its.
+            let_go = not pod.gates
+            nominated = MOVE_GATE in pod.gates and pod.nominated == move.target
+            if let_go or nominated or (plan.name, move.uid) in busy:
+                found.setdefault(move.target, {})[plan.name, move.uid] = pod
+    return found
 
 
 def promised_to(moves: Iterable[tuple[Move, Step]], world: World) -> dict[str, dict[str, Amounts]]:
@@ -274,10 +304,29 @@ class Mover:
         if successor is None or not successor.there or successor.node or MOVE_GATE not in successor.gates:
             return ()
         acts: list[Act] = []
+        if not self._target_lost(move) and not self._has_way(move, successor):
+            return ()
         if successor.nominated != move.target and not self._target_lost(move):
             acts.append(Nominate(successor.namespace, successor.name, successor.uid, move.target))
         acts += [Release(pod.namespace, pod.name, pod.uid) for pod in self._look.world.holds(self._plan.name, move.uid)]
         return (*acts, let_go(successor))
+
+    def _has_way(self, move: Move, successor: PodFact) -> bool:
+        """Whether a successor may be nominated now: until its placeholder is gone, two hold room for one pod.
+
+        Where the node has no room for that, another successor that is let go at this moment would find it full and go
+        elsewhere; so there they come one after the other.
+        """
+        key, look = (self._plan.name, move.uid), self._look
+        coming = look.coming.setdefault(move.target, {})
+        others = {other: pod for other, pod in coming.items() if other != key}
+        if others and key not in coming:
+            unseen = {other[1]: pod.requests for other, pod in others.items() if pod.nominated != move.target}
+            node = look.world.node(move.target)
+            if node is None or not look.world.fits(successor, node, unseen):
+                return False
+        coming[key] = successor
+        return True
 
     # -- conditions
 

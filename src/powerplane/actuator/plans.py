@@ -69,12 +69,6 @@ class Plans:
         with self._lock:
             return self._conditions.get(name, ())
 
-    def is_running(self, name: str) -> bool:
-        """Whether a plan is being carried out."""
-        with self._lock:
-            plan = self._plans.get(name)
-            return plan is not None and self._now(plan).state.phase == "Running"
-
     def wrote(self, plan: Plan, state: PlanState, version: str) -> None:
         """Take in that a status was written over the version that a plan was seen in."""
         with self._lock:
