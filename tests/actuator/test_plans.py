@@ -257,6 +257,19 @@ def test_an_owner_that_is_scaled_to_zero_meanwhile_makes_no_successor_and_that_i
     assert not cluster.pods
 
 
+@pytest.mark.parametrize("late_s", [50, 150])
+def test_a_job_that_takes_its_time_to_make_a_pod_again_is_waited_for(late_s):
+    cluster, _, _ = published(kind="Job", replicas=1, waves=(0,))
+    replica = Replica(cluster, 1)
+    until_evicted(cluster, replica)
+    cluster.control = lambda: None
+    for _ in range(late_s):
+        turn(cluster, replica, seconds=1.0)
+    del cluster.control
+    assert ended(cluster, replica) == ("Done", {("Done", "")})
+    assert [pod["spec"]["nodeName"] for pod in cluster.pods.values()] == ["n2"]
+
+
 def test_a_pod_that_goes_by_itself_before_its_turn_is_passed_over():
     cluster, owner, pods = published(replicas=1, waves=(0,))
     replica = Replica(cluster, 1)

@@ -227,7 +227,8 @@ class Mover:
         if found is not None:
             look.claims.take(found.uid)
             return replace(state, step="Steering", successor=found.name, successor_uid=found.uid, reason="", message="")
-        if gone and self._aged(move, "gone", state.attempts) > look.terms.successor_s:
+        patience_s = look.terms.job_successor_s if move.owner_kind == "Job" else look.terms.successor_s
+        if gone and self._aged(move, "gone", state.attempts) > patience_s:
             return _end(state, "Done", "NoSuccessor", "its controller made no other pod")
         return state if gone else self._still_leaving(move, state)
 

@@ -21,6 +21,9 @@ class Terms:
         How long a disruption budget is asked again.
     successor_s : float
         For a successor to come, from when the pod before it is gone.
+    job_successor_s : float
+        The same of a Job, whose controller waits longer from lost pod to lost pod: 10 s after the first, then twice as
+        long each time (Kubernetes, "Pod backoff failure policy").
     leave_s : float
         For an evicted pod to be gone, where no successor comes before that.
     bind_s : float
@@ -41,6 +44,7 @@ class Terms:
     hold_s: float = 300.0
     budget_s: float = 300.0
     successor_s: float = 60.0
+    job_successor_s: float = 200.0
     leave_s: float = 900.0
     bind_s: float = 120.0
     gate_s: float = 900.0
