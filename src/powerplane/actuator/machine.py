@@ -12,7 +12,8 @@ from powerplane.actuator.acts import Errand, Release
 from powerplane.actuator.confirming import Confirmed, confirm
 from powerplane.actuator.facts import Grounds, Move, MoveState, Note, Plan, PlanState
 from powerplane.actuator.limits import HourBudget, Limits, Room
-from powerplane.actuator.moving import STOPPED, Look, Mover, coming_to, let_go, promised_to
+from powerplane.actuator.look import Look, coming_to, promised_to
+from powerplane.actuator.moving import STOPPED, Mover, let_go
 from powerplane.actuator.recall import Recall
 from powerplane.actuator.steering import Claims
 from powerplane.actuator.terms import Terms
