@@ -182,10 +182,25 @@ class OperatedCluster:
             self.owners[kind, name] = self.size.replicas
         for kind, bodies in by_kind.items():
             self.rig.api.post_all(PATHS[kind], bodies)
-        self.rig.api.post_all(PDBS, [_budget(name) for kind, name in self.owners if kind != "Job"])
+        self.rig.api.post_all(PDBS, [_budget(*owner, count) for owner, count in self.owners.items()])
         assert wait_for(self.whole, PLACED_S, 0.5), f"not all pods run: {self.running()}"
-        allowed = lambda: all(each.get("status", {}).get("disruptionsAllowed") for each in self.rig.api.items(PDBS))  # noqa: E731  # named for what is waited for
-        assert wait_for(allowed, 60, 0.5), "some disruption budget allows nothing"
+        self._wait_disruptions(True)
+
+    def allow_disruptions(self, allowed: bool) -> None:
+        """Let disruption budgets allow nothing, or what they did before."""
+        for (kind, name), count in self.owners.items():
+            self.rig.api.patch(f"{PDBS}/{name}", {"spec": _budget(kind, name, count, closed=not allowed)["spec"]})
+        self._wait_disruptions(allowed)
+
+    def _wait_disruptions(self, allowed: bool) -> None:
+        def told() -> bool:
+            return all(
+                each.get("status", {}).get("observedGeneration") == each["metadata"]["generation"]
+                and (each["status"]["disruptionsAllowed"] > 0) == allowed
+                for each in self.rig.api.items(PDBS)
+            )
+
+        assert wait_for(told, 90, 0.5), f"disruption budgets do not say {allowed}"
 
     def scale(self, name: str, replicas: int) -> None:
         """Change how many pods a Deployment wants."""
@@ -375,9 +390,11 @@ def _workload(kind: str, name: str, cpu: str, replicas: int) -> Json:
     return {"metadata": {"name": name}, "spec": body}
 
 
-def _budget(name: str) -> Json:
-    spec = {"maxUnavailable": UNAVAILABLE, "selector": {"matchLabels": {"app": name}}}
-    return {"metadata": {"name": name}, "spec": spec}
+def _budget(kind: str, name: str, count: int, *, closed: bool = False) -> Json:
+    """A disruption budget; a Job's can be told in pods that must be there alone."""
+    most = {"maxUnavailable": 0 if closed else UNAVAILABLE}
+    spec: Json = {"minAvailable": count - (0 if closed else 2)} if kind == "Job" else most
+    return {"metadata": {"name": name}, "spec": spec | {"selector": {"matchLabels": {"app": name}}}}
 
 
 def _runs(pod: Json) -> bool:

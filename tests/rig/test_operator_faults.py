@@ -4,8 +4,10 @@ import time
 from typing import Any
 
 import pytest
-from tests.rig.operator import CALM_S, HELD_S, Operated, OperatedCluster, Operator
+from tests.rig.operator import CALM_S, HELD_S, OWN, Operated, OperatedCluster, Operator
 from tests.rig.processes import wait_for
+
+from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY
 
 pytestmark = [pytest.mark.rig, pytest.mark.prometheus]
 
@@ -39,5 +41,89 @@ def test_a_recommender_that_is_killed_leaves_a_plan_that_is_carried_out(
     recommender.kill()
     assert wait_for(racks.quiet, HELD_S, 0.2), parts.said()
     recommender.start()
+    parts.wait_settled()
+    parts.sound()
+
+
+def test_disruption_budgets_that_allow_nothing_are_kept_and_moves_go_on_once_they_do(
+    parts: Operated, racks: OperatedCluster, heaviest: str, operator: Operator
+) -> None:
+    before = parts.evictions()
+    try:
+        racks.allow_disruptions(False)
+        racks.cut(heaviest)
+        time.sleep(CALM_S)
+        assert parts.evictions() == before
+    finally:
+        racks.allow_disruptions(True)
+    parts.wait_settled(180)
+    parts.sound()
+
+
+def test_a_policy_that_is_deleted_in_the_middle_leaves_nothing_behind(
+    parts: Operated, racks: OperatedCluster, heaviest: str, operator: Operator
+) -> None:
+    racks.cut(heaviest)
+    parts.wait_begun()
+    racks.rig.api.delete(CLUSTER_CAPPING_POLICY.path("all"))
+    assert wait_for(lambda: not racks.plans() and racks.quiet(), 60, 0.2), parts.said()
+    parts.sound()
+    racks.enforce()
+    parts.wait_settled()
+    parts.sound()
+
+
+def test_an_owner_that_is_scaled_to_zero_in_the_middle_is_left_at_zero(
+    parts: Operated, racks: OperatedCluster, heaviest: str, operator: Operator
+) -> None:
+    racks.cut(heaviest)
+    parts.wait_begun()
+    moving = {move["ownerUid"] for plan in racks.open_plans() for move in plan["spec"]["moves"]}
+    sets = {each["metadata"]["uid"]: each["metadata"]["ownerReferences"][0]["name"] for each in replica_sets(racks)}
+    name = sorted(sets[uid] for uid in moving if uid in sets)[0]
+    racks.scale(name, 0)
+    parts.wait_settled()
+    parts.sound()
+    racks.scale(name, racks.size.replicas)
+    assert wait_for(racks.whole, 60, 0.2), parts.said()
+
+
+def replica_sets(racks: OperatedCluster) -> list[Json]:
+    return racks.rig.api.items("/apis/apps/v1/namespaces/default/replicasets")
+
+
+def replica_sets(racks: OperatedCluster) -> list[Json]:
+    return racks.rig.api.items("/apis/apps/v1/namespaces/default/replicasets")
+
+
+def test_successors_that_do_not_get_ready_hold_up_what_their_disruption_budgets_say_and_no_more(
+    parts: Operated, racks: OperatedCluster, heaviest: str, operator: Operator
+) -> None:
+    racks.rig.kill("kwok")
+    try:
+        racks.cut(heaviest)
+        parts.wait_begun("Bound")
+        time.sleep(CALM_S)
+        down = {each["metadata"]["labels"]["app"] for each in racks.pods() if each["status"]["phase"] == "Pending"}
+        assert down
+        assert not any(racks.steps()[step] for step in ("RolledBack", "Failed")) or racks.open_plans()
+        parts.sound(finished=False)
+    finally:
+        racks.rig.revive("kwok")
+    parts.wait_settled()
+    parts.sound()
+
+
+def test_targets_that_close_in_the_middle_cost_no_pod(
+    parts: Operated, racks: OperatedCluster, heaviest: str, operator: Operator
+) -> None:
+    racks.cut(heaviest)
+    parts.wait_begun("Reserved", "Evicting", "Evicted", "Steering")
+    targets = {move["to"] for plan in racks.open_plans() for move in plan["spec"]["moves"]}
+    try:
+        racks.close(targets, True)
+        assert wait_for(lambda: racks.whole() and not racks.rig.api.items(OWN), 60, 0.2), parts.said()
+    finally:
+        racks.close(targets, False)
     parts.wait_settled()
     parts.sound()
