@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import pytest
-from tests.rig.operator import CALM_S, HELD_S, OWN, Operated, OperatedCluster, Operator
+from tests.rig.operator import CALM_S, HELD_S, Operated, OperatedCluster, Operator
 from tests.rig.processes import wait_for
 
 from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY
@@ -90,40 +90,3 @@ def test_an_owner_that_is_scaled_to_zero_in_the_middle_is_left_at_zero(
 
 def replica_sets(racks: OperatedCluster) -> list[Json]:
     return racks.rig.api.items("/apis/apps/v1/namespaces/default/replicasets")
-
-
-def replica_sets(racks: OperatedCluster) -> list[Json]:
-    return racks.rig.api.items("/apis/apps/v1/namespaces/default/replicasets")
-
-
-def test_successors_that_do_not_get_ready_hold_up_what_their_disruption_budgets_say_and_no_more(
-    parts: Operated, racks: OperatedCluster, heaviest: str, operator: Operator
-) -> None:
-    racks.rig.kill("kwok")
-    try:
-        racks.cut(heaviest)
-        parts.wait_begun("Bound")
-        time.sleep(CALM_S)
-        down = {each["metadata"]["labels"]["app"] for each in racks.pods() if each["status"]["phase"] == "Pending"}
-        assert down
-        assert not any(racks.steps()[step] for step in ("RolledBack", "Failed")) or racks.open_plans()
-        parts.sound(finished=False)
-    finally:
-        racks.rig.revive("kwok")
-    parts.wait_settled()
-    parts.sound()
-
-
-def test_targets_that_close_in_the_middle_cost_no_pod(
-    parts: Operated, racks: OperatedCluster, heaviest: str, operator: Operator
-) -> None:
-    racks.cut(heaviest)
-    parts.wait_begun("Reserved", "Evicting", "Evicted", "Steering")
-    targets = {move["to"] for plan in racks.open_plans() for move in plan["spec"]["moves"]}
-    try:
-        racks.close(targets, True)
-        assert wait_for(lambda: racks.whole() and not racks.rig.api.items(OWN), 60, 0.2), parts.said()
-    finally:
-        racks.close(targets, False)
-    parts.wait_settled()
-    parts.sound()
