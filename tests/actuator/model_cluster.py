@@ -281,7 +281,8 @@ class ModelCluster:
         asking = [(name, move) for name, move in moves if self.step_of(name, uid) == "Evicting"]
         if moves and not asking:
             wrongs.append(f"{uid} was evicted before its status said so")
-        for name, move in asking:
+        # The plan that is there is who asks, where one does.
+        for name, move in [each for each in asking if each[0] in self.plans] or asking:
             if move["lever"] == "migrate" and not self.is_held(uid, move["to"]):
                 wrongs.append(f"{uid} was evicted without a place on {move['to']}")
             others = (self.gone_plans | self.plans)[name]["spec"]["moves"]
@@ -302,6 +303,8 @@ class ModelCluster:
     def act(self, act):
         match act:
             case Evict():
+                if act.hold and not self.is_held(act.uid, act.node):
+                    return Outcome("stale", "its place is not held any more")
                 status, body = self.evict(act)
                 answer = read_answer(status, body)
                 return Outcome("done" if answer.verdict == "accepted" else "stale", answer.message, answer)

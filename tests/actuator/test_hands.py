@@ -44,6 +44,35 @@ def test_an_eviction_names_the_uid_and_is_asked_for_once(server, hands):
     assert body["deleteOptions"]["preconditions"] == {"uid": UID}
 
 
+HELD = Evict("shop", "web-1", UID, "hold-1", "n2")
+PLACE = {"metadata": {"annotations": {"powerplane.dev/hold-for": UID}}, "status": {"nominatedNodeName": "n2"}}
+
+
+def test_a_pod_is_evicted_whose_place_the_server_itself_shows_held(server, hands):
+    server.pod = PLACE
+    assert hands.act(HELD).result == "done"
+    look, evicted = server.requests
+    assert look[:2] == ("GET", "/api/v1/namespaces/powerplane-system/pods/hold-1")
+    assert evicted[1].endswith("/web-1/eviction")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        PLACE | {"status": {"nominatedNodeName": "n3"}},
+        PLACE | {"status": {}},
+        PLACE | {"metadata": {"annotations": {"powerplane.dev/hold-for": "another"}}},
+        PLACE | {"metadata": PLACE["metadata"] | {"deletionTimestamp": "2026-01-01T00:00:00Z"}},
+        {"metadata": {}},
+    ],
+)
+def test_no_pod_is_evicted_whose_place_is_not_held_any_more_whatever_the_watch_has_shown(server, hands, place):
+    server.pod = place
+    outcome = hands.act(HELD)
+    assert (outcome.result, outcome.answer) == ("stale", None)
+    assert [method for method, *_ in server.requests] == ["GET"]
+
+
 @pytest.mark.parametrize(
     ("answer", "result", "verdict"),
     [(404, "stale", "gone"), (409, "stale", "gone"), (403, "refused", "never"), (500, "unknown", "later")],

@@ -39,11 +39,22 @@ class Nominate:
 
 @dataclass(frozen=True, slots=True)
 class Evict:
-    """Ask the Eviction API to evict the pod of this UID, and no other of its name."""
+    """Ask the Eviction API to evict the pod of this UID, and no other of its name.
+
+    Parameters
+    ----------
+    namespace, pod, uid : str
+    hold : str
+        The placeholder that must hold its place at that moment; "" for a pod that goes nowhere.
+    node : str
+        Where that place is.
+    """
 
     namespace: str
     pod: str
     uid: str
+    hold: str = ""
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)

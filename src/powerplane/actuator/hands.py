@@ -18,7 +18,7 @@ from powerplane.adapters.cluster_http import TRANSPORT_ERRORS, Request, fetch, r
 from powerplane.adapters.cluster_writes import Writer, Written, pod_path
 from powerplane.models.api.conditions import Condition
 from powerplane.models.api.kinds import PLACEMENT_PLAN
-from powerplane.models.marks import MOVE_GATE, OWN_NAMESPACE
+from powerplane.models.marks import HOLD_FOR_ANNOTATION, MOVE_GATE, OWN_NAMESPACE
 from powerplane.models.objects import Narrow, ObjectMeta
 
 STALE: Final = (404, 409, 422)
@@ -29,6 +29,19 @@ class _Placed(Narrow, frozen=True):
     """An object as far as its version and UID go."""
 
     metadata: ObjectMeta
+
+
+class _Nominated(Narrow, frozen=True):
+    """Where a pod that waits is nominated to."""
+
+    nominated_node_name: str = ""
+
+
+class _Holding(Narrow, frozen=True):
+    """A placeholder as far as it holds a place."""
+
+    metadata: ObjectMeta
+    status: _Nominated = _Nominated()
 
 
 class ClusterHands:
@@ -113,12 +126,29 @@ class ClusterHands:
         return _outcome(self._writer.merge_patch(f"{pod_path(act.namespace, act.pod)}/status", body))
 
     def _evict(self, act: Evict) -> Outcome:
+        """Evict a pod whose place is held at this moment: watches may be late to tell that it is not any more."""
+        if act.hold and (why_not := self._unheld(act)) is not None:
+            return why_not
         written = self._writer.create(f"{pod_path(act.namespace, act.pod)}/eviction", eviction_body(act))
         answer = read_answer(written.status, written.body)
         if answer.verdict == "accepted":
             return Outcome("done", answer=answer)
         result = _outcome(written).result if answer.verdict != "budget" else "stale"
         return Outcome(result, answer.message or written.told, answer)
+
+    def _unheld(self, act: Evict) -> Outcome | None:
+        """Why a pod's place is not known to be held; None where it is."""
+        try:
+            answer = fetch(self._access, Request("GET", pod_path(OWN_NAMESPACE, act.hold)), self._timeout_s)
+            found = msgspec.json.decode(answer.body, type=_Holding) if answer.status == 200 else None
+        except (*TRANSPORT_ERRORS, msgspec.DecodeError) as error:
+            return Outcome("unknown", reason(error, self._timeout_s))
+        if found is None:
+            return Outcome("stale" if answer.status == 404 else "unknown", f"{act.hold}: HTTP {answer.status}")
+        holds = (found.metadata.annotations or {}).get(HOLD_FOR_ANNOTATION) == act.uid
+        if not holds or found.metadata.deletion_timestamp or found.status.nominated_node_name != act.node:
+            return Outcome("stale", f"{act.hold} does not hold its place on {act.node}")
+        return None
 
     def _ungate(self, act: Ungate) -> Outcome:
         path = f"/spec/schedulingGates/{act.gate}"

@@ -218,9 +218,12 @@ class Mover:
 
     def _evict(self, move: Move) -> tuple[Act, ...]:
         leaver = self._look.world.pod(move.uid)
-        if leaver is None or not leaver.there or (move.migrates and not self._held(move)):
+        if leaver is None or not leaver.there or not self._look.recall.may_ask(move.uid):
             return ()
-        return (Evict(move.namespace, move.pod, move.uid),) if self._look.recall.may_ask(move.uid) else ()
+        if not move.migrates:
+            return (Evict(move.namespace, move.pod, move.uid),)
+        hold = self._holder(move)
+        return (Evict(move.namespace, move.pod, move.uid, hold.name, move.target),) if hold else ()
 
     def _steer(self, move: Move, state: MoveState) -> tuple[Act, ...]:
         """Nominate the successor first, so that at every moment somebody holds the room."""
@@ -291,7 +294,12 @@ class Mover:
 
     def _held(self, move: Move) -> bool:
         """Whether a placeholder holds the pod's place."""
-        return any(pod.nominated == move.target for pod in self._look.world.holds(self._plan.name, move.uid))
+        return self._holder(move) is not None
+
+    def _holder(self, move: Move) -> PodFact | None:
+        """The placeholder that holds the pod's place."""
+        holds = self._look.world.holds(self._plan.name, move.uid)
+        return next((pod for pod in holds if pod.nominated == move.target), None)
 
     def _may_evict(self) -> bool:
         look = self._look
