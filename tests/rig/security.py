@@ -37,6 +37,31 @@ PATHS = {
 }
 
 
+PROBE = "rig-probe"
+LAST: tuple[dict[str, Any], ...] = (
+    {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": PROBE},
+        "spec": {
+            "matchConstraints": {
+                "resourceRules": [
+                    {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
+                ]
+            },
+            "validations": [{"expression": f"object.metadata.name != '{PROBE}'"}],
+        },
+    },
+    {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": PROBE},
+        "spec": {"policyName": PROBE, "validationActions": ["Deny"]},
+    },
+)
+"""A policy of the tests' own, applied after all others."""
+
+
 def documents(name: str) -> list[dict[str, Any]]:
     """The objects of one of our deployment files."""
     return list(yaml.safe_load_all((DEPLOY / name).read_text(encoding="utf-8")))
@@ -87,6 +112,21 @@ def guards_are_up(rig: Rig) -> bool:
     return all(each["status"].get("observedGeneration") == each["metadata"]["generation"] for each in found)
 
 
-def wait_for_guards(rig: Rig, probe: Any) -> None:
-    """Wait until the policies are read and a call that one of them refuses is refused."""
-    assert wait_for(lambda: guards_are_up(rig) and probe(), 60.0, 0.3), "the admission policies do not hold"
+def wait_for_guards(rig: Rig) -> None:
+    """Wait until every policy and binding that was applied is in force.
+
+    The server reads both in the order in which they came: once the last of each holds, so do all before.
+    """
+    for document in LAST:
+        apply(rig, path_of(document), document)
+    try:
+        up = wait_for(lambda: guards_are_up(rig) and not _passes(rig), 60.0, 0.3)
+        assert up, "the admission policies do not hold"
+    finally:
+        for document in LAST:
+            rig.api.call("DELETE", path_of(document))
+
+
+def _passes(rig: Rig) -> bool:
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": PROBE}}
+    return rig.api.call("POST", "/api/v1/namespaces/default/configmaps?dryRun=All", body).ok

@@ -146,7 +146,7 @@ def web(replicas: int) -> dict[str, Any]:
 def test_a_deployments_pods_are_made_to_claim_and_each_feed_can_carry_them_alone(rig: Rig) -> None:
     lay(rig, FEEDS)
     with applied(rig, "rbac.yaml", "rbac-claims.yaml", "claims.yaml", "admission-policies.yaml"):
-        wait_for_guards(rig, lambda: True)
+        wait_for_guards(rig)
         spec = {"cap": {"watts": "100kW"}, "mode": "Initial", "admission": {"lock": "Claims"}}
         apply(rig, CLUSTER_CAPPING_POLICY.path("all"), written(CLUSTER_CAPPING_POLICY, "all", spec))
         replica, port = webhook_replica(rig, "claims-hook")

@@ -286,7 +286,7 @@ def test_the_releaser_works_under_its_own_account_and_the_shipped_policies(rig: 
     install_objects(rig)
     with applied(rig, "rbac.yaml", "admission-policies.yaml"):
         lay(rig, floor)
-        wait_for_guards(rig, lambda: True)
+        wait_for_guards(rig)
         log = rig.folder / "releaser.log"
         kubeconfig = rig.kubeconfig_for(GATE_RELEASER, *groups)
         command = [sys.executable, "-m", "powerplane", "release", "--run", f"--kubeconfig={kubeconfig}"]

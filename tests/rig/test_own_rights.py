@@ -12,7 +12,7 @@ from tests.rig.rig import Rig, scheduler_config
 from tests.rig.security import NODE_WRITER, SERVING, applied, wait_for_guards
 
 from powerplane.adapters.cluster_access import open_cluster
-from powerplane.models.api.kinds import PLACEMENT_PLAN, POWER_DOMAIN
+from powerplane.models.api.kinds import POWER_DOMAIN
 from powerplane.node_watts.run import NodeWattsRun, NodeWattsSettings
 from powerplane.scheduler_extender.run import HEADROOM_ANNOTATION
 
@@ -20,7 +20,6 @@ pytestmark = pytest.mark.rig
 
 GROUPS = ("system:serviceaccounts", "system:serviceaccounts:powerplane-system")
 NODES = ("n1", "n2")
-PLAN = written(PLACEMENT_PLAN, "probe", {"expiresAt": "2030-01-01T00:00:00Z"})
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def guarded(rig: Rig) -> Iterator[Rig]:
     """The rig with our definitions, rights and policies, and two nodes."""
     install_crds(rig)
     with applied(rig, "rbac.yaml", "admission-policies.yaml"):
-        wait_for_guards(rig, lambda: not rig.api.call("POST", f"{PLACEMENT_PLAN.list_path}?dryRun=All", PLAN).ok)
+        wait_for_guards(rig)
         make_nodes(rig, [node(name, {"powerplane.dev/rack": "r1"}) for name in NODES])
         yield rig
 
