@@ -30,6 +30,7 @@ def test_a_rack_whose_budget_is_cut_by_a_fifth_is_held_by_migration_alone(
     )
 
 
+@pytest.mark.faults
 def test_an_actuator_that_is_killed_at_each_step_finishes_the_plan_once(
     parts: Operated, racks: OperatedCluster, heaviest: str
 ) -> None:
@@ -47,6 +48,7 @@ def test_an_actuator_that_is_killed_at_each_step_finishes_the_plan_once(
     assert len(killed) >= 3, killed
 
 
+@pytest.mark.faults
 def test_of_two_operators_one_acts_and_the_other_takes_over_when_it_is_killed(
     parts: Operated, racks: OperatedCluster, heaviest: str
 ) -> None:
@@ -60,6 +62,7 @@ def test_of_two_operators_one_acts_and_the_other_takes_over_when_it_is_killed(
     assert parts.sound().tokens >= 2
 
 
+@pytest.mark.faults
 def test_nothing_is_evicted_while_no_webhook_lives(
     parts: Operated, racks: OperatedCluster, heaviest: str, operator: Operator
 ) -> None:
@@ -75,6 +78,7 @@ def test_nothing_is_evicted_while_no_webhook_lives(
     parts.sound()
 
 
+@pytest.mark.faults
 def test_without_telemetry_to_be_believed_nothing_is_done(
     parts: Operated, racks: OperatedCluster, heaviest: str, operator: Operator
 ) -> None:

@@ -9,7 +9,7 @@ from tests.rig.processes import wait_for
 
 from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY
 
-pytestmark = [pytest.mark.rig, pytest.mark.prometheus]
+pytestmark = [pytest.mark.rig, pytest.mark.faults, pytest.mark.prometheus]
 
 Json = dict[str, Any]
 
