@@ -165,7 +165,7 @@ class Interleavings(RuleBasedStateMachine):
         node = data.draw(st.sampled_from(sorted(self.cluster.nodes)))
         name = f"other{len(self.cluster.owners)}"
         if len(self.cluster.owners) < 5:
-            self.cluster.add_owner(name, "ReplicaSet", min(count, CORES - self.cluster.used(node)), [node])
+            self.cluster.add_owner(name, "ReplicaSet", max(0, min(count, CORES - self.cluster.used(node))), [node])
 
     @rule(stop=st.booleans())
     def stop(self, stop):

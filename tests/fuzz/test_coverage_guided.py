@@ -11,12 +11,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.atheris]
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 20
+APART = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
+"""A shell in between: the peak of memory that a process is told to have had begins with that of whoever started it, so
+that what other tests took before would count."""
 TARGETS = ("fuzz_reviews", "fuzz_quantities", "fuzz_json", "fuzz_extender")
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_coverage_guided_fuzzing_finds_nothing(target, tmp_path):
-    command = [sys.executable, "-m", f"tests.fuzz.{target}", f"--seconds={SECONDS}", f"--corpus={tmp_path}"]
+    command = [*APART, sys.executable, "-m", f"tests.fuzz.{target}", f"--seconds={SECONDS}", f"--corpus={tmp_path}"]
     done = subprocess.run(
         command,
         cwd=ROOT,
