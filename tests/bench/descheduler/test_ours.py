@@ -90,7 +90,8 @@ def test_the_section_shows_losses_in_bold_and_says_why_not():
         outcome("shares", evictions=3),
         outcome("domains", evictions=900, seconds=None, left_watts=7.0, why="goes in circles"),
     ]
-    text = render_section(found, "today")
+    text = render_section(found, {"slack-300x30": "today", "snug-300x30": "today", "other": "yesterday"})
+    assert "- slack-300x30, snug-300x30: today\n- other: yesterday\n" in text
     assert "**0 won, 0 tied, 1 lost**" in text
     assert "0 of 1: goes in circles" in text
     assert "| domains | 0 of 1 | goes in circles in 1 |" in text

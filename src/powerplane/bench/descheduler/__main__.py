@@ -24,15 +24,15 @@ from powerplane.models.errors import PowerPlaneError, UsageError
 from powerplane.solver.formulate import formulate
 
 SECTION = "descheduler"
-FAMILIES = ("slack", "constrained")
+FAMILIES = ("slack", "snug", "constrained")
 SEEDS = {300: (1, 2, 3, 4, 5), 1_000: (1, 2, 3, 4, 5), 5_000: (1, 2, 3)}
 """By pods."""
 
 
 class Records(msgspec.Struct, frozen=True):
-    """All outcomes, and the conditions that they were measured under."""
+    """All outcomes, and when and under which load each cell was measured."""
 
-    head: str = ""
+    conditions: dict[str, str] = msgspec.field(default_factory=dict)
     outcomes: tuple[Outcome, ...] = ()
 
 
@@ -68,18 +68,20 @@ def _run(given: argparse.Namespace) -> None:
         )
     old = _read(given.records) if given.only or given.page else Records()
     kept = {_key(one): one for one in old.outcomes}
-    head, began, load = old.head, time.strftime("%Y-%m-%d %H:%M", time.gmtime()), load_line()
+    conditions = dict(old.conditions)
     for family, size in chosen:
+        began, load = time.strftime("%Y-%m-%d %H:%M", time.gmtime()), load_line()
         for seed in SEEDS[size.pods][: 1 if given.quick else None]:
             kept |= {_key(one): one for one in measure(family, size, seed, seconds=given.seconds)}
-        ended = time.strftime("%H:%M", time.gmtime())
-        head = f"{began} to {ended} UTC, {machine_line()}; load {load} before, {load_line()} after"
-        _write(given.records, Records(head, tuple(kept.values())))
+        ended = f"{time.strftime('%H:%M', time.gmtime())} UTC"
+        told = f"{began} to {ended}, {machine_line()}; load {load} before, {load_line()} after"
+        conditions[cell_name(family, size)] = told
+        _write(given.records, Records(conditions, tuple(kept.values())))
     page = given.out.read_text(encoding="utf-8") if given.out.exists() else "# Results\n"
     order = [cell_name(*pair) for pair in cells]
     shown = [one for one in kept.values() if one.cell in order]
     shown.sort(key=lambda one: (LEVELS.index(one.level), order.index(one.cell), one.seed))
-    given.out.write_text(put_section(page, SECTION, render_section(shown, head)), encoding="utf-8")
+    given.out.write_text(put_section(page, SECTION, render_section(shown, conditions)), encoding="utf-8")
     _say(f"wrote {given.out}")
 
 

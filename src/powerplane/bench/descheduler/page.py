@@ -1,6 +1,6 @@
 """The section of the results page: who needs how many evictions, and how long."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from powerplane.bench.descheduler.arms import ARMS
 from powerplane.bench.descheduler.outcome import OURS, Outcome
@@ -12,7 +12,7 @@ METHODS = (OURS, *(arm.name for arm in ARMS))
 INTRODUCTION = """\
 ## Moves beside descheduler's
 
-`python -m powerplane.bench.descheduler`; {head}. [README.md](README.md#moves-beside-deschedulers) says what the \
+Written by `python -m powerplane.bench.descheduler`. [README.md](README.md#moves-beside-deschedulers) says what the \
 cells, the rows and the columns are.
 
 A domain loses a fifth of its budget, and has then to shed about a tenth of what it draws. Descheduler is simulated by \
@@ -42,15 +42,30 @@ HEADINGS = (
 )
 
 
-def render_section(outcomes: Sequence[Outcome], head: str) -> str:
-    """Return the section as Markdown."""
+def render_section(outcomes: Sequence[Outcome], conditions: Mapping[str, str]) -> str:
+    """Return the section as Markdown.
+
+    Parameters
+    ----------
+    outcomes : sequence of Outcome
+        In the order of the page.
+    conditions : mapping of str to str
+        By cell, when it was measured, on what and under which load.
+    """
     levels = list(dict.fromkeys(one.level for one in outcomes))
-    parts = [INTRODUCTION.format(head=head), _summary(outcomes), _totals(outcomes)]
+    parts = [INTRODUCTION, _conditions(conditions), _summary(outcomes), _totals(outcomes)]
     for level in levels:
         of_level = [one for one in outcomes if one.level == level]
         rows = [_row(group) for group in _grouped(of_level)]
         parts += [f"### A {level} is cut\n", table(HEADINGS, rows), "", *_notes(of_level)]
     return "\n".join(parts).rstrip() + "\n"
+
+
+def _conditions(conditions: Mapping[str, str]) -> str:
+    """One line for all cells that were measured together."""
+    lines = dict.fromkeys(conditions.values())
+    told = [f"- {', '.join(cell for cell, other in conditions.items() if other == line)}: {line}" for line in lines]
+    return "\n".join([*told, ""])
 
 
 def judge(outcomes: Sequence[Outcome], value: Callable[[Outcome], float]) -> Verdict:
