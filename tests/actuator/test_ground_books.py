@@ -29,9 +29,9 @@ POD = PodFact("u1", "shop", "web-1", node="n1", owner="o", labels=(("app", "web"
 class Books(GroundBooks):
     """Books with a clock to be set."""
 
-    def __init__(self, demands=ANYTHING):
+    def __init__(self, demands=ANYTHING, namespace="powerplane-system"):
         self.s = 0.0
-        super().__init__(demands, lambda: self.s, lambda: NOW_S + self.s)
+        super().__init__(demands, lambda: self.s, lambda: NOW_S + self.s, namespace=namespace)
         self.takes = {shelf: self.sink(shelf) for shelf in ("namespaces", "policies", "own", "domains")}
 
     def put(self, shelf, *objects):
@@ -71,6 +71,13 @@ def test_the_annotation_on_our_namespace_stops_everything_with_or_without_a_reas
     assert books.grounds().stop
     books.put("namespaces", namespace("shop", {"powerplane.dev/stop": "mine"}), namespace("powerplane-system"))
     assert books.grounds().stop == ""
+
+
+def test_a_stop_counts_on_the_namespace_in_which_it_runs_and_on_powerplanes_own():
+    for marked in ("powerplane-system", "power"):
+        books = Books(namespace="power")
+        books.put("namespaces", namespace(marked, {"powerplane.dev/stop": "smoke"}))
+        assert books.grounds().stop == "smoke"
 
 
 def test_without_a_webhook_that_lives_nothing_is_begun():

@@ -202,6 +202,16 @@ def test_while_everything_is_stopped_nothing_is_published_and_afterwards_it_is()
     assert len(watching.outside.published) == 1
 
 
+@pytest.mark.parametrize("marked", ["powerplane-system", "power"])
+def test_a_stop_counts_on_the_namespace_in_which_it_runs_and_on_powerplanes_own(marked):
+    cluster = crowded()
+    cluster.namespaces[marked] = {"annotations": {"powerplane.dev/stop": "smoke"}}
+    watching = Watching(cluster, namespace="power")
+    watching.look(5)
+    assert not watching.outside.published
+    assert watching.metric("stopped") == 1
+
+
 def test_a_replica_that_leads_no_more_publishes_nothing():
     watching = Watching(crowded())
     watching.outside.leading = False

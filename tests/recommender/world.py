@@ -211,9 +211,15 @@ def budget(watts: float | None) -> Json:
 class Watching:
     """The recommender's rounds over a cluster."""
 
-    def __init__(self, cluster: Cluster, pace: Pace | None = None, calm: Calm | None = None) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        pace: Pace | None = None,
+        calm: Calm | None = None,
+        namespace: str = "powerplane-system",
+    ) -> None:
         self.cluster = cluster
-        self.books = Books("powerplane-system")
+        self.books = Books(namespace)
         self.outside = Outside(cluster)
         self.events: list[ClusterEvent] = []
         self.registry = CollectorRegistry()

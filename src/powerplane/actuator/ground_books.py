@@ -64,6 +64,8 @@ class GroundBooks:
     now : callable
         Unix seconds.
     changed : callable
+    namespace : str
+        Where this program runs: a stop counts there as well as on PowerPlane's own.
     """
 
     def __init__(
@@ -72,11 +74,13 @@ class GroundBooks:
         clock: Callable[[], float],
         now: Callable[[], float],
         changed: Callable[[], None] = lambda: None,
+        namespace: str = OWN_NAMESPACE,
     ) -> None:
         self._demands = demands
         self._clock = clock
         self._now = now
         self._changed = changed
+        self._namespaces = tuple(dict.fromkeys((OWN_NAMESPACE, namespace)))
         self._lock = threading.Lock()
         self._kept: dict[str, dict[tuple[str, str], Any]] = {}
         self._versions: dict[str, int] = {}
@@ -115,9 +119,9 @@ class GroundBooks:
     def stop(self) -> str:
         """Why all is stopped; "" where it is not."""
         with self._lock:
-            own = self._kept.get("namespaces", {}).get(("", OWN_NAMESPACE))
-        annotations = (own.metadata.annotations or {}) if own is not None else {}
-        return (annotations[STOP_ANNOTATION] or NO_REASON) if STOP_ANNOTATION in annotations else ""
+            found = [self._kept.get("namespaces", {}).get(("", name)) for name in self._namespaces]
+        said = [(each.metadata.annotations or {}).get(STOP_ANNOTATION) for each in found if each is not None]
+        return next((reason or NO_REASON for reason in said if reason is not None), "")
 
     def _pause(self) -> str:
         webhook, extender = self._leases.get(WEBHOOK_LEASE), self._leases.get(EXTENDER_LEASE)

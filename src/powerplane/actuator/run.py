@@ -114,7 +114,7 @@ class Actuator:
         self._loop.along(self._teller)
         wake = self._loop.wake
         self._world, self._plans = World(wake), Plans(wake)
-        self._books = GroundBooks(settings.demands, clock, now, wake)
+        self._books = GroundBooks(settings.demands, clock, now, wake, settings.namespace)
         self._watch()
         recall = Recall(clock)
         self._engine = Engine(

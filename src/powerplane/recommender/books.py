@@ -16,7 +16,7 @@ from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, 
 from powerplane.models.api.placement_plan import PlacementPlanObject
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.build import ClusterObjects
-from powerplane.models.marks import STOP_ANNOTATION
+from powerplane.models.marks import OWN_NAMESPACE, STOP_ANNOTATION
 from powerplane.models.objects import (
     Namespace,
     Narrow,
@@ -110,7 +110,10 @@ class Books:
         """Return everything as it is now."""
         with self._lock:
             all_of = {shelf: tuple(kept.values()) for shelf, kept in self._shelves.items()}
-            own = self._shelves.get("namespaces", {}).get(("", self._namespace))
+            namespaces = self._shelves.get("namespaces", {})
+            # `powerplane stop` marks PowerPlane's own unless told another: neither mark may go unheard.
+            own = [namespaces.get(("", name)) for name in (OWN_NAMESPACE, self._namespace)]
+        said = [(each.metadata.annotations or {}).get(STOP_ANNOTATION) for each in own if each is not None]
         policies: list[CappingPolicyObject] = [
             *_of(all_of, CLUSTER_CAPPING_POLICY.plural, ClusterPowerCappingPolicyObject),
             *_of(all_of, CAPPING_POLICY.plural, PowerCappingPolicyObject),
@@ -129,7 +132,7 @@ class Books:
             domains=_of(all_of, POWER_DOMAIN.plural, PowerDomainObject),
             policies=tuple(policies),
             plans=_of(all_of, PLACEMENT_PLAN.plural, PlacementPlanObject),
-            stopped=(own.metadata.annotations or {}).get(STOP_ANNOTATION) if own is not None else None,
+            stopped=next((reason for reason in said if reason is not None), None),
         )
 
 
