@@ -194,6 +194,15 @@ def test_a_measurement_is_as_old_as_when_it_came_and_its_source():
     assert (found.watts, found.taken_s, found.budget_watts) == (900.0, 93.0, 1000.0)
 
 
+def test_watts_of_an_unknown_age_are_no_measurement_and_none_is_from_the_future():
+    books = Books()
+    books.s = 100.0
+    books.put("domains", domain(900, None))
+    assert books.grounds().measured == {}
+    books.put("domains", domain(900, -30))
+    assert books.grounds().measured["r1"].taken_s == 100.0
+
+
 def test_what_others_write_to_a_domains_status_makes_no_measurement_younger():
     books = Books()
     books.put("domains", domain(900, 7, "2027-01-15T08:00:00Z"))

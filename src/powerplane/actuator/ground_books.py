@@ -171,9 +171,12 @@ class GroundBooks:
         found = {}
         for name, read in reads.items():
             domain = domains.get(name)
-            if domain is not None and read.watts is not None:
+            # Watts of which nobody says how old they are may be of an hour ago.
+            if domain is not None and read.watts is not None and read.age_s is not None:
                 budget = domain.status.budget_watts if domain.status else None
-                found[name] = Measurement(float(read.watts), read.seen_s - float(read.age_s or 0), float(budget or 0))
+                found[name] = Measurement(
+                    float(read.watts), read.seen_s - max(float(read.age_s), 0.0), float(budget or 0)
+                )
         return found
 
     def _read(self, domain: PowerDomainObject) -> None:
