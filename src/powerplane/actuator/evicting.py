@@ -2,9 +2,9 @@
 
 The answers: 200 or 201, the deletion is accepted; 404 and 409, another pod stands there, or none; 429 with the cause
 DisruptionBudget, no budget allows it now; 429 without, the server asks to wait; 500, more than one budget covers the
-pod, or the server failed; 403 and 422, refused for good. A VM that moves itself away answers 429 as well, and its text
-says that the eviction has triggered an evacuation: it is accepted. Source: Kubernetes, "API-initiated eviction", and
-registry/core/pod/storage/eviction.go.
+pod, or the server failed; 403 and 422, refused for good; 401 and 408, ask again. A VM that moves itself away answers
+429 as well, and its text says that the eviction has triggered an evacuation: it is accepted. Source: Kubernetes, "API-
+initiated eviction", and registry/core/pod/storage/eviction.go.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,9 @@ import msgspec
 from powerplane.actuator.acts import Evict
 
 Verdict = Literal["accepted", "gone", "budget", "later", "never"]
+
+PASSING = (401, 408)
+"""Credentials that are being renewed, and a request that came too slowly: neither is about the pod."""
 
 EVACUATES = "triggered evacuation"
 SEVERAL_BUDGETS = "more than one PodDisruptionBudget"
@@ -89,7 +92,7 @@ def read_answer(status: int, body: bytes) -> Answer:
         return Answer("later", "TooManyRequests", said.message, max(pause_s, LATER_PAUSE_S))
     if status == 500 and SEVERAL_BUDGETS in said.message:
         return Answer("never", "SeveralBudgets", said.message)
-    if 400 <= status < 500:
+    if 400 <= status < 500 and status not in PASSING:
         return Answer("never", "Refused", said.message or f"HTTP {status}")
     return Answer("later", "NoAnswer", said.message or f"HTTP {status}", max(pause_s, LATER_PAUSE_S))
 
