@@ -64,6 +64,10 @@ class Plans:
             plan = self._plans.get(name)
             return self._now(plan) if plan else None
 
+    def highest_token(self) -> int:
+        """The highest token on any plan; 0 where none has one."""
+        return max((plan.state.token for plan in self.all()), default=0)
+
     def conditions(self, name: str) -> tuple[Condition, ...]:
         """The conditions of a plan as they were last told, for the times at which they changed."""
         with self._lock:

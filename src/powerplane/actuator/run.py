@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from powerplane.actuator.acts import Act, Errand, Evict
 from powerplane.actuator.engine import Engine, Outcome, Wrote, begins
 from powerplane.actuator.facts import Plan, PlanState
+from powerplane.actuator.fencing import Fence
 from powerplane.actuator.ground_books import Demands, GroundBooks
 from powerplane.actuator.hands import ClusterHands
 from powerplane.actuator.limits import HourBudget, Limits
@@ -112,6 +113,7 @@ class Actuator:
             Writer(access, settings.write_timeout_s, attempts=3), settings.identity, self._metrics.told
         )
         self._loop.along(self._teller)
+        self._fence = Fence(self._loop.holds)
         wake = self._loop.wake
         self._world, self._plans = World(wake), Plans(wake)
         self._books = GroundBooks(settings.demands, clock, now, wake, settings.namespace)
@@ -169,7 +171,7 @@ class Actuator:
         if token != self._token and not self._take_over(token):
             return
         grounds = self._books.grounds()
-        if self._engine.look(grounds, token):
+        if self._engine.look(grounds, self._fence.written(token)):
             # What was written may be acted on now.
             self._loop.wake()
         self._metrics.looked(self._plans.all(), self._world.count_placeholders(), grounds.stop, grounds.pause)
@@ -189,13 +191,14 @@ class Actuator:
             return False
         said = (lease.metadata.annotations or {}) if lease else {}
         self._hour.take_over(said.get(EVICTIONS_ANNOTATION, ""), self._now())
+        self._fence.take_over(token, self._plans.highest_token())
         self._token = token
         return True
 
     # -- what the engine asks, and tells
 
     def _may(self, act: Act, token: int) -> str:
-        if not self._loop.holds(token):
+        if not self._fence.holds(token):
             return "this replica does not lead any more"
         return (self._books.stop() or self._books.paused) if begins(act) else ""
 
