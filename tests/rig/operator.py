@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.rig import processes
+from tests.rig.audit_facts import Report
 from tests.rig.audit_log import read_writes
-from tests.rig.auditor import Auditor, Report
+from tests.rig.auditor import Auditor
 from tests.rig.cluster import make_nodes
 from tests.rig.extender import change_domain, install_objects, make_domains
 from tests.rig.floor import Floor

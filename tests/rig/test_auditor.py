@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.rig.audit_facts import Report
 from tests.rig.audit_log import read_writes
-from tests.rig.auditor import Auditor, Report
+from tests.rig.auditor import Auditor
 
 Json = dict[str, Any]
 
