@@ -93,6 +93,8 @@ def test_the_section_shows_losses_in_bold_and_says_why_not():
     text = render_section(found, {"slack-300x30": "today", "snug-300x30": "today", "other": "yesterday"})
     assert "- slack-300x30, snug-300x30: today\n- other: yesterday\n" in text
     assert "**0 won, 0 tied, 1 lost**" in text
+    assert "no more than is proven to be needed in 1 of 1 cuts. In 1 some row" in text
+    assert "needs 0.8 times PowerPlane's" in text
     assert "0 of 1: goes in circles" in text
     assert "| domains | 0 of 1 | goes in circles in 1 |" in text
     assert text.index("| PowerPlane | 1 of 1") < text.index("| shares | 1 of 1")
