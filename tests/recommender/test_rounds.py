@@ -10,6 +10,7 @@ from tests.recommender.world import Cluster, Watching, stamp
 from powerplane.adapters.cluster_writes import Written
 from powerplane.models.api.placement_plan import PlacementPlanSpec
 from powerplane.models.api.power_domain import PowerDomainStatus
+from powerplane.models.errors import InputError
 from powerplane.recommender.solving_worker import Answer
 from powerplane.solver.check import check
 
@@ -493,6 +494,22 @@ def test_a_solve_that_fails_is_tried_again_at_the_next_look_and_not_for_ever():
     for _ in range(6):
         watching.look(5)
     assert len(watching.outside.published) == 1
+
+
+def test_objects_that_cannot_be_used_are_told_of_and_figures_go_on_being_written(monkeypatch):
+    asked = []
+
+    def refuse(*_):
+        asked.append(1)
+        raise InputError("pod default/odd cannot be read", "mend it")
+
+    monkeypatch.setattr("powerplane.recommender.rounds.snapshot_of", refuse)
+    watching = Watching(crowded())
+    for _ in range(6):
+        watching.look(5)
+    assert len(asked) == 3  # looks in a row, then with the period
+    assert not watching.outside.published
+    assert statuses(watching, "powerdomains", "r1")[-1]["measuredWatts"] == 600
 
 
 def test_a_plan_that_could_not_be_published_is_tried_again_at_the_next_look():

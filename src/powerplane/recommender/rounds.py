@@ -138,7 +138,7 @@ class Rounds:
         if seen.stopped is not None:
             self._reporter.idle("Stopped", f"everything is stopped: {seen.stopped}", seen)
         elif self._due.is_due(wanted, self._parts.clock()):
-            self._whole(Case(seen, ground, found, wanted, Allowing(seen.policies), courses))
+            self._try(Case(seen, ground, found, wanted, Allowing(seen.policies), courses))
         with metrics.step("statuses"):
             pressing = frozenset().union(*(course.domains for course in courses if not course.over))
             forecasts = {name: each.forecast for name, each in foreseen.items() if each.forecast is not None}
@@ -196,6 +196,17 @@ class Rounds:
 
     # -- the whole round
 
+    def _try(self, case: Case) -> None:
+        """Do a whole round; what cannot be used is told, and holds up no figures that others wait for."""
+        try:
+            self._whole(case)
+        except InputError as error:
+            LOG.warning("no plan: %s; %s", error.problem, error.next_step)
+            self._parts.metrics.planned("blind")
+            self._reporter.idle("NoSnapshot", error.problem, case.seen)
+            self._failures += 1
+            self._settle(case)
+
     def _whole(self, case: Case) -> None:
         metrics, now_s = self._parts.metrics, self._parts.now()
         with metrics.step("telemetry"):
@@ -218,6 +229,9 @@ class Rounds:
                 self._remember(demand, case.seen, look, now_s)
                 self._curving.learn(snapshot, case.ground.power, look.round.nodes, now_s)
                 metrics.fitted(self._curving.errors)
+        self._settle(case)
+
+    def _settle(self, case: Case) -> None:
         # What failed for want of an answer is tried again at the next look, a few times.
         again = 0 < self._failures < MOST_FAILURES
         self._due.done(() if again else case.wanted, self._parts.clock())
