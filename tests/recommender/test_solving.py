@@ -25,6 +25,10 @@ def hang(channel, parent, most_bytes):
     time.sleep(60)
 
 
+def listen_never(channel, parent, most_bytes):
+    time.sleep(30)
+
+
 def die(channel, parent, most_bytes):
     channel.recv()
     os.kill(os.getpid(), signal.SIGKILL)
@@ -75,6 +79,16 @@ def test_one_that_dies_or_babbles_is_told_of_and_the_next_question_finds_another
         assert solver.starts == 2
     finally:
         solver.close()
+
+
+def test_one_that_never_takes_the_question_is_ended_too():
+    made = Solver(target=listen_never, slack_s=0.2, start_s=3.0)
+    began_s = time.monotonic()
+    found = made.solve(b"more than a pipe holds" * 100_000, 0.1, 0)
+    assert found.plan is None
+    assert found.trouble
+    assert time.monotonic() - began_s < 15
+    assert made.pid == 0
 
 
 def test_one_that_takes_too_long_is_ended():

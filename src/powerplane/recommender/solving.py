@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -82,8 +83,13 @@ class Solver:
         """
         self.warm()
         assert self._channel is not None
+        assert self._process is not None
         most_s = deadline_s * WHY_TIMES + self._slack_s + (self._start_s if self._fresh else 0.0)
         began_s = self._clock()
+        # A process that does not read holds up whoever sends to it; one that is ended does not.
+        watchdog = threading.Timer(most_s + END_S, self._process.kill)
+        watchdog.daemon = True
+        watchdog.start()
         try:
             self._channel.send(Question(snapshot, deadline_s, seed))
             if not self._channel.poll(max(0.0, most_s - (self._clock() - began_s))):
@@ -93,6 +99,8 @@ class Solver:
         except (OSError, EOFError) as error:
             self.close()
             return Answer(None, f"the process that solves ended: {error or type(error).__name__}")
+        finally:
+            watchdog.cancel()
         self._fresh = False
         if not isinstance(found, Answer):
             self.close()
