@@ -4,6 +4,7 @@ from collections.abc import Callable
 from math import ceil
 
 from powerplane.models.errors import InputError
+from powerplane.simulator.by_hand import ByHand
 from powerplane.simulator.outcomes import Outcome, Recorder
 from powerplane.simulator.planning import Planner, Planning
 from powerplane.simulator.policies import Nothing, Policy, Static, Together
@@ -14,7 +15,7 @@ from powerplane.simulator.world import World
 Tell = Callable[[str, float], None]
 """Told the policy and the share of its run that is done."""
 
-POLICIES = ("none", "static", "throttle", "plan", "plan+throttle")
+POLICIES = ("none", "static", "by-hand", "throttle", "plan", "plan+throttle")
 TELL_EVERY = 50
 ROUNDING = 1e-9
 
@@ -57,6 +58,8 @@ def make_policy(study: Study, name: str, world: World, planner: Planner | None) 
         return Nothing()
     if name == "static":
         return Static(world, study.throttling)
+    if name == "by-hand":
+        return ByHand(world, study.by_hand, study.sensors)
     throttle = Throttle(world, study.throttling, study.sensors)
     if name == "throttle":
         return throttle

@@ -101,6 +101,16 @@ class Owners:
         pods.changed()
         self._book(row, target)
 
+    def evict(self, row: int, now_s: float, grace_s: float) -> None:
+        """End a running pod; its owner makes another at once, which is placed as any new one."""
+        pods = self._pods
+        pods.phase[row], pods.target[row], pods.until_s[row] = Phase.LEAVING, NOWHERE, now_s + grace_s
+        fresh = self._replicas.add(int(pods.template[row]))
+        for column in (pods.cores, pods.device_watts, pods.duration_s):
+            column[fresh] = column[row]
+        pods.changed()
+        self._freed = True
+
     def fits(self, row: int, target: int) -> bool:
         """Whether a node has room for a pod by its requests."""
         template = int(self._pods.template[row])

@@ -15,7 +15,7 @@ from powerplane.simulator.scenario import Climate, Pace
 from powerplane.simulator.scenario_cluster import FANS_OF_PEAK, Hardware, build_hardware
 from powerplane.simulator.scenario_shape import EventEntry, PolicyName, ScenarioFile, read_scenario_file
 from powerplane.simulator.scenario_workloads import RESOURCES, Times, build_work, profile
-from powerplane.simulator.settings import PlanSettings, SensorSettings, ThrottleSettings
+from powerplane.simulator.settings import HandSettings, PlanSettings, SensorSettings, ThrottleSettings
 from powerplane.simulator.spec import Happening, WorldSpec
 from powerplane.simulator.weather import HeatWave
 
@@ -34,7 +34,7 @@ class Study:
     name, description : str
     spec : WorldSpec
     policies : tuple of str
-    sensors, planning, throttling : settings of what policies see and do
+    sensors, planning, throttling, by_hand : settings of what policies see and do
     """
 
     name: str
@@ -44,6 +44,7 @@ class Study:
     sensors: SensorSettings
     planning: PlanSettings
     throttling: ThrottleSettings
+    by_hand: HandSettings
 
 
 def read_scenario(path: Path | str, *, seed: int | None = None) -> Study:
@@ -84,6 +85,7 @@ def read_scenario(path: Path | str, *, seed: int | None = None) -> Study:
         sensors=_sensors(entry, place.at("sensors")),
         planning=_planning(entry, place.at("plan")),
         throttling=_throttling(entry, place.at("throttle")),
+        by_hand=_by_hand(entry, place.at("byHand")),
     )
 
 
@@ -242,6 +244,13 @@ def _throttling(entry: ScenarioFile, place: Place) -> ThrottleSettings:
         means=MEANS[entry.throttle.means],
         every_s=place.at("every").seconds(entry.throttle.every, least=0.1, most=600),
         lowest=place.at("lowest").share(entry.throttle.lowest, most=1.0),
+    )
+
+
+def _by_hand(entry: ScenarioFile, place: Place) -> HandSettings:
+    return HandSettings(
+        reaction_s=place.at("reaction").seconds(entry.by_hand.reaction),
+        again_s=place.at("again").seconds(entry.by_hand.again, least=1.0),
     )
 
 

@@ -33,7 +33,7 @@ Duration = Annotated[
 ]
 Share = Annotated[str, msgspec.Meta(description="A share in percent.", examples=["60%"])]
 Amount = Annotated[str, msgspec.Meta(description="Watts with a unit, or a share of the peak of all nodes below.")]
-PolicyName = Literal["none", "static", "throttle", "plan", "plan+throttle"]
+PolicyName = Literal["none", "static", "by-hand", "throttle", "plan", "plan+throttle"]
 
 
 class DevicesEntry(FileStruct, frozen=True):
@@ -293,6 +293,13 @@ class PlanEntry(FileStruct, frozen=True):
     steer: Literal["true", "false"] | bool = "false"
 
 
+class HandEntry(FileStruct, frozen=True):
+    """How soon a person acts: after an alert, and again where that was not enough."""
+
+    reaction: Duration = "5m"
+    again: Duration = "1m"
+
+
 class ThrottleEntry(FileStruct, frozen=True):
     """How nodes are limited: by which means, how often it is looked at, and below which watts no node is taken."""
 
@@ -326,6 +333,7 @@ class ScenarioFile(FileStruct, frozen=True):
     sensors: SensorsEntry = SensorsEntry()
     plan: PlanEntry = PlanEntry()
     throttle: ThrottleEntry = ThrottleEntry()
+    by_hand: HandEntry = HandEntry()
     policies: tuple[PolicyName, ...] = ("none", "plan")
 
 
@@ -360,6 +368,7 @@ KEYS: dict[str, type[msgspec.Struct]] = {
     "$.sensors": SensorsEntry,
     "$.plan": PlanEntry,
     "$.throttle": ThrottleEntry,
+    "$.byHand": HandEntry,
 }
 
 

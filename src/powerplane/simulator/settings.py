@@ -47,6 +47,22 @@ class PlanSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HandSettings:
+    """How soon a person acts.
+
+    Parameters
+    ----------
+    reaction_s : float
+        From an alert until the first pod is deleted.
+    again_s : float
+        Until the next are, where the budget is still broken.
+    """
+
+    reaction_s: float = 300.0
+    again_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class ThrottleSettings:
     """How nodes are limited.
 
