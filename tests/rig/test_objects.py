@@ -244,6 +244,7 @@ def test_a_domain_is_shown_in_its_columns(served: Rig) -> None:
     served.api.post(POWER_DOMAIN.list_path, written(D, "rack-1", {**RACK, "parents": ["feed-a", "feed-b"]}))
     ready = {"type": "Ready", "status": "True", "reason": "InForce", "lastTransitionTime": "2026-01-01T00:00:00Z"}
     status = {"conditions": [ready], "nodes": 4, "budgetWatts": 11000, "drawWatts": 9000, "headroomWatts": 2000}
+    status |= {"measuredWatts": 9100}
     served.api.patch(f"{POWER_DOMAIN.path('rack-1')}/status", {"status": status})
     names, shown, priorities = cells(served, POWER_DOMAIN.list_path)
     by_name = dict(zip(names, shown, strict=True))
@@ -251,7 +252,8 @@ def test_a_domain_is_shown_in_its_columns(served: Rig) -> None:
     assert shown[:7] == ["rack-1", "rack", "12kW", 9000, 2000, 4, "True"]
     assert by_name["Parents"] == '["feed-a","feed-b"]'
     assert (by_name["In-Force"], by_name["Reason"]) == (11000, "InForce")
-    assert priorities == [0] * 8 + [1] * 3
+    assert (by_name["Measured"], by_name["Breach"]) == (9100, None)
+    assert priorities == [0] * 8 + [1] * 5
 
 
 @pytest.mark.parametrize("kind", [CAPPING_POLICY, CLUSTER_CAPPING_POLICY], ids=lambda kind: kind.name)
@@ -288,7 +290,7 @@ def test_discovery_knows_names_short_names_and_the_category(served: Rig) -> None
         assert found["shortNames"] == [kind.short]
         assert found["categories"] == [CATEGORY]
         assert found["namespaced"] == kind.namespaced
-        assert f"{kind.plural}/status" in served_kinds
+        assert (f"{kind.plural}/status" in served_kinds) == ("status" in kind.struct.__struct_fields__)
         assert kind.name in COLUMNS
 
 
