@@ -56,6 +56,25 @@ class PodRules:
             nodes &= np.where(self.rules[i].zone >= 0, zones[self.rules[i].zone], elsewhere)
         return nodes
 
+    def nodes_for_new(self, pod_class: int) -> Mask:
+        """Nodes that kube-scheduler's filters leave to a new pod of a class.
+
+        Unlike in ``open_nodes``, a spread that is uneven already bars only the zones where the pod would be one too
+        many (PodTopologySpread: matching pods, itself included, less those of the emptiest zone).
+        """
+        nodes: Mask = np.ones(self._node_count, dtype=np.bool_)
+        for i in self._concerned[pod_class]:
+            rule = self.rules[i]
+            if rule.kind != "spread":
+                zones, elsewhere = self._open_zones(i, pod_class, -1)
+            elif self.carried[i][pod_class]:
+                seen = self.targets[i] + self.targeted[i][pod_class]
+                zones, elsewhere = seen <= _least(rule, self.targets[i]) + rule.max_skew, False
+            else:
+                continue
+            nodes &= np.where(rule.zone >= 0, zones[rule.zone], elsewhere)
+        return nodes
+
     def _open_zones(self, i: int, pod_class: int, source: int) -> tuple[Mask, bool]:
         """Zones that may take the pod, and whether a node without the topology key may."""
         rule, carriers, targets = self.rules[i], self.carriers[i].copy(), self.targets[i].copy()
@@ -77,16 +96,27 @@ def _even_zones(rule: TopologyRule, targets: Ints, source_zone: int, counts: boo
 
     Taking a pod off the emptiest zone must not make another too full either.
     """
-    counted = np.zeros(rule.zone_count, dtype=np.bool_)
-    counted[rule.zone[rule.counted & (rule.zone >= 0)]] = True
+    counted = _counted(rule)
     if not counted.any():
         return np.ones(rule.zone_count, dtype=np.bool_), True
-    least = 0 if counted.sum() < rule.min_zones else int(targets[counted].min())
+    least = _least(rule, targets)
     even = int(targets[counted].max()) <= least + rule.max_skew
     zones: Mask = targets + counts <= least + rule.max_skew
     if not even:
         zones &= np.arange(rule.zone_count) == source_zone
     return zones, even
+
+
+def _counted(rule: TopologyRule) -> Mask:
+    counted: Mask = np.zeros(rule.zone_count, dtype=np.bool_)
+    counted[rule.zone[rule.counted & (rule.zone >= 0)]] = True
+    return counted
+
+
+def _least(rule: TopologyRule, targets: Ints) -> int:
+    """Pods in the emptiest counted zone."""
+    counted = _counted(rule)
+    return 0 if not counted.any() or counted.sum() < rule.min_zones else int(targets[counted].min())
 
 
 def _by_zone(rule: TopologyRule, counts: Ints) -> Ints:

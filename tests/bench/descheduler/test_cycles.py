@@ -196,3 +196,14 @@ def test_an_outcome_counts_evictions_until_the_budgets_hold_and_tells_what_comes
     assert churn.why == "goes in circles"
     assert churn.cycles == HORIZON_S // 60
     assert churn.returned > churn.evictions / 2
+
+
+def test_an_uneven_spread_bars_only_the_zones_where_the_pod_is_one_too_many(clusters):
+    placed = runs_of(clusters["constrained"], "rack", SHARES).placed
+    rules = placed.ledger.rules
+    number = next(i for i, rule in enumerate(rules.rules) if rule.kind == "spread")
+    rule, pod_class = rules.rules[number], int(np.flatnonzero(rules.carried[number])[0])
+    zones = np.unique(rule.zone)
+    rules.targets[number][zones] = [2, 2 + rule.max_skew, 4 + rule.max_skew]
+    open_zones = np.unique(rule.zone[rules.nodes_for_new(pod_class)]).tolist()
+    assert open_zones == [zones[0]]

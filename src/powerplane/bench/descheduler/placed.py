@@ -69,7 +69,7 @@ class Placed:
         fits: Mask = (self.ledger.free[:, self._asked] >= asked).all(axis=1)
         fits &= self.problem.allowed[self.problem.allowed_set[pod_class]]
         fits &= ~self.cordoned
-        fits &= self.ledger.rules.open_nodes(pod_class, NOWHERE)
+        fits &= self.ledger.rules.nodes_for_new(pod_class)
         return fits
 
     def schedule(self, pod: int) -> int:
