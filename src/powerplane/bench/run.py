@@ -22,7 +22,7 @@ from powerplane.bench.sections import with_sections_of
 from powerplane.bench.suite import DATA_VARIABLE, Case, TraceSpec, choose, full_suite, quick_suite, standard_suite
 from powerplane.models.errors import PowerPlaneError, UsageError
 
-OTHERS = ("webhook-latency", "webhook-create-rate", "webhook-controller-rate", "watts", "descheduler")
+OTHERS = ("webhook-latency", "webhook-create-rate", "webhook-controller-rate", "watts", "descheduler", "llm-day")
 """Sections of the page that other commands write."""
 
 RunKey = tuple[str, str, int]

@@ -1,0 +1,127 @@
+"""``python -m powerplane.bench.llm_day``: a day under several policies and numbers of servers, for the page."""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+
+from powerplane.bench.llm_day.day import write_day
+from powerplane.bench.llm_day.page import render_section
+from powerplane.bench.llm_day.served import Served, run_day
+from powerplane.bench.machine import load_line, machine_line
+from powerplane.bench.sections import put_section
+from powerplane.models.errors import PowerPlaneError
+from powerplane.models.plan import Plan
+from powerplane.models.snapshot import Snapshot
+from powerplane.recommender.planning import make_plan
+from powerplane.simulator.compare import POLICIES
+from powerplane.simulator.planning import Planner
+from powerplane.simulator.scenario_file import read_scenario
+
+SECTION = "llm-day"
+PER_RACK = (6, 8, 10, 12)
+SHOWN = ("none", "static", "by-hand", "throttle", "plan+throttle")
+PLAN_S = 0.5
+
+
+class Records(msgspec.Struct, frozen=True):
+    """All days, and when and on what they were run."""
+
+    conditions: str = ""
+    days: tuple[Served, ...] = ()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run from the command line."""
+    given = _parser().parse_args(arguments)
+    try:
+        _run(given)
+    except PowerPlaneError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m powerplane.bench.llm_day", description=__doc__)
+    data = Path(os.environ.get("POWERPLANE_DATA", "."))
+    parser.add_argument("--data", type=Path, default=data, help="directory with azure-llm/; $POWERPLANE_DATA")
+    parser.add_argument("--per-rack", type=int, nargs="+", default=list(PER_RACK), help="servers in a rack")
+    parser.add_argument("--policy", choices=POLICIES, nargs="+", default=list(SHOWN))
+    parser.add_argument("--seed", type=int, nargs="+", default=[1])
+    parser.add_argument("--hours", type=int, default=24)
+    parser.add_argument(
+        "--scenario", type=Path, help="only write the scenarios there, for powerplane simulate --report"
+    )
+    parser.add_argument("--page", action="store_true", help="write the section from what is kept, and run nothing")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/RESULTS.md"), help="the page")
+    parser.add_argument("--records", type=Path, default=Path("out/llm-day.json"), help="where days are kept")
+    return parser
+
+
+def _run(given: argparse.Namespace) -> None:
+    if given.scenario is not None:
+        for per_rack in given.per_rack:
+            _say(f"wrote {write_day(given.scenario, given.data, per_rack, given.seed[0], given.hours)}")
+        return
+    old = msgspec.json.decode(given.records.read_bytes(), type=Records) if given.records.exists() else Records()
+    kept = {_key(day): day for day in old.days}
+    conditions, began = old.conditions, time.strftime("%Y-%m-%d %H:%M", time.gmtime())
+    for per_rack in [] if given.page else given.per_rack:
+        for seed in given.seed:
+            for policy in given.policy:
+                day = _day(given, per_rack, seed, policy)
+                kept[_key(day)] = day
+                conditions = f"Last run began {began} UTC, {machine_line()}; load {load_line()} at its end."
+                given.records.parent.mkdir(parents=True, exist_ok=True)
+                given.records.write_bytes(msgspec.json.encode(Records(conditions, tuple(kept.values()))))
+    page = given.out.read_text(encoding="utf-8") if given.out.exists() else "# Results\n"
+    section = render_section(tuple(kept.values()), conditions)
+    given.out.write_text(put_section(page, SECTION, section), encoding="utf-8")
+
+
+def _day(given: argparse.Namespace, per_rack: int, seed: int, policy: str) -> Served:
+    with tempfile.TemporaryDirectory() as directory:
+        study = read_scenario(write_day(Path(directory), given.data, per_rack, seed, given.hours))
+    began = time.monotonic()
+    day, _ = run_day(study, policy, planner(seed))
+    _say(f"{day.servers} servers, {policy}, seed {seed}: {day.trips} trips, {time.monotonic() - began:.0f} s")
+    return day
+
+
+def planner(seed: int) -> Planner:
+    """Return PowerPlane's planner, with half a second for each plan; what the checker refuses is no plan."""
+
+    def plan(snapshot: Snapshot) -> Plan | None:
+        began = time.monotonic()
+        try:
+            return make_plan(
+                snapshot,
+                objective="disruption",
+                deadline_s=PLAN_S,
+                seed=seed,
+                say=lambda _: None,
+                clock=lambda: time.monotonic() - began,
+            )
+        except PowerPlaneError as error:
+            _say(f"no plan: {error.problem}")
+            return None
+
+    return plan
+
+
+def _key(day: Served) -> tuple[int, int, str]:
+    return day.servers, day.seed, day.policy
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
