@@ -143,7 +143,9 @@ def test_with_replicas_killed_and_started_again_in_the_middle_no_budget_is_broke
                 wait_for(lambda: len(kills) >= 4, 90, 0.5)
                 over.set()
                 thread.join(10)
-                settle(witness, quiet_s=15.0)
+                # Pods that were turned away are asked about again once the scheduler has waited with them.
+                wait_for(lambda: used_share(witness, "feed-") > 0.95, 60, 0.5)
+                settle(witness, quiet_s=5.0)
                 assert witness.breaches == []
                 assert len(kills) >= 4
                 assert used_share(witness, "feed-") > 0.95
