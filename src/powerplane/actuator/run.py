@@ -95,9 +95,12 @@ class Actuator:
         self._metrics = ActuatorMetrics(registry)
         self._own: LeaseElector | None = None
         if elector is None:
-            told = lambda: {EVICTIONS_ANNOTATION: self._hour.told()}  # noqa: E731  # a name for what is written along
             elector = self._own = LeaseElector(
-                access, settings.namespace, ACTUATOR_LEASE, settings.identity, annotations=told
+                access,
+                settings.namespace,
+                ACTUATOR_LEASE,
+                settings.identity,
+                annotations=lambda: {EVICTIONS_ANNOTATION: self._hour.told()},
             )
         self._loop = ControllerLoop(
             access,

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from powerplane.bench import manifests
 from powerplane.bench.cell_spec import KINDS, CellSpec, CurveShape, UsageShape, cell
+from powerplane.bench.command import as_command
 from powerplane.bench.fleet import MACHINES, Fleet, draw_fleet
 from powerplane.bench.placement import place
-from powerplane.models.errors import PowerPlaneError
 
 GENEROUS = Fraction(5, 4)
 """Budget of a row and a feed over its draw: more than all its racks may add, so that racks alone bind."""
@@ -131,6 +131,7 @@ def _write(path: Path, parts: Iterable[str]) -> None:
         file.writelines(parts)
 
 
+@as_command
 def main(arguments: list[str] | None = None) -> int:
     """Write one cell from the command line."""
     parser = argparse.ArgumentParser(prog="python -m powerplane.bench.cells", description=__doc__)
@@ -142,15 +143,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--single-rack", action="store_true", help="one rack for all nodes; none is then cut")
     parser.add_argument("--spec", help="a whole CellSpec as JSON, instead of the kind and the size")
     given = parser.parse_args(arguments)
-    try:
-        if given.spec:
-            spec = msgspec.json.decode(given.spec, type=CellSpec)
-        else:
-            spec = cell(given.kind, given.pods, given.nodes, single_rack=given.single_rack)
-        write_spec(given.directory, spec, given.seed)
-    except PowerPlaneError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
+    if given.spec:
+        spec = msgspec.json.decode(given.spec, type=CellSpec)
+    else:
+        spec = cell(given.kind, given.pods, given.nodes, single_rack=given.single_rack)
+    write_spec(given.directory, spec, given.seed)
     return 0
 
 

@@ -15,10 +15,11 @@ import msgspec
 
 from powerplane.adapters.snapshot_directory import read_snapshot
 from powerplane.bench.baselines import BaselineResult, greedy_repair, refit
+from powerplane.bench.command import as_command
 from powerplane.bench.energy_baselines import drain, repack
 from powerplane.bench.ledger import Ledger
 from powerplane.bench.measurement import Measurement
-from powerplane.models.errors import PowerPlaneError, UsageError
+from powerplane.models.errors import UsageError
 from powerplane.models.snapshot import Snapshot
 from powerplane.solver.check import check
 from powerplane.solver.compose import compose_plan
@@ -182,6 +183,7 @@ def _peak_mib() -> float:
     return sum(resource.getrusage(kind).ru_maxrss for kind in kinds) / 1024
 
 
+@as_command
 def main(arguments: list[str] | None = None) -> int:
     """Measure from the command line; the result goes to stdout as one line of JSON."""
     parser = argparse.ArgumentParser(prog="python -m powerplane.bench.measure", description=__doc__)
@@ -192,18 +194,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args(arguments)
-    try:
-        found = measure(
-            given.directory,
-            method=given.method,
-            objective=given.objective,
-            seconds=given.seconds,
-            seed=given.seed,
-            workers=given.workers,
-        )
-    except PowerPlaneError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
+    found = measure(
+        given.directory,
+        method=given.method,
+        objective=given.objective,
+        seconds=given.seconds,
+        seed=given.seed,
+        workers=given.workers,
+    )
     sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     return 0
 

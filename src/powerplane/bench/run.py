@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from powerplane.bench.command import as_command
 from powerplane.bench.machine import load_line, machine_line, version_line
 from powerplane.bench.measurement import Measurement
 from powerplane.bench.page import Page, render
@@ -20,7 +21,7 @@ from powerplane.bench.processes import measure_apart, write_cell_apart
 from powerplane.bench.programs import program_rows
 from powerplane.bench.sections import with_sections_of
 from powerplane.bench.suite import DATA_VARIABLE, Case, TraceSpec, choose, full_suite, quick_suite, standard_suite
-from powerplane.models.errors import PowerPlaneError, UsageError
+from powerplane.models.errors import UsageError
 
 OTHERS = ("webhook-latency", "webhook-create-rate", "webhook-controller-rate", "watts", "descheduler", "llm-day")
 """Sections of the page that other commands write."""
@@ -37,14 +38,11 @@ class Records(msgspec.Struct, frozen=True):
     programs: tuple[tuple[str, ...], ...] = ()
 
 
+@as_command
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmark from the command line."""
     given = _parser().parse_args(arguments)
-    try:
-        _run(given)
-    except PowerPlaneError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
+    _run(given)
     return 0
 
 

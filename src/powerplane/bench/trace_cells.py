@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 from powerplane.adapters.openb import write_openb_snapshot
+from powerplane.bench.command import as_command
 from powerplane.bench.suite import TraceSpec
-from powerplane.models.errors import PowerPlaneError
 
 
 def write_trace(directory: Path, spec: TraceSpec, data_dir: Path) -> None:
@@ -23,6 +23,7 @@ def write_trace(directory: Path, spec: TraceSpec, data_dir: Path) -> None:
     )
 
 
+@as_command
 def main(arguments: list[str] | None = None) -> int:
     """Write one trace cell from the command line."""
     parser = argparse.ArgumentParser(prog="python -m powerplane.bench.trace_cells", description=__doc__)
@@ -30,11 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="the recorded data sets, openb/ among them")
     parser.add_argument("--spec", required=True, help="a TraceSpec as JSON")
     given = parser.parse_args(arguments)
-    try:
-        write_trace(given.directory, msgspec.json.decode(given.spec, type=TraceSpec), given.data)
-    except PowerPlaneError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
+    write_trace(given.directory, msgspec.json.decode(given.spec, type=TraceSpec), given.data)
     return 0
 
 

@@ -13,10 +13,8 @@ from powerplane.cli.exit_codes import OK, OVERLOADED
 from powerplane.cli.options import Format, parse_duration
 from powerplane.cli.output import print_data, print_text, stdout_console, warn
 from powerplane.cli.progress import Say, progress
-from powerplane.models.errors import PowerPlaneError, UsageError
-from powerplane.models.plan import Plan
+from powerplane.models.errors import UsageError
 from powerplane.models.quantities import format_watts
-from powerplane.models.snapshot import Snapshot
 from powerplane.simulator.compare import make_policy, run_policy
 from powerplane.simulator.outcomes import Outcome
 from powerplane.simulator.planning import Planner
@@ -87,24 +85,9 @@ def _run(study: Study, name: str, seconds: float, say: Say) -> Outcome:
 
 
 def _planner(seed: int, seconds: float) -> Planner:
-    from powerplane.recommender.planning import make_plan  # noqa: PLC0415  # solvers: half a second, not for refused input
+    from powerplane.recommender.planning import planner_of  # noqa: PLC0415  # solvers: half a second, not for refused input
 
-    def plan(snapshot: Snapshot) -> Plan | None:
-        began = time.monotonic()
-        try:
-            return make_plan(
-                snapshot,
-                objective="disruption",
-                deadline_s=seconds,
-                seed=seed,
-                say=lambda _: None,
-                clock=lambda: time.monotonic() - began,
-            )
-        except PowerPlaneError as error:
-            warn(f"no plan: {error.problem}")
-            return None
-
-    return plan
+    return planner_of(seed, seconds, warn)
 
 
 def _show(study: Study, outcomes: tuple[Outcome, ...], output: Format, report: Path | None) -> None:

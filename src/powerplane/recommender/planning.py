@@ -80,6 +80,36 @@ def make_plan(
     return plan
 
 
+def planner_of(seed: int, seconds: float, told: Say) -> Callable[[Snapshot], Plan | None]:
+    """Return who makes the least disruptive plan of a snapshot in so many seconds, and none where that is refused.
+
+    Parameters
+    ----------
+    seed : int
+    seconds : float
+        For each plan.
+    told : Say
+        Why there is none.
+    """
+
+    def plan(snapshot: Snapshot) -> Plan | None:
+        began = time.monotonic()
+        try:
+            return make_plan(
+                snapshot,
+                objective="disruption",
+                deadline_s=seconds,
+                seed=seed,
+                say=lambda _: None,
+                clock=lambda: time.monotonic() - began,
+            )
+        except PowerPlaneError as error:
+            told(f"no plan: {error.problem}")
+            return None
+
+    return plan
+
+
 def solving_seconds(deadline_s: float, spent_s: float) -> float:
     """Seconds for the solver: what is left of the deadline, less what comes after solving."""
     return max(SHORTEST_SOLVE_SHARE * deadline_s, (1 - AFTERWARDS_SHARE) * deadline_s - spent_s)

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from powerplane.bench.command import as_command
 from powerplane.bench.descheduler.arms import ARMS
 from powerplane.bench.descheduler.cells import LEVELS, SIZES, Size, cut, draw_cluster
 from powerplane.bench.descheduler.cycles import Runs
@@ -20,7 +21,7 @@ from powerplane.bench.descheduler.outcome import Outcome, tell
 from powerplane.bench.descheduler.page import render_section
 from powerplane.bench.machine import load_line, machine_line
 from powerplane.bench.sections import put_section
-from powerplane.models.errors import PowerPlaneError, UsageError
+from powerplane.models.errors import UsageError
 from powerplane.solver.formulate import formulate
 
 SECTION = "descheduler"
@@ -36,14 +37,11 @@ class Records(msgspec.Struct, frozen=True):
     outcomes: tuple[Outcome, ...] = ()
 
 
+@as_command
 def main(arguments: list[str] | None = None) -> int:
     """Measure from the command line."""
     given = _parser().parse_args(arguments)
-    try:
-        _run(given)
-    except PowerPlaneError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
+    _run(given)
     return 0
 
 

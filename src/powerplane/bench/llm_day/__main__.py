@@ -9,15 +9,13 @@ from pathlib import Path
 
 import msgspec
 
+from powerplane.bench.command import as_command
 from powerplane.bench.llm_day.day import write_day
 from powerplane.bench.llm_day.page import render_section
 from powerplane.bench.llm_day.served import Served, run_day
 from powerplane.bench.machine import load_line, machine_line
 from powerplane.bench.sections import put_section
-from powerplane.models.errors import PowerPlaneError
-from powerplane.models.plan import Plan
-from powerplane.models.snapshot import Snapshot
-from powerplane.recommender.planning import make_plan
+from powerplane.recommender.planning import planner_of
 from powerplane.simulator.compare import POLICIES
 from powerplane.simulator.planning import Planner
 from powerplane.simulator.scenario_file import read_scenario
@@ -35,14 +33,11 @@ class Records(msgspec.Struct, frozen=True):
     days: tuple[Served, ...] = ()
 
 
+@as_command
 def main(arguments: list[str] | None = None) -> int:
     """Run from the command line."""
     given = _parser().parse_args(arguments)
-    try:
-        _run(given)
-    except PowerPlaneError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
+    _run(given)
     return 0
 
 
@@ -95,23 +90,7 @@ def _day(given: argparse.Namespace, per_rack: int, seed: int, policy: str) -> Se
 
 def planner(seed: int) -> Planner:
     """Return PowerPlane's planner, with half a second for each plan; what the checker refuses is no plan."""
-
-    def plan(snapshot: Snapshot) -> Plan | None:
-        began = time.monotonic()
-        try:
-            return make_plan(
-                snapshot,
-                objective="disruption",
-                deadline_s=PLAN_S,
-                seed=seed,
-                say=lambda _: None,
-                clock=lambda: time.monotonic() - began,
-            )
-        except PowerPlaneError as error:
-            _say(f"no plan: {error.problem}")
-            return None
-
-    return plan
+    return planner_of(seed, PLAN_S, _say)
 
 
 def _key(day: Served) -> tuple[int, int, str]:

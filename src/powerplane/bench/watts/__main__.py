@@ -13,12 +13,13 @@ from pathlib import Path
 
 import msgspec
 
+from powerplane.bench.command import as_command
 from powerplane.bench.machine import load_line, machine_line, version_line
 from powerplane.bench.sections import put_section
 from powerplane.bench.suite import DATA_VARIABLE
 from powerplane.bench.watts.page import render_section
 from powerplane.bench.watts.table import WattsTable
-from powerplane.models.errors import PowerPlaneError, UsageError
+from powerplane.models.errors import UsageError
 
 MEASUREMENTS = (
     "nodes",
@@ -45,17 +46,14 @@ class Record(msgspec.Struct, frozen=True):
     load: str
 
 
+@as_command
 def main(arguments: list[str] | None = None) -> int:
     """Run the measurements from the command line."""
     given = _parser().parse_args(arguments)
-    try:
-        if given.one:
-            _measure_here(given.one, given.data, given.records)
-        else:
-            _run(given)
-    except PowerPlaneError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
+    if given.one:
+        _measure_here(given.one, given.data, given.records)
+    else:
+        _run(given)
     return 0
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from powerplane.bench.command import as_command
 from powerplane.bench.suite import DATA_VARIABLE
 from powerplane.bench.watts.page import render_table
 from powerplane.bench.watts.table import WattsTable
 from powerplane.models.catalogue import gpu
 from powerplane.models.envelopes import GpuEnvelope
-from powerplane.models.errors import InputError, PowerPlaneError, UsageError
+from powerplane.models.errors import InputError, UsageError
 from powerplane.models.watts.gpu_limit import GpuLimitModel, LimitPoint
 
 TRACES = Path("power/gpu-power-limit")
@@ -202,19 +203,16 @@ NOTES = (
 )
 
 
+@as_command
 def main(arguments: list[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m powerplane.bench.watts.gpu_limits", description=__doc__)
     named = os.environ.get(DATA_VARIABLE)
     parser.add_argument("data", type=Path, nargs="?", default=named, help=f"the data sets; default: {DATA_VARIABLE}")
     given = parser.parse_args(arguments)
-    try:
-        if given.data is None:
-            raise UsageError("no profiles to measure on", f"give their directory, or {DATA_VARIABLE}=DIR")
-        sys.stdout.write(render_table(measure(Path(given.data))))
-    except PowerPlaneError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
+    if given.data is None:
+        raise UsageError("no profiles to measure on", f"give their directory, or {DATA_VARIABLE}=DIR")
+    sys.stdout.write(render_table(measure(Path(given.data))))
     return 0
 
 

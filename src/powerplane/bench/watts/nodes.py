@@ -12,6 +12,7 @@ from statistics import mean, median
 import numpy as np
 
 from powerplane.adapters.counters_csv import CsvColumns, read_counters
+from powerplane.bench.command import as_command
 from powerplane.bench.suite import DATA_VARIABLE
 from powerplane.bench.watts.node_baselines import LINE, MONOTONE, TREES, Baseline, published_line
 from powerplane.bench.watts.node_protocols import (
@@ -32,7 +33,7 @@ from powerplane.bench.watts.node_types import learning_note
 from powerplane.bench.watts.page import render_table
 from powerplane.bench.watts.table import WattsTable
 from powerplane.models.catalogue import nearest_server
-from powerplane.models.errors import InputError, PowerPlaneError, UsageError
+from powerplane.models.errors import InputError, UsageError
 from powerplane.models.watts.samples import NodeSamples
 
 NX12 = Path("power/nx12")
@@ -144,6 +145,7 @@ NOTES = (
 )
 
 
+@as_command
 def main(arguments: list[str] | None = None) -> int:
     """Print the table of the recorded machines, or of any recording."""
     parser = argparse.ArgumentParser(prog="python -m powerplane.bench.watts.nodes", description=__doc__)
@@ -154,11 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--counters", help="its columns of counters, joined by commas, the utilisation first")
     parser.add_argument("--time", default="timestamp", help="its column of Unix time")
     given = parser.parse_args(arguments)
-    try:
-        sys.stdout.write(render_table(_measured(given)))
-    except PowerPlaneError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
+    sys.stdout.write(render_table(_measured(given)))
     return 0
 
 

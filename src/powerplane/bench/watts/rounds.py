@@ -17,11 +17,12 @@ from urllib.request import ProxyHandler, build_opener
 
 import msgspec
 
+from powerplane.bench.command import as_command
 from powerplane.bench.watts.page import render_table
 from powerplane.bench.watts.round_exporter import SHARES
 from powerplane.bench.watts.round_reader import Lap, Reading
 from powerplane.bench.watts.table import WattsTable
-from powerplane.models.errors import PowerPlaneError, UnreachableError
+from powerplane.models.errors import UnreachableError
 
 NODES, PODS = 5_000, 100_000
 SCRAPE_S = 15.0
@@ -203,6 +204,7 @@ def _read(url: str, nodes: int, what: str, pause_s: float) -> Reading:
     return msgspec.json.decode(done.stdout, type=Reading)
 
 
+@as_command
 def main(arguments: list[str] | None = None) -> int:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -210,11 +212,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pods", type=int, default=PODS)
     parser.add_argument("--scrape-s", type=float, default=SCRAPE_S)
     given = parser.parse_args(arguments)
-    try:
-        sys.stdout.write(render_table(measure_size(given.nodes, given.pods, given.scrape_s)))
-    except PowerPlaneError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
+    sys.stdout.write(render_table(measure_size(given.nodes, given.pods, given.scrape_s)))
     return 0
 
 
