@@ -24,6 +24,7 @@ from tests.rig.cluster import make_nodes
 from tests.rig.extender import change_domain, install_objects, make_domains
 from tests.rig.floor import Floor
 from tests.rig.objects import apply, written
+from tests.rig.operator_objects import disruption_budget, workload
 from tests.rig.processes import free_ports, wait_for
 from tests.rig.rig import Rig
 from tests.rig.telemetry import Prometheus, measured
@@ -49,9 +50,6 @@ PATHS = {
     "StatefulSet": "/apis/apps/v1/namespaces/default/statefulsets",
     "Job": "/apis/batch/v1/namespaces/default/jobs",
 }
-UNAVAILABLE = "20%"
-"""Of each workload's pods, by its disruption budget."""
-
 PLACED_S = 180.0
 HELD_S = 120.0
 CALM_S = 12.0
@@ -179,18 +177,20 @@ class OperatedCluster:
         for number in range(self.size.workloads):
             kind = "Job" if number % 10 == 9 else "StatefulSet" if number % 10 > 6 else "Deployment"
             name = f"{kind.lower()}-{number:03}"
-            by_kind[kind].append(_workload(kind, name, SIZES[number % len(SIZES)], self.size.replicas))
+            by_kind[kind].append(workload(kind, name, SIZES[number % len(SIZES)], self.size.replicas))
             self.owners[kind, name] = self.size.replicas
         for kind, bodies in by_kind.items():
             self.rig.api.post_all(PATHS[kind], bodies)
-        self.rig.api.post_all(PDBS, [_budget(*owner, count) for owner, count in self.owners.items()])
+        self.rig.api.post_all(PDBS, [disruption_budget(*owner, count) for owner, count in self.owners.items()])
         assert wait_for(self.whole, PLACED_S, 0.5), f"not all pods run: {self.running()}"
         self._wait_disruptions(True)
 
     def allow_disruptions(self, allowed: bool) -> None:
         """Let disruption budgets allow nothing, or what they did before."""
         for (kind, name), count in self.owners.items():
-            self.rig.api.patch(f"{PDBS}/{name}", {"spec": _budget(kind, name, count, closed=not allowed)["spec"]})
+            self.rig.api.patch(
+                f"{PDBS}/{name}", {"spec": disruption_budget(kind, name, count, closed=not allowed)["spec"]}
+            )
         self._wait_disruptions(allowed)
 
     def _wait_disruptions(self, allowed: bool) -> None:
@@ -374,28 +374,6 @@ def operated(rig: Rig, prometheus: str, size: Size = SMALL, flags: tuple[str, ..
         made = Operated(cluster, server, hook, flags)
         parts.callback(made.end_operators)
         yield made
-
-
-def _workload(kind: str, name: str, cpu: str, replicas: int) -> Json:
-    container = {"name": "main", "image": "none", "resources": {"requests": {"cpu": cpu}}}
-    labels = {"app": name}
-    pod: Json = {"containers": [container], "terminationGracePeriodSeconds": 0}
-    template = {"metadata": {"labels": labels}, "spec": pod}
-    if kind == "Job":
-        pod["restartPolicy"] = "Never"
-        many = {"parallelism": replicas, "completions": replicas, "backoffLimit": 10_000}
-        return {"metadata": {"name": name}, "spec": {**many, "template": template}}
-    body: Json = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
-    if kind == "StatefulSet":
-        body |= {"serviceName": name, "podManagementPolicy": "Parallel", "updateStrategy": {"type": "OnDelete"}}
-    return {"metadata": {"name": name}, "spec": body}
-
-
-def _budget(kind: str, name: str, count: int, *, closed: bool = False) -> Json:
-    """A disruption budget; a Job's can be told in pods that must be there alone."""
-    most = {"maxUnavailable": 0 if closed else UNAVAILABLE}
-    spec: Json = {"minAvailable": count - (0 if closed else 2)} if kind == "Job" else most
-    return {"metadata": {"name": name}, "spec": spec | {"selector": {"matchLabels": {"app": name}}}}
 
 
 def _runs(pod: Json) -> bool:
