@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from powerplane.adapters.node_rates import Rates
 from powerplane.admission.predicting import Bounds, KnownDemand, Predictor, class_key
+from powerplane.models.errors import InputError
 from powerplane.models.pod_watts import is_believed, least_watts
 
 GPU = "nvidia.com/gpu"
@@ -119,3 +120,10 @@ def test_history_never_foretells_more_than_its_own_bound_and_never_changes_by_be
     cores = max(known.cores.target * 5.5, min(known.cores.upper * 5.5, by_requests)) if known.cores else by_requests
     watts = known.watts.target if known.watts else 0
     assert first.watts <= max(cores + watts, least_watts({"cpu": cpu})) * (1 + 1e-9) + 1.01
+
+
+@pytest.mark.parametrize("known", [{}, {"ns/Deployment/web": KnownDemand(Bounds(1, 2))}])
+@pytest.mark.parametrize("asked", ["cpu", "powerpl/ggggggpu"])
+def test_a_quantity_beyond_any_site_is_refused_though_no_node_rates_it(known, asked):
+    with pytest.raises(InputError):
+        Predictor(known=known).predict("ns/Deployment/web", {asked: Fraction(3 * 10**15 + 10**14)}, "")

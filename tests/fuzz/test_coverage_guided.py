@@ -30,8 +30,18 @@ def test_coverage_guided_fuzzing_finds_nothing(target, tmp_path):
         check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)),
     )
-    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    assert done.returncode == 0, f"{inputs_found(tmp_path)}\n{untold(done.stdout)}\n{untold(done.stderr)}"
     assert "Done" in done.stderr
+
+
+def inputs_found(corpus):
+    """What was found, so that it can be tried again from what a run printed."""
+    return "\n".join(f"{path.name}: {path.read_bytes()!r}" for path in corpus.glob("found-*"))
+
+
+def untold(text):
+    """What a run printed, but for the lines about its progress."""
+    return "\n".join(line for line in text.splitlines() if not line.startswith("#"))[-6000:]
 
 
 def test_every_target_is_run():

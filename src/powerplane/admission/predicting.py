@@ -14,7 +14,7 @@ import msgspec
 
 from powerplane.adapters.node_rates import Rates
 from powerplane.models.errors import InputError
-from powerplane.models.pod_watts import least_watts
+from powerplane.models.pod_watts import MOST_DIGITS, least_watts
 from powerplane.models.quantities import LARGEST_MW
 from powerplane.models.requests import Amounts, whole_units
 from powerplane.models.usage import is_gpu
@@ -22,6 +22,7 @@ from powerplane.models.usage import is_gpu
 Source = Literal["history", "class", "requests", "floor"]
 
 MW = 1000
+BEYOND = "the requests would draw more than any site has"
 
 
 class Bounds(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -114,10 +115,16 @@ class Predictor:
             known = KnownDemand(_narrowed(known.cores, like.cores), _narrowed(known.watts, like.watts))
         if known is None:
             by_requests = cores_mw + devices_mw
-            return Prediction(max(-(-by_requests // MW), least), "requests" if by_requests else "floor")
+            return _believable(max(-(-by_requests // MW), least), "requests" if by_requests else "floor")
         cores = _settled(known.cores, rates.per_core_mw / MW, cores_mw / MW)
         watts = cores + _settled(known.watts, 1.0, devices_mw / MW)
-        return Prediction(max(-int(-watts // 1), least), source)
+        return _believable(max(-int(-watts // 1), least), source)
+
+
+def _believable(watts: int, source: Source) -> Prediction:
+    if watts >= 10**MOST_DIGITS:  # nobody would read it back
+        raise InputError(BEYOND, "correct the quantities")
+    return Prediction(watts, source)
 
 
 def _by_requests(amounts: Amounts, rates: Rates) -> tuple[int, int]:
@@ -126,7 +133,7 @@ def _by_requests(amounts: Amounts, rates: Rates) -> tuple[int, int]:
     devices = max((amounts.get(each, 0) * mw for each, mw in rates.device_mw.items()), default=0)
     cores_mw, devices_mw = _up(amounts.get("cpu", 0) * rates.per_core_mw), _up(devices)
     if cores_mw + devices_mw > LARGEST_MW:
-        raise InputError("the requests would draw more than any site has", "correct the quantities")
+        raise InputError(BEYOND, "correct the quantities")
     return cores_mw, devices_mw
 
 
