@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format unit slow rig faults bench lock docs clean
+.PHONY: help venv demo test lint format unit slow rig storms faults bench lock docs clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -44,7 +44,10 @@ slow: $(READY) ## The slower suites: packaging, scale, browser
 	$(BIN)/python -m pytest -q -m "slow and not rig"
 
 rig: $(READY) ## The tests on a real control plane; builds it with Go where it is not cached (9 minutes)
-	$(BIN)/python -m pytest -q -m "rig and not faults" tests/rig
+	$(BIN)/python -m pytest -q -m "rig and not storms and not faults" tests/rig
+
+storms: $(READY) ## Storms of pods against every lock, with faults, on the same control plane (12 minutes)
+	$(BIN)/python -m pytest -q -m "storms and not faults" tests/rig
 
 faults: $(READY) ## What breaks while the operator moves pods, on the same control plane (10 minutes)
 	$(BIN)/python -m pytest -q -m faults tests/rig

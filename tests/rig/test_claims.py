@@ -182,6 +182,7 @@ STORM = Floor(racks=25, per_rack=20, rows=5, node_w=430, rack_w=3400, row_w=16_0
 SIZES_W = (90, 130, 170, 300, 340)
 
 
+@pytest.mark.storms
 def test_a_storm_of_claims_breaks_no_budget_of_node_rack_or_row(rig: Rig, figure: Any) -> None:
     lay(rig, STORM)
     pods = [claiming(f"p{i:04}", SIZES_W[i % len(SIZES_W)], "node.rack.row") for i in range(2000)]

@@ -92,6 +92,7 @@ def figures(replica: Replica) -> dict[str, float]:
     return {name: float(value) for name, value in lines}
 
 
+@pytest.mark.storms
 def test_a_storm_of_gated_pods_breaks_no_budget_and_leaves_little_power(rig: Rig, figure: Any) -> None:
     lay(rig)
     make_pods(rig, storm())
@@ -156,6 +157,7 @@ def end_some(rig: Rig, witness: Witness, first: int) -> None:
         rig.api.delete(f"{POD}/{name}", {"gracePeriodSeconds": 0})
 
 
+@pytest.mark.storms
 def test_releasers_that_are_killed_in_the_middle_break_no_budget_and_lose_nobody(rig: Rig) -> None:
     lay(rig)
     with Witness(rig, FLOOR.budgets()) as witness, releaser(rig, "one", "two") as replicas:

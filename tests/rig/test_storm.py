@@ -16,7 +16,7 @@ from tests.rig.rig import scheduler_config
 from tests.rig.telemetry import measured
 from tests.rig.witness import Witness
 
-pytestmark = pytest.mark.rig
+pytestmark = [pytest.mark.rig, pytest.mark.storms]
 
 FLOOR = Floor(racks=25, per_rack=20, rows=5, node_w=430, rack_w=6000, row_w=28000, feed_w=135000, idle_w=50)
 """Room for pods: 380 W a node, 5,000 W a rack, 23,000 W a row, 110,000 W on one feed; the pods below want 300,000 W."""

@@ -26,7 +26,7 @@ from tests.rig.witness import Breach, Witness
 
 from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY
 
-pytestmark = pytest.mark.rig
+pytestmark = [pytest.mark.rig, pytest.mark.storms]
 
 CORES = 96
 PER_CORE_W = 10
