@@ -159,3 +159,9 @@ def test_a_placeholder_that_is_gone_already_counts_as_deleted(server, hands):
         server.answers.append(answer)
         assert hands.act(Release("powerplane-system", "hold-1", "h1")).result == "done"
     assert server.last[:2] == ("DELETE", "/api/v1/namespaces/powerplane-system/pods/hold-1")
+
+
+def test_a_placeholder_is_deleted_by_its_uid_so_that_another_of_its_name_stays(server, hands):
+    server.answers.append(409)
+    assert hands.act(Release("powerplane-system", "hold-1", "h1")).result == "stale"
+    assert server.last[4]["preconditions"] == {"uid": "h1"}

@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from powerplane.actuator.facts import Move
-from powerplane.actuator.limits import HourBudget, Limits, Room
+from powerplane.actuator.facts import Move, MoveState, Plan, PlanState
+from powerplane.actuator.limits import HourBudget, Limits, Room, ages_told, ages_written
 
-START_S = 1_800_000_000.0
+START_S, UP_S = 1_800_000_000.0, 90_000.0
 
 
 def move(namespace="ns", owner="o", source="a", target="b", lever="migrate"):
@@ -45,38 +45,76 @@ def test_what_is_taken_during_a_look_counts_at_once():
 
 def test_an_hours_evictions_are_counted_for_an_hour():
     hour = HourBudget(2)
-    hour.take(START_S)
-    hour.take(START_S + 10)
-    assert hour.left(START_S + 20) == 0
-    assert hour.left(START_S + 3601) == 1
-    assert hour.left(START_S + 3611) == 2
+    hour.take(UP_S)
+    hour.take(UP_S + 10)
+    assert hour.left(UP_S + 20) == 0
+    assert hour.left(UP_S + 3601) == 1
+    assert hour.left(UP_S + 3611) == 2
 
 
-def test_a_clock_that_was_set_back_holds_nobody_up_for_longer_than_an_hour():
-    hour = HourBudget(1)
-    hour.take(START_S + 10_000)
-    assert hour.left(START_S) == 1
+ages = st.lists(st.floats(0, 3500), max_size=20)
 
 
-@given(st.lists(st.floats(0, 3599), max_size=20), st.integers(1, 10))
-def test_whoever_takes_over_counts_on(ages_s, most):
+@given(ages, st.integers(1, 10), st.floats(0, 1e7))
+def test_whoever_takes_over_counts_on_by_whatever_clock(ages_s, most, its_clock_s):
     before, after = HourBudget(most), HourBudget(most)
     for age_s in sorted(ages_s, reverse=True):
-        before.take(START_S - age_s)
-    after.take_over(before.told(), START_S)
-    assert after.left(START_S) == max(0, before.left(START_S))
+        before.take(UP_S - age_s)
+    after.take_over([ages_told(before.told(UP_S), most)], its_clock_s)
+    assert max(0, after.left(its_clock_s)) == max(0, before.left(UP_S))
+    for later_s in (60, 600, 3000):
+        assert max(0, after.left(its_clock_s + later_s)) <= max(0, before.left(UP_S + later_s))
+
+
+@given(ages)
+def test_what_is_told_is_at_most_a_minute_younger_than_it_was(ages_s):
+    hour = HourBudget(100)
+    for age_s in sorted(ages_s, reverse=True):
+        hour.take(UP_S - age_s)
+    told = sorted(ages_told(hour.told(UP_S), 100))
+    assert len(told) == len(ages_s)
+    assert all(age_s - 61 <= each <= age_s + 1 for each, age_s in zip(told, sorted(ages_s), strict=True))
 
 
 def test_one_that_leads_again_counts_nothing_twice():
     hour = HourBudget(10)
     for age_s in (100, 50, 49, 0):
-        hour.take(START_S - age_s)
-    hour.take_over(hour.told(), START_S)
-    assert hour.left(START_S) == 6
+        hour.take(UP_S - age_s)
+    hour.take_over([ages_told(hour.told(UP_S), 10)], UP_S)
+    assert hour.left(UP_S) == 6
+
+
+def test_a_lease_that_was_deleted_empties_no_hour_while_plans_say_what_was_evicted():
+    steps = ("Done", "Evicted", "Bound", "RolledBack", "Skipped", "Reserved")
+    moves = {step: MoveState(step, step, at_s=START_S - 100) for step in steps}
+    moves["full"] = MoveState("full", "Failed", "TargetFull", at_s=START_S - 100)
+    moves["astray"] = MoveState("astray", "Failed", "NotReady", at_s=START_S - 100)
+    moves["old"] = MoveState("old", "Done", at_s=START_S - 3700)
+    plan = Plan("p", "u", state=PlanState("Running", moves=moves))
+    hour = HourBudget(10)
+    hour.take_over([ages_told("", 10), ages_written([plan], START_S)], UP_S)
+    assert hour.left(UP_S) == 6
+    assert hour.left(UP_S + 3501) == 10
+
+
+def test_an_eviction_that_the_lease_and_a_plan_tell_counts_once():
+    moves = {str(age_s): MoveState(str(age_s), "Done", at_s=START_S - age_s) for age_s in (30, 90)}
+    told, written = [31.0, 91.0, 200.0], ages_written([Plan("p", "u", state=PlanState(moves=moves))], START_S)
+    hour = HourBudget(10)
+    hour.take_over([told, written], UP_S)
+    assert hour.left(UP_S) == 7
+
+
+def test_a_clock_that_is_behind_what_was_written_counts_it_for_an_hour_and_no_longer():
+    plan = Plan("p", "u", state=PlanState(moves={"m": MoveState("m", "Done", at_s=START_S + 3600)}))
+    hour = HourBudget(1)
+    hour.take_over([ages_written([plan], START_S)], UP_S)
+    assert hour.left(UP_S + 3599) == 0
+    assert hour.left(UP_S + 3601) == 1
 
 
 @given(st.text(max_size=60) | st.from_regex(r"[0-9]{1,40}:[0-9]{1,40}", fullmatch=True))
 def test_what_was_left_on_the_lease_may_be_anything(text):
     hour = HourBudget(5)
-    hour.take_over(text, START_S)
-    assert 0 <= hour.left(START_S) <= 5
+    hour.take_over([ages_told(text, 5)], UP_S)
+    assert 0 <= hour.left(UP_S) <= 5

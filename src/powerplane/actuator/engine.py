@@ -128,7 +128,7 @@ class Engine:
         written = 0
         refused: set[str] = set()
         for plan, state in decision.states:
-            if self._write(plan, state, grounds.now_s):
+            if self._write(plan, state, grounds.clock_s):
                 written += 1
             else:
                 refused.add(plan.name)
@@ -136,7 +136,7 @@ class Engine:
         self._send(errand for errand in decision.errands if errand.key[0] not in refused)
         return bool(written)
 
-    def _write(self, plan: Plan, state: PlanState, now_s: float) -> bool:
+    def _write(self, plan: Plan, state: PlanState, clock_s: float) -> bool:
         """Write a plan's status; one that could not be written is left alone for a while, longer each time."""
         until_s, failures = self._unwritten.get(plan.uid, (0.0, 0))
         if self._clock() < until_s:
@@ -144,7 +144,7 @@ class Engine:
         wrote = self._hands.write(plan, state)
         if wrote.done:
             self._plans.wrote(plan, state, wrote.version)
-            self._machine.wrote(plan, state, now_s)
+            self._machine.wrote(plan, state, clock_s)
             self._unwritten.pop(plan.uid, None)
         else:
             rest_s = min(FIRST_REST_S * 2.0 ** min(failures, 16), LONGEST_REST_S)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from powerplane.actuator.words import ENDED, OVER, Phase, Step
+from powerplane.actuator.words import BEFORE_EVICTION, ENDED, EVICTED, OVER, Phase, Step
 
 Amounts = tuple[tuple[str, int], ...]
 """Whole units by resource, sorted by name."""
@@ -130,6 +130,11 @@ class MoveState:
     def ended(self) -> bool:
         """Whether nothing more happens to it."""
         return self.step in ENDED
+
+    @property
+    def evicted(self) -> bool:
+        """Whether its pod was evicted, or may have been."""
+        return self.step in EVICTED or (self.step == "Failed" and self.reason not in BEFORE_EVICTION)
 
 
 @dataclass(frozen=True, slots=True)

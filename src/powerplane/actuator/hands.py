@@ -93,7 +93,7 @@ class ClusterHands:
             case Evict():
                 return self._evict(act)
             case Release():
-                return _outcome(self._writer.delete(pod_path(act.namespace, act.pod)), done=(404,))
+                return _outcome(self._writer.delete(pod_path(act.namespace, act.pod), act.uid), done=(404,))
             case Ungate():
                 return self._ungate(act)
 

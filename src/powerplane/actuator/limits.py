@@ -3,8 +3,9 @@
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 
-from powerplane.actuator.facts import Move
+from powerplane.actuator.facts import Move, Plan
 from powerplane.actuator.words import UNDER_WAY, Step
 
 HOUR_S = 3600.0
@@ -33,7 +34,7 @@ class Limits:
 
 
 class HourBudget:
-    """Evictions of the last hour.
+    """Evictions of the last hour, by the clock that only goes on: no time of day that is set can empty or fill it.
 
     Parameters
     ----------
@@ -44,33 +45,62 @@ class HourBudget:
         self._most = most
         self._at_s: deque[float] = deque()
 
-    def left(self, now_s: float) -> int:
+    def left(self, clock_s: float) -> int:
         """How many more may be begun now."""
-        # A clock that was set back must not make an eviction count for longer than an hour.
-        while self._at_s and not 0 <= now_s - self._at_s[0] < HOUR_S:
+        while self._at_s and clock_s - self._at_s[0] >= HOUR_S:
             self._at_s.popleft()
         return self._most - len(self._at_s)
 
-    def take(self, now_s: float) -> None:
+    def take(self, clock_s: float) -> None:
         """Count one."""
-        self._at_s.append(now_s)
+        self._at_s.append(clock_s)
 
-    def told(self) -> str:
-        """What is kept beside the Lease, so that whoever takes over counts on: minutes, and evictions in each."""
-        minutes = Counter(int(each // 60) for each in self._at_s)
-        return ",".join(f"{minute}:{count}" for minute, count in sorted(minutes.items()))
+    def told(self, clock_s: float) -> str:
+        """What is kept beside the Lease, so that whoever takes over counts on: how many there were, and how long ago.
 
-    def take_over(self, text: str, now_s: float) -> None:
-        """Count what the one before has told; what cannot be read, and what is counted already, counts as nothing."""
-        own = Counter(int(each // 60) for each in self._at_s)
-        found: list[float] = []
-        for part in text.split(","):
-            minute, _, count = part.partition(":")
-            if minute.isdecimal() and count.isdecimal() and len(part) <= LONGEST_PART:
-                more = min(int(count), self._most) - own[int(minute)]
-                found += [min(int(minute) * 60.0 + 59.0, now_s)] * more
-        self._at_s = deque(sorted([*sorted(found)[-self._most :], *self._at_s]))
-        self.left(now_s)
+        Of each minute the age of its youngest, in seconds, and how many: ages mean the same by any clock.
+        """
+        minutes: dict[int, tuple[float, int]] = {}
+        for at_s in tuple(self._at_s):
+            _, count = minutes.get(int(at_s // 60), (0.0, 0))
+            minutes[int(at_s // 60)] = (at_s, count + 1)
+        return ",".join(f"{max(0, int(clock_s - at_s))}:{count}" for at_s, count in minutes.values())
+
+    def take_over(self, accounts: Iterable[Iterable[float]], clock_s: float) -> None:
+        """Count what others have told, each account the ages of evictions in seconds.
+
+        Accounts are of the same evictions, some of which one or the other lacks: none counts twice, and the fullest
+        counts.
+        """
+        every = [sorted((clock_s - max(0.0, age_s) for age_s in ages), reverse=True) for ages in accounts]
+        every.append(sorted(self._at_s, reverse=True))
+        # The newest of each, then the second newest of each, and so on.
+        fullest = (max(found) for found in zip_longest(*every, fillvalue=float("-inf")))
+        self._at_s = deque(sorted(fullest))
+        self.left(clock_s)
+
+
+def ages_told(text: str, most: int) -> list[float]:
+    """Return the ages that an hour's budget told, in seconds, the youngest; what cannot be read counts as nothing."""
+    found: list[float] = []
+    for part in text.split(","):
+        age_s, _, count = part.partition(":")
+        if age_s.isdecimal() and count.isdecimal() and len(part) <= LONGEST_PART and float(age_s) < HOUR_S:
+            found += [float(age_s)] * min(int(count), most)
+    return sorted(found)[:most]
+
+
+def ages_written(plans: Iterable[Plan], now_s: float) -> list[float]:
+    """Return how long ago evictions were that stand in plans' statuses, in seconds: at the most, as steps came later.
+
+    Parameters
+    ----------
+    plans : iterable of Plan
+    now_s : float
+        Unix seconds.
+    """
+    moves = (move for plan in plans for move in plan.state.moves.values())
+    return [now_s - move.at_s for move in moves if move.evicted and now_s - move.at_s < HOUR_S]
 
 
 class Room:

@@ -114,11 +114,11 @@ class Machine:
         self._recall.forget(plan.name for plan in every)
         return Decision(tuple(written), tuple(errands))
 
-    def wrote(self, plan: Plan, state: PlanState, now_s: float) -> None:
+    def wrote(self, plan: Plan, state: PlanState, clock_s: float) -> None:
         """Take in that a status was written: evictions that it begins count from then on."""
         for uid, move in state.moves.items():
             if move.step == "Evicting" and plan.state.of(uid).step != "Evicting":
-                self._hour.take(now_s)
+                self._hour.take(clock_s)
 
     @staticmethod
     def _errands(look: Look, plan: Plan, state: PlanState, token: int) -> Iterable[Errand]:

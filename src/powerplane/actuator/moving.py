@@ -11,7 +11,7 @@ from powerplane.actuator.acts import Act, Evict, Hold, Nominate, Release, Ungate
 from powerplane.actuator.facts import Move, MoveState, Plan, PodFact
 from powerplane.actuator.look import Look
 from powerplane.actuator.placeholders import placeholder_name
-from powerplane.actuator.steering import successor_of
+from powerplane.actuator.steering import SKEW_S, successor_of
 from powerplane.actuator.words import Step
 from powerplane.models.marks import MOVE_GATE, OWN_NAMESPACE
 
@@ -146,7 +146,7 @@ class Mover:
         gone = look.world.pod(move.uid) is None
         if not move.migrates:
             return replace(state, step="Ready") if gone else self._still_leaving(move, state)
-        found = successor_of(move, state.at_s, look.world, look.claims)
+        found = successor_of(move, max(state.at_s - SKEW_S, self._plan.created_s), look.world, look.claims)
         if found is not None:
             look.claims.take(found.uid)
             return replace(state, step="Steering", successor=found.name, successor_uid=found.uid, reason="", message="")
@@ -304,7 +304,7 @@ class Mover:
     def _may_evict(self) -> bool:
         look = self._look
         warm = look.recall.age_s((self._plan.name, "running")) >= look.terms.warm_s
-        return warm and not look.grounds.pause and look.hour.left(look.grounds.now_s) > look.begun
+        return warm and not look.grounds.pause and look.hour.left(look.grounds.clock_s) > look.begun
 
     def _to_evicting(self, state: MoveState) -> MoveState:
         self._look.begun += 1

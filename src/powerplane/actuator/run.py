@@ -13,7 +13,7 @@ from powerplane.actuator.facts import Plan, PlanState
 from powerplane.actuator.fencing import Fence
 from powerplane.actuator.ground_books import Demands, GroundBooks
 from powerplane.actuator.hands import ClusterHands
-from powerplane.actuator.limits import HourBudget, Limits
+from powerplane.actuator.limits import HourBudget, Limits, ages_told, ages_written
 from powerplane.actuator.machine import Machine
 from powerplane.actuator.metrics import ActuatorMetrics
 from powerplane.actuator.plans import Plans
@@ -42,7 +42,7 @@ LEASES_S = 5.0
 """Between two looks at the Leases of others."""
 
 EVICTIONS_ANNOTATION = "powerplane.dev/evictions"
-"""On our Lease: how many evictions there were in which minute, so that whoever takes over counts on."""
+"""On our Lease: how many evictions there were how long ago, so that whoever takes over counts on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Actuator:
                 settings.namespace,
                 ACTUATOR_LEASE,
                 settings.identity,
-                annotations=lambda: {EVICTIONS_ANNOTATION: self._hour.told()},
+                annotations=lambda: {EVICTIONS_ANNOTATION: self._hour.told(self._clock())},
             )
         self._loop = ControllerLoop(
             access,
@@ -178,7 +178,7 @@ class Actuator:
             # What was written may be acted on now.
             self._loop.wake()
         self._metrics.looked(self._plans.all(), self._world.count_placeholders(), grounds.stop, grounds.pause)
-        self._metrics.took(self._clock() - began_s, self._hour.left(self._now()))
+        self._metrics.took(self._clock() - began_s, self._hour.left(self._clock()))
 
     def _look_at_leases(self) -> None:
         names = (WEBHOOK_LEASE, EXTENDER_LEASE)
@@ -193,7 +193,9 @@ class Actuator:
             LOG.warning("nothing is begun until the Lease %s can be read", ACTUATOR_LEASE)
             return False
         said = (lease.metadata.annotations or {}) if lease else {}
-        self._hour.take_over(said.get(EVICTIONS_ANNOTATION, ""), self._now())
+        told = ages_told(said.get(EVICTIONS_ANNOTATION, ""), self._settings.limits.per_hour)
+        # A Lease that was deleted tells nothing; plans stand for an hour after their end.
+        self._hour.take_over((told, ages_written(self._plans.all(), self._now())), self._clock())
         self._fence.take_over(token, self._plans.highest_token())
         self._token = token
         return True

@@ -49,20 +49,21 @@ class Claims:
         return uid in self._open
 
 
-def successor_of(move: Move, evicted_s: float, world: World, claims: Claims) -> PodFact | None:
+def successor_of(move: Move, since_s: float, world: World, claims: Claims) -> PodFact | None:
     """Return the pod that follows a move whose pod is on its way out, or gone.
 
     Parameters
     ----------
     move : Move
-    evicted_s : float
-        When it was to be evicted, Unix seconds: who was there before is nobody's successor, unless it is gated.
+    since_s : float
+        When it was to be evicted, or a little before, by the server's clock: who was there before is nobody's
+        successor, unless it is gated.
     world : World
     claims : Claims
     """
     found = [pod for pod in _alike(move, world) if pod.uid != move.uid and pod.there and pod.uid not in claims]
     gated = (pod for pod in found if MOVE_GATE in pod.gates)
-    late = (pod for pod in found if pod.created_s >= evicted_s - SKEW_S)
+    late = (pod for pod in found if pod.created_s >= since_s)
     return next(gated, None) or next(late, None)
 
 

@@ -24,6 +24,12 @@ PHASE_OF: Final[dict[str, Phase]] = {each: each for each in get_args(Phase)}
 ENDED: Final[frozenset[Step]] = frozenset(("Done", "RolledBack", "Failed", "Skipped"))
 """Steps after which nothing more happens to a move."""
 
+EVICTED: Final[frozenset[Step]] = frozenset(("Evicting", "Evicted", "Steering", "Bound", "Ready", "Done"))
+"""Steps of a move whose pod was evicted, or may have been."""
+
+BEFORE_EVICTION: Final[frozenset[str]] = frozenset(("TargetLost", "TargetFull"))
+"""Reasons for which a move failed that evicted nothing."""
+
 SETTLED: Final[frozenset[Step]] = ENDED | {"Ready"}
 """Steps in which a move has done to the cluster all that it ever will."""
 

@@ -124,9 +124,13 @@ class Writer:
         """Post an object to its collection's path."""
         return self._write("create", Request("POST", path, self._query, body))
 
-    def delete(self, path: str) -> Written:
-        """Delete one object; one that is gone already is refused with 404."""
-        return self._write("delete", Request("DELETE", path))
+    def delete(self, path: str, uid: str = "") -> Written:
+        """Delete one object, if it is still the one of this UID where one is given (else 409).
+
+        One that is gone already is refused with 404.
+        """
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}} if uid else None
+        return self._write("delete", Request("DELETE", path, body=body))
 
     def patch_status(self, path: str, status: Mapping[str, Any], resource_version: str = "") -> Written:
         """Merge into the status of one object.
