@@ -33,7 +33,8 @@ def status(message="", reason="", retry_after_s=None):
         (504, status("may have happened"), "later", "NoAnswer"),
         (401, status("Unauthorized"), "later", "NoAnswer"),
         (408, b"", "later", "NoAnswer"),
-        (403, status("forbidden"), "never", "Refused"),
+        (403, status("forbidden"), "forbidden", "Refused"),
+        (403, b"", "forbidden", "Refused"),
         (422, status("invalid"), "never", "Refused"),
     ],
 )
@@ -55,7 +56,7 @@ def test_an_accepted_eviction_is_not_asked_for_again_at_once_and_an_evacuation_f
 @given(st.integers(0, 599), st.binary(max_size=200))
 def test_no_answer_is_too_strange(code, body):
     answer = read_answer(code, body)
-    assert answer.verdict in ("accepted", "gone", "budget", "later", "never")
+    assert answer.verdict in ("accepted", "gone", "budget", "later", "forbidden", "never")
     assert answer.pause_s >= 0
 
 

@@ -75,7 +75,7 @@ def test_no_pod_is_evicted_whose_place_is_not_held_any_more_whatever_the_watch_h
 
 @pytest.mark.parametrize(
     ("answer", "result", "verdict"),
-    [(404, "stale", "gone"), (409, "stale", "gone"), (403, "refused", "never"), (500, "unknown", "later")],
+    [(404, "stale", "gone"), (409, "stale", "gone"), (403, "refused", "forbidden"), (500, "unknown", "later")],
 )
 def test_an_eviction_that_is_not_done_says_what_follows(server, hands, answer, result, verdict):
     server.answers.append(answer)

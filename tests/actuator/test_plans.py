@@ -124,6 +124,22 @@ def test_two_budgets_over_one_pod_are_told_and_not_asked_again():
     assert len(asked) == 2
 
 
+def test_a_server_that_forbids_everything_as_it_starts_is_asked_again():
+    cluster, _, _ = published()
+    evict, asked = cluster.evict, []
+    cluster.evict = lambda act: asked.append(act.uid) or ((403, b"{}") if len(asked) <= 4 else evict(act))
+    assert ended(cluster, Replica(cluster, 1)) == ("Done", {("Done", "")})
+
+
+def test_one_that_goes_on_forbidding_evictions_is_believed_well_before_a_disruption_budget_would_be():
+    cluster, _, _ = published()
+    cluster.evict = lambda _act: (403, b"{}")
+    began_s = cluster.now_s
+    assert ended(cluster, Replica(cluster, 1)) == ("Failed", {("RolledBack", "Refused")})
+    assert cluster.now_s - began_s < 60
+    assert not cluster.judge.evicted
+
+
 def test_a_target_that_is_full_is_waited_for_and_then_given_up():
     cluster, _, _ = published()
     cluster.add_owner("other", "ReplicaSet", CORES, ["n2"])

@@ -2,8 +2,9 @@
 
 The answers: 200 or 201, the deletion is accepted; 404 and 409, another pod stands there, or none; 429 with the cause
 DisruptionBudget, no budget allows it now; 429 without, the server asks to wait; 500, more than one budget covers the
-pod, or the server failed; 403 and 422, refused for good; 401 and 408, ask again. A VM that moves itself away answers
-429 as well, and its text says that the eviction has triggered an evacuation: it is accepted. Source: Kubernetes, "API-
+pod, or the server failed; 422, refused for good; 403, refused, and for good if it stays so, since a server that has just
+started forbids everything until it has read its roles; 401 and 408, ask again. A VM that moves itself away answers 429
+as well, and its text says that the eviction has triggered an evacuation: it is accepted. Source: Kubernetes, "API-
 initiated eviction", and registry/core/pod/storage/eviction.go.
 """
 
@@ -14,7 +15,7 @@ import msgspec
 
 from powerplane.actuator.acts import Evict
 
-Verdict = Literal["accepted", "gone", "budget", "later", "never"]
+Verdict = Literal["accepted", "gone", "budget", "later", "forbidden", "never"]
 
 PASSING = (401, 408)
 """Credentials that are being renewed, and a request that came too slowly: neither is about the pod."""
@@ -55,7 +56,7 @@ class Answer:
     ----------
     verdict : str
         "accepted"; "gone": the pod of that UID is not there; "budget": no disruption budget allows it now; "later":
-        nothing is known, or the server asks to wait; "never": no use asking again.
+        nothing is known, or the server asks to wait; "forbidden": see `Recall.answered`; "never": no use asking again.
     reason, message : str
         Why not, in a word and in words.
     pause_s : float
@@ -92,6 +93,8 @@ def read_answer(status: int, body: bytes) -> Answer:
         return Answer("later", "TooManyRequests", said.message, max(pause_s, LATER_PAUSE_S))
     if status == 500 and SEVERAL_BUDGETS in said.message:
         return Answer("never", "SeveralBudgets", said.message)
+    if status == 403:
+        return Answer("forbidden", "Refused", said.message or "HTTP 403", max(pause_s, LATER_PAUSE_S))
     if 400 <= status < 500 and status not in PASSING:
         return Answer("never", "Refused", said.message or f"HTTP {status}")
     return Answer("later", "NoAnswer", said.message or f"HTTP {status}", max(pause_s, LATER_PAUSE_S))

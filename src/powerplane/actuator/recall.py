@@ -4,11 +4,14 @@ All of it may be lost: whoever takes over waits a little longer, or asks once mo
 """
 
 from collections.abc import Callable, Hashable, Iterable
+from dataclasses import replace
 
 from powerplane.actuator.evicting import Answer
 
 FINAL = ("accepted", "never")
 LONGEST_REFUSAL_S = 5.0
+FORBIDDEN_S = 20.0
+"""For so long a server may forbid what it will allow once it has read its roles."""
 
 
 class Recall:
@@ -24,6 +27,7 @@ class Recall:
         self._clock = clock
         self._since: dict[Hashable, float] = {}
         self._answers: dict[str, tuple[Answer, float, int]] = {}
+        self._forbidden: dict[str, float] = {}
         self._backed_off: dict[tuple[str, str], tuple[float, int]] = {}
 
     def since_s(self, key: Hashable) -> float:
@@ -40,7 +44,14 @@ class Recall:
         self._since = {key: at for key, at in self._since.items() if isinstance(key, tuple) and key[0] in names}
 
     def answered(self, uid: str, answer: Answer) -> None:
-        """Take in what was answered to an eviction; who is refused again and again asks less and less often."""
+        """Take in what was answered to an eviction; who is refused again and again asks less and less often.
+
+        What is forbidden for long enough, and nothing else in between, is forbidden for good.
+        """
+        if answer.verdict != "forbidden":
+            self._forbidden.pop(uid, None)
+        elif self._clock() - self._forbidden.setdefault(uid, self._clock()) >= FORBIDDEN_S:
+            answer = replace(answer, verdict="never")
         before = self._answers.get(uid)
         alike = before[2] + 1 if before and before[0].verdict == answer.verdict else 0
         pause_s = answer.pause_s
@@ -61,6 +72,7 @@ class Recall:
     def drop_answer(self, uid: str) -> None:
         """Forget an answer: its move has ended."""
         self._answers.pop(uid, None)
+        self._forbidden.pop(uid, None)
 
     def back_off(self, workload: tuple[str, str], first_s: float, longest_s: float) -> None:
         """Leave a workload alone for a while, longer each time."""
