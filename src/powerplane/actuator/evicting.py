@@ -2,9 +2,9 @@
 
 The answers: 200 or 201, the deletion is accepted; 404 and 409, another pod stands there, or none; 429 with the cause
 DisruptionBudget, no budget allows it now; 429 without, the server asks to wait; 500, more than one budget covers the
-pod, or the server failed; 422, refused for good; 403, refused, and for good if it stays so, since a server that has just
-started forbids everything until it has read its roles; 401 and 408, ask again. A VM that moves itself away answers 429
-as well, and its text says that the eviction has triggered an evacuation: it is accepted. Source: Kubernetes, "API-
+pod, or the server failed; 422, refused for good; 403, for good if it stays so, since a server that has just started
+forbids everything until it has read its roles; 401 and 408, ask again. A VM that moves itself away answers 429 as well,
+and its text says that the eviction has triggered an evacuation: it is accepted. Source: Kubernetes, "API-
 initiated eviction", and registry/core/pod/storage/eviction.go.
 """
 
