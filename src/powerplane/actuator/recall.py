@@ -13,6 +13,9 @@ LONGEST_REFUSAL_S = 5.0
 FORBIDDEN_S = 20.0
 """For so long a server may forbid what it will allow once it has read its roles."""
 
+IDLE_S = 5.0
+"""Looks come every second. What goes by between two that are further apart, nobody could have used."""
+
 
 class Recall:
     """Since when, and what was answered.
@@ -25,10 +28,19 @@ class Recall:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
+        self._looked_s = clock()
         self._since: dict[Hashable, float] = {}
         self._answers: dict[str, tuple[Answer, float, int]] = {}
         self._forbidden: dict[str, float] = {}
         self._backed_off: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def looks(self) -> None:
+        """Take in that a look begins: while the API server was away, or another led, nobody's patience ran out."""
+        now_s = self._clock()
+        idle_s = now_s - self._looked_s
+        if idle_s > IDLE_S:
+            self._since = {key: at_s + idle_s for key, at_s in self._since.items()}
+        self._looked_s = now_s
 
     def since_s(self, key: Hashable) -> float:
         """When a thing was first asked about under this key, by the clock."""

@@ -121,7 +121,7 @@ class Actuator:
         self._world, self._plans = World(wake), Plans(wake)
         self._books = GroundBooks(settings.demands, clock, now, wake, settings.namespace)
         self._watch()
-        recall = Recall(clock)
+        self._recall = recall = Recall(clock)
         self._engine = Engine(
             machine=Machine(settings.terms, settings.limits, recall, self._hour),
             world=self._world,
@@ -173,6 +173,7 @@ class Actuator:
             return
         if token != self._token and not self._take_over(token):
             return
+        self._recall.looks()
         grounds = self._books.grounds()
         if self._engine.look(grounds, self._fence.written(token)):
             # What was written may be acted on now.
