@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from powerplane.adapters.site import Site
@@ -23,7 +23,8 @@ from powerplane.recommender.ledger import Ledger
 from powerplane.recommender.looking import Look
 from powerplane.recommender.narrowing import Limits
 from powerplane.recommender.outside import Parts
-from powerplane.recommender.proposing import Proposal, propose
+from powerplane.recommender.portioning import Portion, propose_portion
+from powerplane.recommender.proposing import Proposal
 from powerplane.recommender.recommending import Recommending, entry_of, recommendations
 from powerplane.recommender.reporting import Reporter
 from powerplane.recommender.seeing import Ground, GroundKeeper, Learned, snapshot_of
@@ -219,9 +220,11 @@ class Rounds:
         with metrics.step("snapshot"):
             snapshot = snapshot_of(case.seen, case.ground, look.round, now_s, learned)
         if case.wanted:
-            proposal = self.last_proposal = self._solve(case, snapshot, growth_mw(case.wanted, look))
+            portion = self._solve(case, snapshot, growth_mw(case.wanted, look))
+            # What is left of it is wanted still: it is solved for at the next look.
+            case, self.last_proposal = replace(case, wanted=portion.wanted), portion.proposal
             with metrics.step("publish"):
-                concluded = self._concluding.conclude(proposal, case)
+                concluded = self._concluding.conclude(portion.proposal, case)
             self._failures = 0 if concluded else self._failures + 1
         else:
             self._recommend(case, look, learned, now_s)
@@ -236,10 +239,10 @@ class Rounds:
         again = 0 < self._failures < MOST_FAILURES
         self._due.done(() if again else case.wanted, self._parts.clock())
 
-    def _solve(self, case: Case, snapshot: Snapshot, growth: Mapping[str, int]) -> Proposal:
+    def _solve(self, case: Case, snapshot: Snapshot, growth: Mapping[str, int]) -> Portion:
         began_s = self._parts.clock()
         with self._parts.metrics.step("solve"):
-            proposal = propose(
+            portion = propose_portion(
                 snapshot,
                 case.allowing,
                 case.ground.trees,
@@ -250,8 +253,8 @@ class Rounds:
                 seed=self._pace.seed,
                 calm=self._calm,
             )
-        self._parts.metrics.solved(proposal.plan, self._parts.clock() - began_s, self._parts.solver.starts)
-        return proposal
+        self._parts.metrics.solved(portion.proposal.plan, self._parts.clock() - began_s, self._parts.solver.starts)
+        return portion
 
     def _recommend(self, case: Case, look: Look, learned: Learned, now_s: float) -> None:
         """Say what policies in mode Recommend would have done, when nothing presses."""
@@ -261,7 +264,7 @@ class Rounds:
             return
         snapshot = snapshot_of(case.seen, as_if.ground, look.round, now_s, learned)
         theirs = Case(case.seen, as_if.ground, as_if.found, as_if.wanted, as_if.allowing, case.courses)
-        proposal = self._solve(theirs, snapshot, {})
+        proposal = self._solve(theirs, snapshot, {}).proposal
         found = recommendations(proposal, case.seen, now_s)
         self._reporter.recommend(found, case.seen)
         if found and (entry := entry_of(proposal, found, now_s)) is not None:
