@@ -92,9 +92,10 @@ class Operator:
         self.name = name
         self.log = rig.folder / f"operate-{name}.log"
         (self.port,) = free_ports(1)
+        own = f"--kubeconfig={rig.kubeconfig_for(f'operator-{name}', 'system:masters')}"
         self._command = [
             *(sys.executable, "-m", "powerplane", "operate"),
-            f"--kubeconfig={rig.kubeconfig_for(f'operator-{name}', 'system:masters')}",
+            *(() if any(flag.startswith("--kubeconfig=") for flag in flags) else (own,)),
             *(() if "--only=actuator" in flags else (f"--prometheus={url}",)),
             *(f"--identity={name}", f"--metrics-address=127.0.0.1:{self.port}"),
             *flags,

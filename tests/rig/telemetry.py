@@ -1,5 +1,7 @@
 """A real Prometheus that scrapes whole nodes' watts by IPMI's name, which follow the pods on the rig's nodes."""
 
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,14 +18,21 @@ UP_S = 30.0
 
 
 class Exporter:
-    """Serves nodes' watts at the wall, as a function says when it is asked."""
+    """Serves nodes' watts at the wall, as a function says when it is asked.
+
+    Attributes
+    ----------
+    page : callable
+        What is served; tests put others in its place.
+    """
 
     def __init__(self, watts: Callable[[], Mapping[str, float]]) -> None:
+        self.page: Callable[[], str] = lambda: page_of(watts())
+        exporter = self
+
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                page = f"# TYPE {METRIC} gauge\n" + "".join(
-                    f'{METRIC}{{node="{node}"}} {value}\n' for node, value in watts().items()
-                )
+                page = exporter.page()
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.end_headers()
@@ -45,14 +54,23 @@ class Exporter:
         self._thread.join(5)
 
 
+def page_of(watts: Mapping[str, float], at_s: float | None = None) -> str:
+    """A page of watts, dated where a time is given (Unix seconds)."""
+    dated = "" if at_s is None else f" {round(1000 * at_s)}"
+    lines = (f'{METRIC}{{node="{node}"}} {value}{dated}\n' for node, value in watts.items())
+    return f"# TYPE {METRIC} gauge\n" + "".join(lines)
+
+
 class Prometheus:
     """A Prometheus process that scrapes one exporter every second."""
 
     def __init__(self, rig: Rig, program: str, exporter: Exporter) -> None:
+        self.exporter = exporter
         (self.port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{self.port}"
         folder = rig.folder / "prometheus"
         folder.mkdir(exist_ok=True)
+        self.data = folder / "data"
         config = folder / "prometheus.yml"
         config.write_text(
             f"global: {{scrape_interval: {SCRAPE_S}s}}\n"
@@ -61,12 +79,26 @@ class Prometheus:
         self._command = [
             program,
             f"--config.file={config}",
-            f"--storage.tsdb.path={folder / 'data'}",
+            f"--storage.tsdb.path={self.data}",
             f"--web.listen-address=127.0.0.1:{self.port}",
         ]
         self._log = folder / "prometheus.log"
+        self.pid = 0
+        self.start()
+
+    def start(self) -> None:
+        """Start it, on what it has stored, and wait until it measures."""
         self.pid = processes.spawn(self._command, self._log, outlive=False)
         assert wait_for(self._measures, UP_S, 0.2), processes.tail(self._log)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.send(signal.SIGKILL)
+        wait_for(lambda: not processes.alive(self.pid), 5.0)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, such as to stop and to go on."""
+        os.kill(self.pid, number)
 
     def _measures(self) -> bool:
         with requests.Session() as session:

@@ -9,10 +9,12 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import urllib3
+from tests.rig.api import ApiError
 from tests.rig.cluster import WATTS
 from tests.rig.rig import Rig
 
@@ -32,6 +34,10 @@ class Budget:
     name: str
     watts: float
     shares: Mapping[str, float]
+
+
+class _LostPlaceError(Exception):
+    """The server has forgotten the version from which the watch was to go on."""
 
 
 @dataclass(slots=True)
@@ -92,12 +98,20 @@ class Witness:
         self._response: urllib3.BaseHTTPResponse | None = None
 
     def __enter__(self) -> "Witness":
+        self._list()
+        self._thread.start()
+        return self
+
+    def _list(self) -> None:
+        """See all pods that there are, and those that are not there any more."""
         listed = self.rig.api.get("/api/v1/pods")
+        there = {pod["metadata"]["uid"] for pod in listed["items"]}
+        for uid in [uid for uid in self.bound if uid not in there]:
+            node, watts = self.bound.pop(uid)
+            self._add(node, -watts)
         for pod in listed["items"]:
             self._see(pod, gone=False)
         self._version = listed["metadata"]["resourceVersion"]
-        self._thread.start()
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
@@ -131,14 +145,19 @@ class Witness:
                     "GET", f"{self.rig.server}/api/v1/pods{query}", preload_content=False
                 )
                 self._read(self._response)
+            except _LostPlaceError:
+                with suppress(urllib3.exceptions.HTTPError, OSError, ApiError):
+                    self._list()
+                time.sleep(0.2)
             except (urllib3.exceptions.HTTPError, OSError, ValueError):
                 time.sleep(0.2)
 
     def _read(self, response: Any) -> None:
         for line in response:
             event = json.loads(line)
-            if event["type"] == "ERROR":
-                raise ValueError(f"the witness lost its place: {event}")
+            if event.get("type", "ERROR") == "ERROR":
+                # Or no event at all: the server refuses to watch.
+                raise _LostPlaceError(str(event))
             self._version = event["object"]["metadata"]["resourceVersion"]
             if event["type"] != "BOOKMARK":
                 self.events += 1

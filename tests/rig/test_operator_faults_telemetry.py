@@ -1,0 +1,149 @@
+"""Prometheus and what it scrapes fail while `powerplane operate` moves pods: gone, frozen, old, lying, empty.
+
+A plan that has begun before is brought to its end, no further one is made on watts that cannot be true, and once they
+can be believed again the budget is held. Judged by the API server's audit log.
+"""
+
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+from tests.rig.operator import CALM_S, Operated, OperatedCluster, Operator
+from tests.rig.telemetry import page_of
+from tests.rig.trials import Figure, Trial
+
+pytestmark = [pytest.mark.rig, pytest.mark.faults, pytest.mark.prometheus]
+
+Fault = Callable[[Operated], AbstractContextManager[None]]
+
+GAP_S = 20.0
+"""Long enough for ten looks, so that whatever was believed before is too old."""
+
+FROZEN_S = 45.0
+"""Longer than power trees rest after a plan."""
+
+OLD_S = 8.0
+"""After this no sample of before the fault is held any more."""
+
+
+# -- faults
+
+
+@contextmanager
+def killed(parts: Operated) -> Iterator[None]:
+    parts.prometheus.kill()
+    yield
+    parts.prometheus.start()
+
+
+@contextmanager
+def emptied(parts: Operated) -> Iterator[None]:
+    parts.prometheus.kill()
+    shutil.rmtree(parts.prometheus.data)
+    yield
+    parts.prometheus.start()
+
+
+@contextmanager
+def hung(parts: Operated) -> Iterator[None]:
+    parts.prometheus.send(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        parts.prometheus.send(signal.SIGCONT)
+
+
+@contextmanager
+def served(parts: Operated, page: Callable[[], str]) -> Iterator[None]:
+    """Another page than the true one."""
+    exporter = parts.prometheus.exporter
+    true, exporter.page = exporter.page, page
+    try:
+        yield
+    finally:
+        exporter.page = true
+
+
+@contextmanager
+def silent(parts: Operated) -> Iterator[None]:
+    """Whoever scrapes waits until it is over."""
+    over = threading.Event()
+
+    def page() -> str:
+        over.wait()
+        return ""
+
+    with served(parts, page):
+        try:
+            yield
+        finally:
+            over.set()
+
+
+def undated(parts: Operated) -> AbstractContextManager[None]:
+    """What was true at the beginning, as if it were measured now."""
+    kept = page_of(parts.cluster.watts())
+    return served(parts, lambda: kept)
+
+
+def dated(parts: Operated) -> AbstractContextManager[None]:
+    """What was true at the beginning, with its time."""
+    kept = page_of(parts.cluster.watts(), time.time())
+    return served(parts, lambda: kept)
+
+
+def tenfold(parts: Operated) -> AbstractContextManager[None]:
+    """Ten times what is true."""
+    return served(parts, lambda: page_of({node: 10 * watts for node, watts in parts.cluster.watts().items()}))
+
+
+# -- tests
+
+
+@pytest.fixture
+def trial(parts: Operated, racks: OperatedCluster, heaviest: str, operator: Operator, figure: Figure) -> Trial:
+    return Trial(parts, racks, heaviest, figure)
+
+
+@pytest.mark.parametrize("fault", [killed, emptied, hung, silent, dated, tenfold])
+def test_a_plan_is_brought_to_its_end_and_no_other_is_made_while_watts_cannot_be_true(
+    parts: Operated, trial: Trial, fault: Fault
+) -> None:
+    with one_plan(parts):
+        trial.endure(fault(parts), GAP_S)
+
+
+@pytest.mark.parametrize("fault", [killed, hung, tenfold])
+def test_nothing_is_begun_while_watts_cannot_be_true(
+    parts: Operated, racks: OperatedCluster, heaviest: str, operator: Operator, figure: Figure, fault: Fault
+) -> None:
+    before = len(racks.plans()), parts.evictions()
+    with fault(parts):
+        time.sleep(OLD_S)
+        racks.cut(heaviest)
+        time.sleep(CALM_S)
+        assert (len(racks.plans()), parts.evictions()) == before, parts.said()
+    over_s = time.monotonic()
+    parts.wait_settled()
+    parts.sound()
+    figure(
+        f"nothing was begun; held {time.monotonic() - over_s:.1f} s after it, {parts.evictions() - before[1]} evictions"
+    )
+
+
+def test_old_watts_that_look_new_cost_no_more_than_another_plan(parts: Operated, trial: Trial) -> None:
+    before = len(parts.cluster.plans())
+    trial.endure(undated(parts), FROZEN_S, whole=True)
+    assert len(parts.cluster.plans()) - before <= 2, parts.said()
+
+
+@contextmanager
+def one_plan(parts: Operated) -> Iterator[None]:
+    """Not more than one plan, whatever happens."""
+    before = len(parts.cluster.plans())
+    yield
+    assert len(parts.cluster.plans()) == before + 1, parts.said()
