@@ -16,6 +16,7 @@ from powerplane.adapters.webhook_lease import STALE_S, WEBHOOK_LEASE, admission_
 from powerplane.models.api.capping_policy import ACTING, CappingPolicyObject
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.marks import OWN_NAMESPACE, STOP_ANNOTATION
+from powerplane.models.plain import printable
 
 EXTENDER = "Extender"
 NO_REASON = "no reason given"
@@ -121,7 +122,7 @@ class GroundBooks:
         with self._lock:
             found = [self._kept.get("namespaces", {}).get(("", name)) for name in self._namespaces]
         said = [(each.metadata.annotations or {}).get(STOP_ANNOTATION) for each in found if each is not None]
-        return next((reason or NO_REASON for reason in said if reason is not None), "")
+        return next((printable(reason) or NO_REASON for reason in said if reason is not None), "")
 
     def _pause(self) -> str:
         webhook, extender = self._leases.get(WEBHOOK_LEASE), self._leases.get(EXTENDER_LEASE)

@@ -8,6 +8,7 @@ import msgspec
 
 from powerplane.actuator.facts import MoveState, Note, Plan, PlanState
 from powerplane.models.api.conditions import Condition, condition, with_condition
+from powerplane.models.plain import printable
 
 Json = dict[str, Any]
 LONGEST_MESSAGE = 512
@@ -62,7 +63,7 @@ def _move(state: MoveState) -> Json:
         "uid": state.uid,
         "step": state.step,
         "reason": state.reason,
-        "message": state.message[:LONGEST_MESSAGE],
+        "message": printable(state.message)[:LONGEST_MESSAGE],
         "successor": state.successor,
         "successorUid": state.successor_uid,
         "node": state.node,

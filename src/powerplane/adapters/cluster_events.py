@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from powerplane.adapters.cluster_writes import Writer, Written
+from powerplane.models.plain import printable
 
 DEFAULT_NAMESPACE: Final = "default"
 """Where events of objects without a namespace stand."""
@@ -62,7 +63,8 @@ class ClusterEvent:
         """
         moment = _micro(self.at_s)
         regarding = {field: value for field, value in self.regarding.items() if value}
-        note = self.note if len(self.note) <= LONGEST_NOTE else f"{self.note[: LONGEST_NOTE - 1]}…"
+        said = printable(self.note)
+        note = said if len(said) <= LONGEST_NOTE else f"{said[: LONGEST_NOTE - 1]}…"
         body: dict[str, Any] = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",

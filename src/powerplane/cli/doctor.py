@@ -24,6 +24,7 @@ from powerplane.cli.site import LIVE_SITE, SiteFrom, SiteOptions, read_site
 from powerplane.cli.watts_options import NO_SOURCE, Source
 from powerplane.cli.watts_source import WattsFrom, open_source
 from powerplane.models.errors import InputError, PowerPlaneError, UsageError
+from powerplane.models.plain import printable
 from powerplane.models.telemetry.metrics import SCRAPED
 from powerplane.models.telemetry.metrics_use import OWNERS
 
@@ -154,9 +155,9 @@ def _lines(findings: Iterable[Finding]) -> Table:
     grid.add_column(overflow="fold")
     for finding in findings:
         mark, style = MARKS[finding.level]
-        grid.add_row(Text(mark, style), Text.assemble((f"{finding.check}: ", "dim"), words.printable(finding.text)))
+        grid.add_row(Text(mark, style), Text.assemble((f"{finding.check}: ", "dim"), printable(finding.text)))
         if finding.next:
-            grid.add_row("", Text(f"next: {words.printable(finding.next)}", style="cyan"))
+            grid.add_row("", Text(f"next: {printable(finding.next)}", style="cyan"))
     return grid
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from powerplane.cli.doctor_section import Finding, SectionReport, SectionView
 from powerplane.cli.report import words
 from powerplane.cli.top_remarks import span
+from powerplane.models.plain import printable
 from powerplane.models.plan import Wire
 from powerplane.models.telemetry.coverage import SourceCoverage, better_sources, who_measures
 from powerplane.models.telemetry.domains import DomainReading
@@ -85,7 +86,7 @@ def _view(readings: NodeReadings, measured: Mapping[str, frozenset[str]], i: int
 def _measured(nodes: Sequence[NodeSourceView]) -> Finding:
     worst = [node for node in nodes if node.state == "worst"]
     sources = Counter(node.source for node in nodes if node.state != "worst")
-    told = ", ".join(f"{words.printable(source)} {count:,}" for source, count in sources.most_common())
+    told = ", ".join(f"{printable(source)} {count:,}" for source, count in sources.most_common())
     if not worst:
         return Finding(level="ok", check="nodes measured", text=f"{words.count(len(nodes), 'node')}, by {told}")
     silent = [node for node in worst if not node.why]
@@ -120,14 +121,14 @@ def _by_assumption(domains: Sequence[DomainReading]) -> Iterator[Finding]:
             yield Finding(
                 level="fail",
                 check="budgets on assumption",
-                text=f"{domain.kind} {words.printable(domain.name)} is above its budget only by the worst case of "
+                text=f"{domain.kind} {printable(domain.name)} is above its budget only by the worst case of "
                 f"{words.count(domain.worst, 'node')}: what would be enforced there rests on nothing measured",
                 next="measure these nodes: see `nodes measured`",
             )
 
 
 def _names(nodes: Sequence[NodeSourceView]) -> str:
-    shown = ", ".join(words.printable(node.name) for node in nodes[:MOST_NAMES])
+    shown = ", ".join(printable(node.name) for node in nodes[:MOST_NAMES])
     return shown if len(nodes) <= MOST_NAMES else f"{shown} and {len(nodes) - MOST_NAMES:,} more"
 
 
@@ -143,12 +144,12 @@ def _table(nodes: Sequence[NodeSourceView]) -> Table:
         style = {"worst": "bold magenta", "held": "yellow"}.get(node.state, "")
         source = "worst case" if node.state == "worst" else node.source + (", held" if node.state == "held" else "")
         table.add_row(
-            Text(words.printable(node.name)),
-            Text(words.printable(source), style=style),
+            Text(printable(node.name)),
+            Text(printable(source), style=style),
             Text("" if node.watts is None else words.watts(node.watts)),
             Text("" if node.age_seconds is None else span(node.age_seconds)),
             Text(", ".join(node.better)),
-            Text(words.printable(node.why), style="dim"),
+            Text(printable(node.why), style="dim"),
         )
     if len(nodes) > MOST_ROWS:
         more = words.count(len(nodes) - MOST_ROWS, "node")

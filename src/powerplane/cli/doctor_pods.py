@@ -7,6 +7,7 @@ import numpy as np
 from powerplane.cli.doctor_advice import install
 from powerplane.cli.doctor_section import Finding, SectionReport, SectionView
 from powerplane.cli.report import words
+from powerplane.models.plain import printable
 from powerplane.models.plan import Wire
 from powerplane.models.telemetry.node_readings import PodReadings
 from powerplane.models.telemetry.readings import SourceReading
@@ -115,5 +116,5 @@ def _findings(
 
 
 def _names(pods: Sequence[tuple[str, str]]) -> str:
-    shown = ", ".join(words.printable(f"{namespace}/{pod}") for namespace, pod in pods[:MOST_NAMES])
+    shown = ", ".join(printable(f"{namespace}/{pod}") for namespace, pod in pods[:MOST_NAMES])
     return shown if len(pods) <= MOST_NAMES else f"{shown} and {len(pods) - MOST_NAMES:,} more"

@@ -11,6 +11,7 @@ from powerplane.adapters.telemetry.unanswered import plain
 from powerplane.cli.doctor_section import Finding, SectionReport, SectionView
 from powerplane.cli.report import words
 from powerplane.cli.top_remarks import span
+from powerplane.models.plain import printable
 from powerplane.models.plan import Wire
 from powerplane.models.telemetry.rules import DEFAULT_RULES
 
@@ -78,12 +79,12 @@ def examine_prometheus(status: PrometheusStatus, url: str) -> SectionReport:
         failed = Finding(
             level="fail",
             check="prometheus answers",
-            text=f"{url} does not answer: {words.printable(plain(status.error))}",
+            text=f"{url} does not answer: {printable(plain(status.error))}",
             next=f"check that it does: curl '{url}/api/v1/query?query=up'; give --token-file or --header where it asks "
             "who you are",
         )
         return SectionReport(SectionView(name="prometheus", title="Prometheus", findings=(failed,), data=view))
-    version = f", version {words.printable(status.version)}" if status.version else ""
+    version = f", version {printable(status.version)}" if status.version else ""
     answers = Finding(level="ok", check="prometheus answers", text=f"{url} answers{version}")
     findings = (answers, _clock(status), *_jobs(status))
     shown = (_table(status.jobs),) if status.jobs else ()
@@ -120,15 +121,13 @@ def _jobs(status: PrometheusStatus) -> list[Finding]:
 
 
 def _down(job: JobStatus) -> Finding:
-    shown = ", ".join(
-        f"{words.printable(each.instance)} ({words.printable(each.error)})" for each in job.down[:MOST_DOWN]
-    )
+    shown = ", ".join(f"{printable(each.instance)} ({printable(each.error)})" for each in job.down[:MOST_DOWN])
     more = f" and {len(job.down) - MOST_DOWN} more" if len(job.down) > MOST_DOWN else ""
     counted = f"{len(job.down)} of {words.count(job.targets, 'target')} down"
     return Finding(
         level="warn",
         check="targets",
-        text=f"job {words.printable(job.job)}: {counted}: {shown}{more}",
+        text=f"job {printable(job.job)}: {counted}: {shown}{more}",
         next="see that the exporter runs there and may be reached",
     )
 
@@ -140,7 +139,7 @@ def _table(jobs: Sequence[JobStatus]) -> Table:
     for job in jobs:
         down = Text(str(len(job.down)), style="bold red" if job.down else "")
         every = "not told" if job.interval_s is None else span(job.interval_s)
-        table.add_row(Text(words.printable(job.job)), Text(every), Text(f"{job.targets:,}"), down)
+        table.add_row(Text(printable(job.job)), Text(every), Text(f"{job.targets:,}"), down)
     return table
 
 

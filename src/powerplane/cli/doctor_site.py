@@ -12,6 +12,7 @@ from powerplane.adapters.site import Site
 from powerplane.cli.doctor_section import Finding, SectionReport, SectionView
 from powerplane.cli.report import words
 from powerplane.models.errors import PowerPlaneError
+from powerplane.models.plain import printable
 from powerplane.models.plan import Wire
 from powerplane.models.snapshot import NO_BUDGET
 from powerplane.models.telemetry.coverage import OF_NODES
@@ -130,7 +131,7 @@ def _known(view: SiteView, site: Site) -> Iterator[Finding]:
 
 def _unknown(view: SiteView, ground: Ground) -> Iterator[Finding]:
     if ground.trouble is not None:
-        text = f"they cannot be read: {words.printable(ground.trouble.problem)}"
+        text = f"they cannot be read: {printable(ground.trouble.problem)}"
         yield Finding(level="fail", check="budgets", text=text, next=f"{ground.trouble.next_step}{ALONE}")
     elif not ground.is_wanted:
         yield Finding(
@@ -144,5 +145,5 @@ def _unknown(view: SiteView, ground: Ground) -> Iterator[Finding]:
 
 
 def _names(names: Sequence[str]) -> str:
-    shown = ", ".join(words.printable(name) for name in names[:MOST_NAMES])
+    shown = ", ".join(printable(name) for name in names[:MOST_NAMES])
     return shown if len(names) <= MOST_NAMES else f"{shown} and {len(names) - MOST_NAMES:,} more"

@@ -8,6 +8,7 @@ from powerplane.cli.doctor_section import Finding, SectionReport, SectionView
 from powerplane.cli.doctor_sources_view import source_view, sources_table
 from powerplane.cli.report import words
 from powerplane.cli.top_remarks import span
+from powerplane.models.plain import printable
 from powerplane.models.telemetry.coverage import NODE_WATTS, SourceCoverage
 from powerplane.models.telemetry.facts import NodeFacts
 from powerplane.models.telemetry.metrics import meanings_of
@@ -163,11 +164,11 @@ def _bad_samples(found: Found) -> Iterator[Finding]:
         known = BY_NAME.get(verdict)
         told = f"{known.meaning}; {known.remedy}" if known else REFUSALS.get(verdict, "")
         meaning = f" ({told})" if told else ""
-        counted = ", ".join(f"{words.printable(source)} {number:,}" for source, number in sources.items())
+        counted = ", ".join(f"{printable(source)} {number:,}" for source, number in sources.items())
         yield Finding(
             level="warn",
             check="samples",
-            text=f"{words.printable(verdict)}{meaning}: {counted}",
+            text=f"{printable(verdict)}{meaning}: {counted}",
             next=MENDS.get(verdict, "look at these series in Prometheus (docs/explanation/hygiene.md)"),
         )
 
@@ -196,5 +197,5 @@ def _names(each: SourceCoverage) -> Iterator[Finding]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(words.printable(name) for name in names[:MOST_NAMES])
+    shown = ", ".join(printable(name) for name in names[:MOST_NAMES])
     return shown if len(names) <= MOST_NAMES else f"{shown} and {len(names) - MOST_NAMES:,} more"

@@ -7,8 +7,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from powerplane.cli.report import words
 from powerplane.cli.top_remarks import span
+from powerplane.models.plain import printable
 from powerplane.models.plan import Wire
 from powerplane.models.telemetry.coverage import OF_NODES, MetricCoverage, SourceCoverage
 
@@ -71,12 +71,12 @@ def sources_table(coverage: Sequence[SourceCoverage], bad: Mapping[str, Mapping[
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("bad", overflow="fold")
     for each in coverage:
-        told = ", ".join(f"{words.printable(what)} {number:,}" for what, number in bad[each.source].items())
+        told = ", ".join(f"{printable(what)} {number:,}" for what, number in bad[each.source].items())
         for place, metric in enumerate(each.metrics):
             first = place == 0
             table.add_row(
                 Text(each.source if first else "", style="bold"),
-                Text(words.printable(metric.metric)),
+                Text(printable(metric.metric)),
                 Text(metric.quantity),
                 Text(f"{metric.series:,}"),
                 _covered(metric, nodes),

@@ -16,6 +16,7 @@ from powerplane.cli.fit_heat_view import HeatRow, heat_lines, heat_row
 from powerplane.cli.fit_histories import TypeHistory
 from powerplane.cli.report import words
 from powerplane.models.curves import PowerCurve
+from powerplane.models.plain import printable
 from powerplane.models.telemetry.precedence import WALL_SOURCES
 from powerplane.models.watts.heat_fit import HeatFit
 from powerplane.models.watts.node_fit import NodeFit
@@ -121,7 +122,7 @@ def print_fit_table(view: FitView, console: Console) -> None:
     console.print(table)
     for row in view.node_types:
         if row.heat is not None:
-            for line in heat_lines(words.printable(row.node_type), row.heat):
+            for line in heat_lines(printable(row.node_type), row.heat):
                 console.print(Text(line))
     for note in view.notes:
         console.print(Text(note, style="yellow"))
@@ -137,7 +138,7 @@ def print_fit_table(view: FitView, console: Console) -> None:
 
 def _cells(row: FitRow) -> tuple[str | Text, ...]:
     return (
-        Text(words.printable(row.node_type)),
+        Text(printable(row.node_type)),
         Text(", ".join(row.sources) or "the recording"),
         Text(row.started_from),
         f"{row.samples:,}",
@@ -177,7 +178,7 @@ def _row(each: TypeFit) -> FitRow:
 
 
 def _notes(each: TypeFit) -> list[str]:
-    name, row = words.printable(each.history.name), _row(each)
+    name, row = printable(each.history.name), _row(each)
     found = []
     if row.samples < FEW_SAMPLES:
         found.append(f"{name}: {row.samples} samples are few; the curve still leans on {row.started_from}")
@@ -191,12 +192,12 @@ def _notes(each: TypeFit) -> list[str]:
             f"{name}: its curve errs by {100 * row.curve_error:.0f} % on average; one utilisation stands for loads "
             "that differ. More counters (--counters) show how much they would tell"
         )
-    counting = (words.printable(counter) for counter in each.history.counting)
+    counting = (printable(counter) for counter in each.history.counting)
     found += [f"{name}: {counter} hardly ever falls; if it counts up, ask for rate({counter})" for counter in counting]
     if left_out := each.history.left_out:
         found.append(
             f"{name}: {words.count(len(left_out), 'node')} not learned from, as only packages and memory are measured "
-            f"there, and others' walls: {', '.join(words.printable(node) for node in left_out[:5])}"
+            f"there, and others' walls: {', '.join(printable(node) for node in left_out[:5])}"
         )
     if each.history.sources and not set(each.history.sources) & set(WALL_SOURCES):
         found.append(f"{name}: the curve is of packages and memory; fans, disks and losses come on top")

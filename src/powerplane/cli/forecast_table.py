@@ -10,6 +10,7 @@ from rich.text import Text
 
 from powerplane.cli.forecast_view import DomainForecast, ForecastState, ForecastView
 from powerplane.cli.report import words
+from powerplane.models.plain import printable
 
 STYLES: dict[ForecastState, str] = {
     "broken": "bold red",
@@ -37,7 +38,7 @@ def print_forecast_table(view: ForecastView, console: Console) -> None:
 
 def headline(view: ForecastView) -> Text:
     """From when, how far, by whom."""
-    measured = ", ".join(f"{words.printable(name)} {nodes:,}" for name, nodes in view.sources.items()) or "nobody"
+    measured = ", ".join(f"{printable(name)} {nodes:,}" for name, nodes in view.sources.items()) or "nobody"
     return Text.assemble(
         (moment(view.at_seconds), "dim"),
         f": the next {in_words(view.ahead_seconds)}, in steps of {in_words(view.step_seconds)}; measured by {measured}",
@@ -63,7 +64,7 @@ def domains_table(view: ForecastView) -> Table:
 def _cells(domain: DomainForecast, view: ForecastView) -> tuple[Text, ...]:
     style, budget = STYLES[domain.state], domain.budget_watts
     return (
-        Text.assemble(words.printable(domain.name), (_kind(domain), "dim")),
+        Text.assemble(printable(domain.name), (_kind(domain), "dim")),
         _amount(domain.now_watts, budget),
         _amount(domain.expected_watts, budget),
         _amount(domain.upper_watts, budget),
@@ -94,9 +95,7 @@ def remarks(view: ForecastView) -> Iterator[Text]:
     holes = [each for each in view.domains if each.gap_share > MUCH_MISSING and each.method != "worst case"]
     if holes:
         worst = max(holes, key=lambda each: each.gap_share)
-        text = (
-            f"△ gaps in the history: {words.share(worst.gap_share)} of that of {words.printable(worst.name)} is missing"
-        )
+        text = f"△ gaps in the history: {words.share(worst.gap_share)} of that of {printable(worst.name)} is missing"
         more = f", and part of that of {words.count(len(holes) - 1, 'domain')} more" if len(holes) > 1 else ""
         yield Text(text + more, "yellow")
     unknown = [each.name for each in view.domains if each.state == "not known"]
@@ -106,7 +105,7 @@ def remarks(view: ForecastView) -> Iterator[Text]:
         nodes = words.count(len(view.outside), "node")
         yield Text(f"△ {nodes} in no domain, so that no budget holds them: {_names(view.outside)}", "yellow")
     for note in view.assumptions:
-        yield Text.assemble(("assumed: ", "dim"), words.printable(note))
+        yield Text.assemble(("assumed: ", "dim"), printable(note))
     yield verdict(view)
 
 
@@ -121,7 +120,7 @@ def verdict(view: ForecastView) -> Text:
         is_are = "is" if len(view.foreseen) == 1 else "are"
         told = f"{budgets} {is_are} foreseen broken {ahead}, "
         assumed = ", by what is assumed of nodes without data" if first.by_assumption else ""
-        name = words.printable(first.name)
+        name = printable(first.name)
         if first.state == "broken":
             return Text(f"{told}{name} now{assumed}", style="bold red")
         when, likely = _when(first.breach_at_seconds, view), chance(first.breach_probability)
@@ -141,7 +140,7 @@ def loss_words(domain: DomainForecast, view: ForecastView) -> str:
     loss = domain.if_lost
     if loss is None or domain.budget_watts is None:
         return ""
-    feed = words.printable(loss.feed)
+    feed = printable(loss.feed)
     if loss.breach_at_seconds is None:
         return f"{chance(loss.breach_probability)} ({feed})"
     if loss.breach_at_seconds <= view.at_seconds:
@@ -216,9 +215,9 @@ def _amount(watts: float, budget: float | None) -> Text:
 
 
 def _kind(domain: DomainForecast) -> str:
-    return "" if domain.kind in domain.name else f" {words.printable(domain.kind)}"
+    return "" if domain.kind in domain.name else f" {printable(domain.kind)}"
 
 
 def _names(names: tuple[str, ...] | list[str]) -> str:
-    shown = ", ".join(words.printable(name) for name in names[:MOST_NAMES])
+    shown = ", ".join(printable(name) for name in names[:MOST_NAMES])
     return shown if len(names) <= MOST_NAMES else f"{shown} and {len(names) - MOST_NAMES:,} more"

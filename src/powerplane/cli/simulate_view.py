@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from powerplane.cli.report import words
+from powerplane.models.plain import printable
 from powerplane.simulator.outcomes import Figures, Outcome
 from powerplane.simulator.scenario_file import Study
 
@@ -117,14 +118,14 @@ def sentence(outcomes: tuple[Outcome, ...]) -> str:
 
 def print_simulation(study: Study, outcomes: tuple[Outcome, ...], console: Console) -> None:
     """Print the table and, last, the sentence."""
-    table = Table(title=escape(words.printable(study.name)), box=box.SIMPLE_HEAD, title_justify="left")
+    table = Table(title=escape(printable(study.name)), box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("")
     for outcome in outcomes:
         table.add_column(outcome.policy, justify="right", no_wrap=True)
     for name, values in figure_rows(outcomes):
         table.add_row(name, *(escape(value) for value in values))
     console.print(table)
-    console.print(escape(words.printable(sentence(outcomes))), style="bold", highlight=False)
+    console.print(escape(printable(sentence(outcomes))), style="bold", highlight=False)
 
 
 def _deed(outcome: Outcome) -> str:
@@ -147,7 +148,7 @@ def _pods_down(figures: Figures) -> str:
 
 
 def _peak(figures: Figures) -> str:
-    return f"{words.share(figures.peak_share)} ({words.printable(figures.peak_domain)})" if figures.peak_share else "-"
+    return f"{words.share(figures.peak_share)} ({printable(figures.peak_domain)})" if figures.peak_share else "-"
 
 
 def _share(value: float) -> str:

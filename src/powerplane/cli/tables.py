@@ -10,6 +10,7 @@ from rich.text import Text
 
 from powerplane.cli.report import words
 from powerplane.cli.report.floor import lay_out
+from powerplane.models.plain import printable
 from powerplane.models.plan import DomainDraw, Move, NodeDraw, Plan, Status
 from powerplane.models.snapshot import Snapshot
 
@@ -60,7 +61,7 @@ def figures_line(plan: Plan) -> Text:
 
 def verdict_line(plan: Plan) -> Text:
     """Return the status and the sentence that answers."""
-    return Text.assemble((plan.status, STATUS_STYLES[plan.status]), "  ", words.printable(words.verdict(plan)))
+    return Text.assemble((plan.status, STATUS_STYLES[plan.status]), "  ", printable(words.verdict(plan)))
 
 
 def plan_table(plan: Plan, snapshot: Snapshot, *, limit: int = MOST_MOVES) -> Table:
@@ -191,7 +192,7 @@ def _move_row(move: Move, racks: dict[str, str]) -> tuple[Text, ...]:
 
 def _place(node: str, racks: dict[str, str]) -> Text:
     rack = racks.get(node, "")
-    return Text.assemble(_name(node or "waiting"), (f" ({words.printable(rack)})" if rack else "", "dim"))
+    return Text.assemble(_name(node or "waiting"), (f" ({printable(rack)})" if rack else "", "dim"))
 
 
 def _domain_row(draw: DomainDraw) -> tuple[Text, ...]:
@@ -220,4 +221,4 @@ def _urgency(draw: DomainDraw) -> tuple[bool, bool, float]:
 
 
 def _name(text: str) -> Text:
-    return Text(words.printable(text))
+    return Text(printable(text))

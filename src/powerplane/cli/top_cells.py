@@ -8,6 +8,7 @@ from powerplane.cli.report import words
 from powerplane.cli.top_remarks import STYLES, span
 from powerplane.cli.top_rows import Row
 from powerplane.cli.top_view import DomainView, NodeView
+from powerplane.models.plain import printable
 from powerplane.models.telemetry.domains import WORST
 
 NEARLY_FULL = 0.95
@@ -33,9 +34,9 @@ def name(row: Row) -> Text:
     """Name, and the kind where the name does not say it, indented by the depth."""
     indent, item = "  " * row.depth, row.item
     if isinstance(item, NodeView):
-        return Text.assemble(indent, (words.printable(item.name), "dim"))
-    kind = "" if item.kind in item.name else f" {words.printable(item.kind)}"
-    return Text.assemble(indent, words.printable(item.name), (kind, "dim"))
+        return Text.assemble(indent, (printable(item.name), "dim"))
+    kind = "" if item.kind in item.name else f" {printable(item.kind)}"
+    return Text.assemble(indent, printable(item.name), (kind, "dim"))
 
 
 def draw(row: Row) -> Text:
@@ -76,7 +77,7 @@ def loss(row: Row) -> Text:
         return Text()
     over = loss.headroom_watts is not None and loss.headroom_watts < 0
     mark, style = ("△ ", STYLES["at risk"]) if over else ("", "")
-    return Text.assemble((f"{mark}{words.watts(loss.draw_watts)}", style), (f" ({words.printable(loss.feed)})", "dim"))
+    return Text.assemble((f"{mark}{words.watts(loss.draw_watts)}", style), (f" ({printable(loss.feed)})", "dim"))
 
 
 def breaker(row: Row) -> Text:
@@ -95,10 +96,10 @@ def source(row: Row) -> Text:
     if isinstance(item, NodeView):
         source = "worst case" if item.state == "worst" else item.source + (", held" if item.state == "held" else "")
         why = f" ({item.why})" if item.why else ""
-        return Text.assemble((words.printable(source), STATE_STYLES[item.state]), (words.printable(why), "dim"))
+        return Text.assemble((printable(source), STATE_STYLES[item.state]), (printable(why), "dim"))
     # What is assumed comes first: it must not be what a narrow screen cuts off.
     parts = [
-        ("worst case" if part.source == WORST else words.printable(part.source), part.nodes, part.source == WORST)
+        ("worst case" if part.source == WORST else printable(part.source), part.nodes, part.source == WORST)
         for part in sorted(item.sources, key=lambda part: part.source != WORST)
     ]
     text = Text(", ").join(

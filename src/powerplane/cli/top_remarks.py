@@ -7,6 +7,7 @@ from rich.text import Text
 
 from powerplane.cli.report import words
 from powerplane.cli.top_view import DomainState, DomainView, StateCount, TopView
+from powerplane.models.plain import printable
 
 STYLES: dict[DomainState, str] = {
     "held": "green",
@@ -60,7 +61,7 @@ def _states(count: StateCount) -> Iterator[tuple[str, str]]:
 
 def _unanswered(view: TopView) -> Iterator[Text]:
     if view.trouble:
-        yield Text(f"▲ {words.printable(view.trouble)}", style="bold red")
+        yield Text(f"▲ {printable(view.trouble)}", style="bold red")
         yield Text("  last samples are held until three scrapes are missed, then nodes count at the worst case")
     elif not view.node_states.measured + view.node_states.held and view.node_states.worst:
         yield Text("▲ nothing measures any node: `powerplane doctor` says what is there and what to install", "yellow")
@@ -114,8 +115,8 @@ def _at_risk(domain: DomainView) -> str:
 
 
 def _title(domain: DomainView) -> str:
-    name = words.printable(domain.name)
-    return name if domain.kind in domain.name else f"{words.printable(domain.kind)} {name}"
+    name = printable(domain.name)
+    return name if domain.kind in domain.name else f"{printable(domain.kind)} {name}"
 
 
 def _outside(view: TopView) -> Iterator[Text]:
@@ -127,13 +128,13 @@ def _outside(view: TopView) -> Iterator[Text]:
 def _found(view: TopView) -> Iterator[Text]:
     found = {what: count for what, count in view.found.items() if what.rpartition(": ")[2] not in USUAL}
     if found:
-        told = ", ".join(f"{words.printable(what)} {count:,}" for what, count in found.items())
+        told = ", ".join(f"{printable(what)} {count:,}" for what, count in found.items())
         yield Text(f"bad series: {told} (powerplane doctor says more)", style="dim")
 
 
 def _assumed(view: TopView) -> Iterator[Text]:
     for note in view.assumptions:
-        yield Text.assemble(("assumed: ", "dim"), words.printable(note))
+        yield Text.assemble(("assumed: ", "dim"), printable(note))
 
 
 def _verdict(view: TopView) -> Text:
@@ -150,7 +151,7 @@ def _verdict(view: TopView) -> Text:
 
 
 def _names(names: tuple[str, ...] | list[str]) -> str:
-    shown = ", ".join(words.printable(name) for name in names[:MOST_NAMES])
+    shown = ", ".join(printable(name) for name in names[:MOST_NAMES])
     return shown if len(names) <= MOST_NAMES else f"{shown} and {len(names) - MOST_NAMES:,} more"
 
 

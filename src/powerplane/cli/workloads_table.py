@@ -9,6 +9,7 @@ from rich.text import Text
 
 from powerplane.cli.report import words
 from powerplane.cli.workloads_view import ThroughputView, WorkloadsView, WorkloadView
+from powerplane.models.plain import printable
 
 MOST_ROWS, MOST_NAMES = 40, 5
 
@@ -42,7 +43,7 @@ def workloads_table(view: WorkloadsView) -> Table:
 
 
 def _cells(each: WorkloadView, view: WorkloadsView, *, has_metric: bool) -> list[Text]:
-    name = words.printable(f"{each.namespace}/{each.workload}")
+    name = printable(f"{each.namespace}/{each.workload}")
     pods = f"{each.pods:,}" if not each.unmeasured_pods else f"{each.pods:,}, {each.unmeasured_pods:,} unmeasured"
     watts = "not measured" if each.watts is None else words.watts(each.watts)
     cells = [Text(name), Text(pods), Text(_cores(each)), Text(watts)]
@@ -88,7 +89,7 @@ def sum_lines(view: WorkloadsView) -> Iterator[Text]:
 def remarks(view: WorkloadsView) -> Iterator[Text]:
     """Yield what has to be said, a line each."""
     if view.unmeasured:
-        names = ", ".join(map(words.printable, view.unmeasured[:MOST_NAMES]))
+        names = ", ".join(map(printable, view.unmeasured[:MOST_NAMES]))
         more = len(view.unmeasured) - MOST_NAMES
         rest = f" and {more:,} more" if more > 0 else ""
         nodes = words.count(len(view.unmeasured), "node")
@@ -96,9 +97,7 @@ def remarks(view: WorkloadsView) -> Iterator[Text]:
             f"In no figure: {nodes} without a usable sample: {names}{rest}; powerplane doctor says why.", "yellow"
         )
     if metric := next((each.throughput.metric for each in view.workloads if each.throughput), ""):
-        yield Text(
-            f"Work per watt: {words.printable(metric)} a second, over the watts of the pods that tell it.", "dim"
-        )
+        yield Text(f"Work per watt: {printable(metric)} a second, over the watts of the pods that tell it.", "dim")
     steps = {each.throughput.next_step for each in view.workloads if each.throughput and each.throughput.next_step}
     for step in sorted(steps):
         yield Text(f"next: {step}", "yellow")

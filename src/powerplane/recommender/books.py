@@ -28,6 +28,7 @@ from powerplane.models.objects import (
     PriorityClass,
     ReplicaSet,
 )
+from powerplane.models.plain import printable
 
 STRUCTS: dict[str, type[Narrow]] = {
     "nodes": Node,
@@ -132,7 +133,7 @@ class Books:
             domains=_of(all_of, POWER_DOMAIN.plural, PowerDomainObject),
             policies=tuple(policies),
             plans=_of(all_of, PLACEMENT_PLAN.plural, PlacementPlanObject),
-            stopped=next((reason for reason in said if reason is not None), None),
+            stopped=next((printable(reason) for reason in said if reason is not None), None),
         )
 
 

@@ -53,7 +53,7 @@ def narrowed(snapshot: Snapshot, leaves: Iterable[Leave | None], trees: Trees, l
     trees : Trees
     limits : Limits
     """
-    allowed = only_allowed(snapshot, leaves)
+    allowed = only_allowed(replace(snapshot, nodes=tuple(map(_open_if_ready, snapshot.nodes))), leaves)
     closed = np.array([bool(trees.of_node.get(name, NO_ROOTS) & limits.busy) for name in snapshot.node_names])
     shut = _shut(allowed, closed) if closed.any() else allowed
     return replace(shut, topology=_budgets(shut, trees, limits))
@@ -67,6 +67,11 @@ def overload_mw(snapshot: Snapshot) -> int:
         max(0, draw - domain.budget_mw)
         for domain, draw in zip(snapshot.topology.domains, _worst_rows(snapshot, nodes), strict=True)
     )
+
+
+def worst_mw(snapshot: Snapshot) -> list[int]:
+    """Milliwatts that each domain draws in its worst situation, in the topology's order."""
+    return _worst_rows(snapshot, node_draws_mw(snapshot))
 
 
 def _shut(snapshot: Snapshot, closed: NDArray[np.bool_]) -> Snapshot:
@@ -89,6 +94,12 @@ def _shut(snapshot: Snapshot, closed: NDArray[np.bool_]) -> Snapshot:
         templates=tuple(templates),
         pods=replace(pods, template=template),
     )
+
+
+def _open_if_ready(node: Node) -> Node:
+    """Close a node whose kubelet does not report: its taint may come later than its condition."""
+    silent = any(each.type == "Ready" and each.status != "True" for each in node.status.conditions or ())
+    return _cordoned(node) if silent else node
 
 
 def _cordoned(node: Node) -> Node:

@@ -13,6 +13,7 @@ from tests.models.snapshots import TinyNode, TinyPod, rack, tiny_snapshot
 from powerplane.cli.report import render_report, words, write_report
 from powerplane.models.errors import InputError
 from powerplane.models.frames import Comparison, DrawFrame
+from powerplane.models.plain import printable
 from powerplane.models.plan import DomainDraw, Move, Plan, Unplaced
 from powerplane.models.snapshot import NO_BUDGET, Snapshot
 
@@ -152,7 +153,7 @@ def test_no_name_becomes_markup(pod: str, node: str, domain: str, reason: str) -
     assert hostile.mistakes == []
     assert hostile.tags == plain.tags
     assert [(tag, name) for tag, name, _ in hostile.attributes] == [(tag, name) for tag, name, _ in plain.attributes]
-    assert " ".join(words.printable(reason).split()) in hostile.text
+    assert " ".join(printable(reason).split()) in hostile.text
 
 
 def hostile_page(pod: str, node: str, domain: str, reason: str) -> object:

@@ -6,6 +6,7 @@ from powerplane.cli.explaining.node_heat import heat_lines
 from powerplane.cli.report import words
 from powerplane.models.draws import draws_mw, node_kinds, node_loads
 from powerplane.models.errors import InputError
+from powerplane.models.plain import printable
 from powerplane.models.quantities import MICRO, MILLI
 from powerplane.models.snapshot import Snapshot
 from powerplane.models.telemetry.node_readings import NodeReadings
@@ -80,7 +81,7 @@ def _pod_line(snapshot: Snapshot, row: int, pod: int, own_mw: int) -> str:
     capacity = int(snapshot.allocatable[row, snapshot.resources.index("cpu")]) * (MICRO // MILLI)
     freed = -moved_mw(snapshot.node_curve[row], capacity, int(total[row]), -use) + int(pods.accelerator_mw[pod])
     assumed = "" if pods.measured[pod] else ", assumed"
-    who = f"{words.printable(pods.namespaces[pod])}/{words.printable(pods.names[pod])}"
+    who = f"{printable(pods.namespaces[pod])}/{printable(pods.names[pod])}"
     cores = f"{use / MICRO:.3g} core{'' if use == MICRO else 's'}"
     return f"    {_watts(own_mw):>12} {_watts(freed):>12}  {who} ({cores}{assumed})"
 

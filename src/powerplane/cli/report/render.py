@@ -12,6 +12,7 @@ from powerplane.cli.report import heat, words
 from powerplane.cli.report.page import build_page
 from powerplane.models.errors import InputError
 from powerplane.models.frames import Comparison, DrawFrame
+from powerplane.models.plain import printable
 from powerplane.models.plan import Plan
 from powerplane.models.snapshot import Snapshot
 
@@ -111,4 +112,4 @@ def environment() -> Environment:
 
 def _visible(value: object) -> object:
     """Show every name as it is: no control or direction mark of a name reaches the page."""
-    return words.printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value

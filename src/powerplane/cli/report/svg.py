@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from powerplane.cli.report.words import printable
+from powerplane.models.plain import printable
 
 
 def element(tag: str, *children: str, **attributes: object) -> Markup:

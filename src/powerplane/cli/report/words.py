@@ -19,11 +19,6 @@ STATUS_WORDS: dict[Status, str] = {
 BEST_OF = {"disruption": "the least disruption", "energy": "the least draw"}
 
 
-def printable(text: str) -> str:
-    """Replace what would steer a terminal or reorder a line (control and direction marks) by U+FFFD."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
 def watts(value: float) -> str:
     """Format watts with the unit that fits: ``842 W``, ``12.63 kW``, ``1.204 MW``."""
     size = abs(value)
