@@ -4,6 +4,7 @@ import pytest
 from tests.actuator.published import ended, published, until
 from tests.actuator.replica import Replica
 
+from powerplane.actuator.acts import Errand
 from powerplane.actuator.evicting import read_answer
 from powerplane.actuator.recall import FORBIDDEN_S, Recall
 
@@ -61,3 +62,17 @@ def test_what_is_forbidden_for_long_is_forbidden_for_good_and_not_what_was_answe
     assert verdict(403) == "never"
     recall.drop_answer("u")
     assert verdict(403) == "forbidden"
+
+
+def test_an_errand_that_came_further_rests_as_after_its_first_failure():
+    cluster, _, _ = published(replicas=1, waves=(0,))
+    replica = Replica(cluster, 1)
+    until(cluster, replica, "Reserving")
+    replica.look()
+    errand, _ = replica.line.pop()
+    engine = replica.engine
+    for _ in range(4):
+        engine._done(errand, failed=True)
+    assert engine._rests[errand.key].until_s - cluster.now_s == 8.0
+    engine._done(Errand(errand.key, (), errand.token), failed=True)
+    assert engine._rests[errand.key].until_s - cluster.now_s == 1.0

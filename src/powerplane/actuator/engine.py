@@ -200,7 +200,9 @@ class Engine:
         with self._lock:
             self._busy.discard(errand.key)
             before = self._rests.get(errand.key)
-            failures = (before.failures + 1 if before else 1) if failed else 0
+            # An errand that has come further begins to count anew.
+            again = before is not None and before.acts == errand.acts
+            failures = (before.failures + 1 if before and again else 1) if failed else 0
             rest_s = min(FIRST_REST_S * 2.0**failures, LONGEST_REST_S)
             self._rests[errand.key] = _Rest(errand.acts, now_s + rest_s, failures)
             for key in [key for key, rest in self._rests.items() if now_s > rest.until_s + LONGEST_REST_S]:

@@ -13,8 +13,9 @@ from powerplane.actuator.evicting import eviction_body, read_answer
 from powerplane.actuator.facts import Plan, PlanState
 from powerplane.actuator.placeholders import MovingPod, placeholder_body, placeholder_name
 from powerplane.actuator.plan_writing import status_of
+from powerplane.actuator.reads import read
 from powerplane.adapters.cluster_access import ClusterAccess
-from powerplane.adapters.cluster_http import TRANSPORT_ERRORS, Request, fetch, reason
+from powerplane.adapters.cluster_http import TRANSPORT_ERRORS, reason
 from powerplane.adapters.cluster_writes import Writer, Written, pod_path
 from powerplane.models.api.conditions import Condition
 from powerplane.models.api.kinds import PLACEMENT_PLAN
@@ -100,11 +101,11 @@ class ClusterHands:
     def _hold(self, act: Hold) -> Outcome:
         """Make the placeholder after the pod as it is now, and nominate it."""
         try:
-            answer = fetch(self._access, Request("GET", pod_path(act.namespace, act.pod)), self._timeout_s)
+            answer = read(self._access, pod_path(act.namespace, act.pod), self._timeout_s)
         except TRANSPORT_ERRORS as error:
             return Outcome("unknown", reason(error, self._timeout_s))
         if answer.status != 200:
-            return Outcome("stale" if answer.status == 404 else "refused", f"HTTP {answer.status}")
+            return _outcome(Written(answer.status, answer.body))
         try:
             pod = msgspec.json.decode(answer.body, type=MovingPod)
         except msgspec.DecodeError as error:
@@ -139,7 +140,7 @@ class ClusterHands:
     def _unheld(self, act: Evict) -> Outcome | None:
         """Why a pod's place is not known to be held; None where it is."""
         try:
-            answer = fetch(self._access, Request("GET", pod_path(OWN_NAMESPACE, act.hold)), self._timeout_s)
+            answer = read(self._access, pod_path(OWN_NAMESPACE, act.hold), self._timeout_s)
             found = msgspec.json.decode(answer.body, type=_Holding) if answer.status == 200 else None
         except (*TRANSPORT_ERRORS, msgspec.DecodeError) as error:
             return Outcome("unknown", reason(error, self._timeout_s))
