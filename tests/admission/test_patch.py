@@ -2,11 +2,13 @@
 
 from copy import deepcopy
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.admission.applying import apply
 
 from powerplane.admission.patch import Patch, pointer
+from powerplane.models.errors import InputError
 
 KEYS = st.sampled_from(["a", "b", "powerplane.dev/watts", "x~y", "a/b~1"])
 VALUES = st.one_of(st.integers(), st.text(max_size=3), st.just({}))
@@ -57,3 +59,16 @@ def test_items_are_added_to_the_end_of_a_list_that_is_made_where_it_is_missing()
 
 def test_pointers_escape_tildes_and_slashes():
     assert pointer("a/b", 0, "x~y") == "/a~1b/0/x~0y"
+
+
+@pytest.mark.parametrize("there", [0, False, "", 1.5, "text", {}])
+def test_what_is_there_and_no_list_is_not_added_to(there):
+    with pytest.raises(InputError):
+        Patch({"spec": {"schedulingGates": there}}).append({"name": "g"}, "spec", "schedulingGates")
+
+
+@pytest.mark.parametrize("there", [0, False, "", 1.5, "text", []])
+def test_what_is_there_and_no_object_is_given_no_member(there):
+    for path in (("metadata", "annotations", "k"), ("metadata", "annotations", "k", "l")):
+        with pytest.raises(InputError):
+            Patch({"metadata": {"annotations": there}}).put("v", *path)

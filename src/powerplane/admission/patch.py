@@ -8,6 +8,8 @@ from copy import deepcopy
 from functools import lru_cache
 from typing import Any
 
+from powerplane.models.errors import InputError
+
 Json = dict[str, Any]
 Key = str | int
 
@@ -37,6 +39,11 @@ class Patch:
         value : JSON
         path : str or int
             Keys from the root; numbers for items of lists that are there.
+
+        Raises
+        ------
+        InputError
+            Where something stands in the way that is no object.
         """
         at: Any = self.root
         for depth, key in enumerate(path[:-1]):
@@ -48,7 +55,13 @@ class Patch:
         self._set(at, value, path)
 
     def append(self, value: Any, *path: Key) -> None:
-        """Add an item to the end of a list, making the list where it is missing."""
+        """Add an item to the end of a list, making the list where it is missing.
+
+        Raises
+        ------
+        InputError
+            For what is there and no list.
+        """
         at: Any = self.root
         for depth, key in enumerate(path):
             below = _member(at, key)
@@ -56,13 +69,16 @@ class Patch:
                 self._set(at, _nested([value], path[depth + 1 :]), path[: depth + 1])
                 return
             at = below
+        if not isinstance(at, list):  # 0, false, "": nothing, and yet there
+            raise InputError(f"{path[-1]} is no list", "write a list")
         at.append(_own(value))
         self.operations.append({"op": "add", "path": pointer(*path, "-"), "value": value})
 
     def _set(self, at: Any, value: Any, path: tuple[Key, ...]) -> None:
         key = path[-1]
+        before = _member(at, key)
         there = isinstance(at, list) or key in at
-        if there and at[key] == value:
+        if there and before == value:
             return
         at[key] = _own(value)
         self.operations.append({"op": "replace" if there else "add", "path": pointer(*path), "value": value})
@@ -74,7 +90,11 @@ def _own(value: Any) -> Any:
 
 
 def _member(at: Any, key: Key) -> Any:
-    return at.get(key) if isinstance(at, dict) else at[key]
+    if isinstance(at, dict):
+        return at.get(key)
+    if isinstance(at, list) and isinstance(key, int):
+        return at[key]
+    raise InputError(f"what holds {key} is no object", "write an object")
 
 
 @lru_cache(maxsize=1024)

@@ -64,7 +64,7 @@ def test_gates_of_others_stay_where_they_are():
     assert gates(after) == ["kueue.x-k8s.io/admission", GATE]
 
 
-@pytest.mark.parametrize("gates", [None, [], "x", 3, {"a": 1}, [None, 5]])
+@pytest.mark.parametrize("gates", [None, [], "x", 3, 0, False, "", {}, {"a": 1}, [None, 5]])
 def test_whatever_stands_for_gates_there_is_an_answer(gates):
     made = pod(container(cpu="2"), schedulingGates=gates)
     decision = decide(read_review(review(made)), known())
