@@ -94,7 +94,7 @@ def targets_of(plans: Iterable[PlacementPlanObject], now_s: float) -> Targets:
             continue
         until_s = min(until_s, ends_s)
         unresolved = _unresolved(plan)
-        for move in unresolved:
+        for move in (each for each in unresolved if each.to):
             if move.owner_uid:
                 by_owner.setdefault((move.namespace, move.owner_uid), {})[move.to] = None
             by_name[(move.namespace, move.pod)] = move.to

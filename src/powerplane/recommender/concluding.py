@@ -92,7 +92,7 @@ class Concluding:
             return self._refused(error.problem, case)
         name, trees = body["metadata"]["name"], frozenset(body["spec"].get("trees", ()))
         others = outside.plans()
-        if others is None or _clashes(others, case.ground, trees, now_s):
+        if others is None or clashes(others, case.ground, trees, now_s):
             return self._refused("another plan is under way, or it is not known whether one is", case)
         if not outside.leads():
             return False
@@ -141,7 +141,7 @@ def uid_of(body: bytes) -> str:
         return ""
 
 
-def _clashes(others: Iterable[PlacementPlanObject], ground: Ground, trees: frozenset[str], now_s: float) -> bool:
+def clashes(others: Iterable[PlacementPlanObject], ground: Ground, trees: frozenset[str], now_s: float) -> bool:
     """Whether a plan is open for one of these trees: asked of the API server itself, not of a watch."""
     open_ = (course_of(plan, ground.trees, now_s) for plan in others)
     return any(course.trees & trees for course in open_ if not course.over)

@@ -13,7 +13,7 @@ from powerplane.models.snapshot import NO_BUDGET
 from powerplane.models.telemetry.domains import DomainReading
 
 PREFIX = "powerplane_recommender_"
-STEPS = ("load", "telemetry", "forecast", "violations", "snapshot", "solve", "publish", "remember", "statuses")
+STEPS = ("load", "telemetry", "forecast", "violations", "caps", "snapshot", "solve", "publish", "remember", "statuses")
 STEP_BUCKETS_S = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 ERROR_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 

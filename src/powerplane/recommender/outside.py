@@ -37,8 +37,8 @@ class Outside(Protocol):
         """Delete a plan."""
         ...
 
-    def patch_status(self, path: str, status: Mapping[str, Any]) -> Written:
-        """Merge into the status of one object."""
+    def patch_status(self, path: str, status: Mapping[str, Any], version: str = "") -> Written:
+        """Merge into the status of one object; where a version is given, only if it is at that still."""
         ...
 
     def checkpoints(self) -> list[dict[str, Any]] | None:

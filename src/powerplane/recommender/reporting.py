@@ -10,8 +10,10 @@ from powerplane.models.api.policies import PolicyKey, key_of
 from powerplane.models.api.power_domain import BreachForecast
 from powerplane.models.telemetry.domains import DomainReading
 from powerplane.recommender.books import Seen
+from powerplane.recommender.conditions import Circumstances, ConditionKeeper
 from powerplane.recommender.ledger import Ledger
 from powerplane.recommender.outside import Parts
+from powerplane.recommender.own_caps_facts import CapStanding
 from powerplane.recommender.publishing import policy_title
 from powerplane.recommender.statuses import DomainStatuses, Patch, PolicyStatuses, Said
 from powerplane.recommender.telling import Subject
@@ -39,6 +41,7 @@ class Reporter:
     ledger: Ledger
     _domains: DomainStatuses = field(default_factory=DomainStatuses)
     _policies: PolicyStatuses = field(init=False)
+    _conditions: ConditionKeeper = field(default_factory=ConditionKeeper)
 
     def __post_init__(self) -> None:
         self._policies = PolicyStatuses(self.parts.now())
@@ -97,6 +100,9 @@ class Reporter:
         readings: Iterable[DomainReading],
         forecasts: Mapping[str, BreachForecast],
         pressing: Collection[str],
+        *,
+        caps: Mapping[PolicyKey, CapStanding],
+        trouble: str = "",
     ) -> None:
         """Write the statuses that are due.
 
@@ -108,12 +114,19 @@ class Reporter:
             By domain.
         pressing : collection of str
             Domains that plans under way change.
+        caps : mapping
+            How policies' own caps stand.
+        trouble : str
+            Why nothing is measured; "" where something is.
         """
         now_s, readings = self.parts.now(), tuple(readings)
         domains = {each.metadata.name: each for each in seen.domains}
         sums = {key_of(each): self.ledger.sums(policy_title(key_of(each))) for each in seen.policies}
         patches = self._domains.patches(seen.domains, readings, forecasts, pressing, now_s)
-        patches += self._policies.patches(seen.policies, domains, readings, sums, now_s)
+        patches += self._policies.patches(seen.policies, domains, readings, sums, now_s, caps=caps)
+        around = Circumstances(seen.stopped, trouble, frozenset(domains))
+        patches += self._conditions.of_policies(seen.policies, caps, around, now_s)
+        patches += self._conditions.of_domains(seen.domains, readings, now_s)
         until_s, refused = self.parts.clock() + WRITES_S, False
         for patch in patches:
             # A server that is slow or gone must not keep the next look waiting.
@@ -124,16 +137,26 @@ class Reporter:
 
     def _write(self, patch: Patch) -> bool:
         """Write one; return whether the server answers."""
-        written = self.parts.outside.patch_status(patch.path, patch.status)
+        written = self.parts.outside.patch_status(patch.path, patch.status, patch.version)
         self.parts.metrics.wrote("status", written.outcome)
         if not written.ok:
-            LOG.warning("status of %s is not written: %s", patch.path, written.told)
+            # Somebody else's write came first: the next look shows it.
+            level = logging.DEBUG if patch.version and written.conflict else logging.WARNING
+            LOG.log(level, "status of %s is not written: %s", patch.path, written.told)
             self._forget(patch)
         return written.outcome != "failed"
 
     def _forget(self, patch: Patch) -> None:
         self._domains.forget(patch.path)
         self._policies.forget(patch.path)
+
+    def of_policy(self, policy: CappingPolicyObject, said: Said) -> None:
+        """Tell of one policy what was done to hold its own cap, or why nothing was."""
+        note = f"plan {said.plan}: {said.why}" if said.plan else said.why
+        self._tell(subject_of(policy), said.what, note, said.at_s)
+        self._note(self._policies.actions, key_of(policy), said)
+        if said.plan:
+            self._tell(Subject(PLACEMENT_PLAN, said.plan, uid=said.uid), said.what, said.why, said.at_s)
 
     def _tell(self, subject: Subject, reason: str, note: str, now_s: float) -> None:
         self.parts.teller.tell(subject, reason, note, now_s, warning=reason in WARNINGS)

@@ -23,6 +23,7 @@ from powerplane.recommender.ledger import Ledger
 from powerplane.recommender.looking import Look
 from powerplane.recommender.narrowing import Limits
 from powerplane.recommender.outside import Parts
+from powerplane.recommender.own_caps import OwnCaps
 from powerplane.recommender.portioning import Portion, propose_portion
 from powerplane.recommender.proposing import Proposal
 from powerplane.recommender.recommending import Recommending, entry_of, recommendations
@@ -98,6 +99,7 @@ class Rounds:
         self._keeper = PlanKeeper(parts, calm, self.ledger)
         self._reporter = Reporter(parts, self.ledger)
         self._concluding = Concluding(parts, self._keeper, self._reporter, self.ledger)
+        self._own_caps = OwnCaps(parts, calm, self._keeper, self._reporter)
         self.last_proposal: Proposal | None = None
         """What the last solve came to."""
 
@@ -135,7 +137,10 @@ class Rounds:
             wanted = self._wanted(found, ground, courses, fresh=fresh)
         self._account(look, found, now_s)
         if fresh:
-            self._keeper.take_back(seen, ground.trees.roots(each.name for each in found.violations), courses)
+            hot = ground.trees.roots(each.name for each in found.violations)
+            self._keeper.take_back(seen, hot | self._own_caps.trees_of(seen.plans, ground), courses)
+        with metrics.step("caps"):
+            self._own_caps.turn(seen, ground, courses, lambda: self._learned(self._demand, seen))
         if seen.stopped is not None:
             self._reporter.idle("Stopped", f"everything is stopped: {seen.stopped}", seen)
         elif self._due.is_due(wanted, self._parts.clock()):
@@ -143,7 +148,7 @@ class Rounds:
         with metrics.step("statuses"):
             pressing = frozenset().union(*(course.domains for course in courses if not course.over))
             forecasts = {name: each.forecast for name, each in foreseen.items() if each.forecast is not None}
-            self._reporter.write(seen, look.domains, forecasts, pressing)
+            self._reporter.write(seen, look.domains, forecasts, pressing, caps=self._own_caps.standings)
 
     # -- the look
 
@@ -161,7 +166,8 @@ class Rounds:
             self._told = (trouble, clock_s)
         self._parts.metrics.planned("blind")
         self._reporter.idle(what, trouble, seen)
-        self._reporter.write(seen, (), {}, ())
+        self._own_caps.blind(seen.policies, trouble)
+        self._reporter.write(seen, (), {}, (), caps=self._own_caps.standings, trouble=trouble)
 
     def _look(self, ground: Ground) -> Look:
         """The last look while it is young and of the same tree, else a new one."""
@@ -216,7 +222,7 @@ class Rounds:
             self._idle("NoTelemetry", look.trouble, case.seen)
             return
         demand = self._demanding(now_s)
-        learned = Learned(demand.usual(case.seen) if demand is not None else (), self._curving.fitted)
+        learned = self._learned(demand, case.seen)
         with metrics.step("snapshot"):
             snapshot = snapshot_of(case.seen, case.ground, look.round, now_s, learned)
         if case.wanted:
@@ -233,6 +239,9 @@ class Rounds:
                 self._curving.learn(snapshot, case.ground.power, look.round.nodes, now_s)
                 metrics.fitted(self._curving.errors)
         self._settle(case)
+
+    def _learned(self, demand: Demanding | None, seen: Seen) -> Learned:
+        return Learned(demand.usual(seen) if demand is not None else (), self._curving.fitted)
 
     def _settle(self, case: Case) -> None:
         # What failed for want of an answer is tried again at the next look, a few times.

@@ -215,5 +215,5 @@ class _Cluster:
     def delete(self, name: str) -> Written:
         return self._writer.delete(PLACEMENT_PLAN.path(name))
 
-    def patch_status(self, path: str, status: Mapping[str, Any]) -> Written:
-        return self._writer.patch_status(path, status)
+    def patch_status(self, path: str, status: Mapping[str, Any], version: str = "") -> Written:
+        return self._writer.patch_status(path, status, version)

@@ -20,9 +20,11 @@ from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, 
 from powerplane.models.api.last_action import LastAction
 from powerplane.models.api.policies import PolicyKey, domains_of, key_of
 from powerplane.models.api.power_domain import BreachForecast, PowerDomainObject
+from powerplane.models.plain import printable
 from powerplane.models.quantities import MILLI
 from powerplane.models.telemetry.domains import DomainReading
 from powerplane.recommender.ledger import Sums
+from powerplane.recommender.own_caps_facts import CapStanding, has_cap
 from powerplane.recommender.publishing import rfc3339
 
 CALM_S, PRESSING_S = 30.0, 1.5
@@ -33,10 +35,11 @@ LONGEST_WHY = 1024
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """One status to merge into: path of its object, and the fields."""
+    """One status to merge into: path of its object, the fields, and the version that they hold for; "" for any."""
 
     path: str
     status: dict[str, Any]
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,9 @@ class Said:
     @property
     def wire(self) -> Any:
         """As the API has it."""
-        return msgspec.to_builtins(LastAction(rfc3339(self.at_s), self.what, self.why[:LONGEST_WHY], self.plan))
+        return msgspec.to_builtins(
+            LastAction(rfc3339(self.at_s), self.what, printable(self.why)[:LONGEST_WHY], self.plan)
+        )
 
 
 @dataclass(slots=True)
@@ -159,6 +164,8 @@ class PolicyStatuses:
         readings: Iterable[DomainReading],
         sums: Mapping[PolicyKey, Sums],
         now_s: float,
+        *,
+        caps: Mapping[PolicyKey, CapStanding],
     ) -> list[Patch]:
         """Return what is to be written now: what is new, not more often than ``CALM_S`` where figures alone are.
 
@@ -170,6 +177,8 @@ class PolicyStatuses:
         readings : iterable of DomainReading
         sums : mapping
             Of the ledger, by policy.
+        caps : mapping
+            How policies' own caps stand.
         now_s : float
             Unix seconds.
         """
@@ -179,9 +188,9 @@ class PolicyStatuses:
         for policy in policies:
             key = key_of(policy)
             keys.add(key)
-            status = self._status(policy, key, labels, by_name, sums.get(key))
+            status = self._status(policy, key, labels, by_name, sums.get(key)) | cap_figures(policy, caps.get(key))
             if self._is_due(key, status, now_s):
-                found.append(Patch(_path(key), status))
+                found.append(Patch(policy_path(key), status))
                 self._written[key], self._written_s[key] = status, now_s
         for kept in (self._written, self._written_s, self.actions, self.recommendations):
             for gone in kept.keys() - keys:
@@ -190,7 +199,7 @@ class PolicyStatuses:
 
     def forget(self, path: str) -> None:
         """Write a status again soon: it was not taken."""
-        for key in [key for key in self._written if _path(key) == path]:
+        for key in [key for key in self._written if policy_path(key) == path]:
             del self._written[key]
 
     def _status(
@@ -238,9 +247,33 @@ class PolicyStatuses:
         said = ("lastAction", "recommendation")
         if any(written.get(each) != status.get(each) for each in said):
             return True
-        return not 0 <= now_s - last_s < CALM_S
+        over = [(each.get("headroomWatts") or 0) < 0 for each in (written, status)]
+        return over[0] != over[1] or not 0 <= now_s - last_s < CALM_S
 
 
-def _path(key: PolicyKey) -> str:
+def cap_figures(policy: CappingPolicyObject, standing: CapStanding | None) -> dict[str, Any]:
+    """What a status says of a policy's own cap, which stands before whatever its racks say; nothing where it has none.
+
+    Figures that cannot be told are taken away; the draw is rounded up, and the cap down.
+    """
+    if not has_cap(policy):
+        return {"capWatts": None, "drawWatts": None, "pods": None, "measuredAt": None}
+    if standing is None:
+        return {}
+    known = standing.draw_mw is not None
+    cap_watts = None if standing.cap.mw is None else standing.cap.mw // MILLI
+    draw_watts = None if standing.draw_mw is None else -(-standing.draw_mw // MILLI)
+    return {
+        "capWatts": cap_watts,
+        "drawWatts": draw_watts,
+        "pods": standing.pods if known else None,
+        "headroomWatts": None if cap_watts is None or draw_watts is None else cap_watts - draw_watts,
+        "sourceAgeSeconds": math.ceil(standing.age_s) if math.isfinite(standing.age_s) else None,
+        "measuredAt": rfc3339(standing.at_s) if known else None,
+    }
+
+
+def policy_path(key: PolicyKey) -> str:
+    """Where a policy stands."""
     namespace, name = key
     return (CAPPING_POLICY if namespace else CLUSTER_CAPPING_POLICY).path(name, namespace)

@@ -112,7 +112,7 @@ def _plan(plan: PlacementPlanObject, ground: Ground) -> Findings:
         return (f"a plan moves a pod once: {some(twice)} twice",), ()
     if still := {move.pod for move in moves if move.source == move.to and move.lever != "throttle"}:
         return (f"these moves lead nowhere, from a node to itself: {some(still)}",), ()
-    unknown = {move.to for move in moves} - set(ground.neighbours.index.labels)
+    unknown = {move.to for move in moves if move.to} - set(ground.neighbours.index.labels)
     return (), ((f"targets that are no nodes now: {some(unknown)}",) if unknown else ())
 
 

@@ -290,7 +290,7 @@ class CappingPolicyStatus(ApiStruct, frozen=True):
     Attributes
     ----------
     conditions
-        Accepted, Conflicted, Enforcing and Ready.
+        Accepted, Conflicted, Enforcing, Held and Ready.
     observed_generation
         Generation of the spec that this status was made for.
     cap_watts
@@ -303,6 +303,8 @@ class CappingPolicyStatus(ApiStruct, frozen=True):
         The cap less the draw; below zero where it is broken.
     source_age_seconds
         How old the oldest of the measurements was that this rests on.
+    measured_at
+        When that was measured: figures that stay the same are told apart from frozen ones by it.
     last_action
         The last that was done by its leave, or held back by its mode.
     ledger
@@ -318,6 +320,7 @@ class CappingPolicyStatus(ApiStruct, frozen=True):
     pods: int | None = None
     headroom_watts: int | None = None
     source_age_seconds: int | None = None
+    measured_at: Moment | None = None
     last_action: LastAction | None = None
     ledger: PolicyLedger | None = None
     recommendation: Recommendation | None = None

@@ -9,6 +9,8 @@ READY = "Ready"
 ACCEPTED = "Accepted"
 CONFLICTED = "Conflicted"
 ENFORCING = "Enforcing"
+HELD = "Held"
+MEASURED = "Measured"
 
 LONGEST_MESSAGE = 4096
 """Characters of a condition's message, so that a thousand defects do not make an object too large to store."""
@@ -22,7 +24,7 @@ class Condition(ApiStruct, frozen=True):
     Attributes
     ----------
     type
-        What is said: Accepted, Ready, Conflicted, Enforcing.
+        What is said: Accepted, Ready, Conflicted, Enforcing, Held, Measured.
     status
         True, False or Unknown.
     reason

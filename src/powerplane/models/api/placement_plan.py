@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import msgspec
 
 from powerplane.models.api.conditions import Conditions
-from powerplane.models.api.fields import ApiStruct, Moment, Name, bounded
+from powerplane.models.api.fields import ApiStruct, Moment, Name, Rule, bounded
 from powerplane.models.objects import ObjectMeta
 
 LEVERS: Final = ("migrate", "evict", "throttle")
@@ -47,7 +47,7 @@ class PlannedMove(ApiStruct, frozen=True):
     source
         Node that the pod leaves.
     to
-        Node that its successor belongs on.
+        Node that its successor belongs on; left out of an eviction whose successor may go anywhere, or has to wait.
     watts
         Watts that it takes along.
     wave
@@ -67,7 +67,7 @@ class PlannedMove(ApiStruct, frozen=True):
     pod: Name
     uid: Uid
     source: Name = msgspec.field(name="from")
-    to: Name
+    to: Name = ""
     owner_uid: Uid = ""
     owner_kind: Annotated[str, bounded(maxLength=63)] = ""
     owner_name: Annotated[str, bounded(maxLength=253)] = ""
@@ -77,6 +77,8 @@ class PlannedMove(ApiStruct, frozen=True):
     because: Annotated[tuple[str, ...], bounded(maxItems=32)] = ()
     policy: Annotated[str, bounded(maxLength=600)] = ""
     priority: int = 0
+
+    rules = (Rule("has(self.to) || (has(self.lever) && self.lever == 'evict')", "only an eviction has no target"),)
 
 
 class PlanSolution(ApiStruct, frozen=True):
