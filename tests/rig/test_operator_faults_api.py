@@ -47,8 +47,10 @@ def proxied(proxy: FaultProxy, racks: OperatedCluster, parts: Operated) -> Fault
 
 
 def test_an_api_server_that_is_killed_and_away_for_half_a_minute(parts: Operated, trial: Trial) -> None:
-    parts.operator()
+    operator = parts.operator()
     trial.endure(down(parts.cluster.rig, "kube-apiserver"), 30, step="Evicting", sees=False)
+    lost = operator.log.read_text().count("HTTP 410")
+    trial.figure(f"{lost} watches had lost their place in the history, which a new server does not have")
 
 
 def test_an_api_server_that_is_frozen_for_half_a_minute(parts: Operated, trial: Trial) -> None:

@@ -58,6 +58,27 @@ def hung(parts: Operated) -> Iterator[None]:
 
 
 @contextmanager
+def stuttering(parts: Operated) -> Iterator[None]:
+    """It stands still for three seconds of four, so that scrapes fall out and answers come late."""
+    over = threading.Event()
+
+    def stutter() -> None:
+        while not over.is_set():
+            parts.prometheus.send(signal.SIGSTOP)
+            over.wait(3.0)
+            parts.prometheus.send(signal.SIGCONT)
+            over.wait(1.0)
+
+    thread = threading.Thread(target=stutter, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(5)
+
+
+@contextmanager
 def served(parts: Operated, page: Callable[[], str]) -> Iterator[None]:
     """Another page than the true one."""
     exporter = parts.prometheus.exporter
@@ -109,7 +130,7 @@ def trial(parts: Operated, racks: OperatedCluster, heaviest: str, operator: Oper
     return Trial(parts, racks, heaviest, figure)
 
 
-@pytest.mark.parametrize("fault", [killed, emptied, hung, silent, dated, tenfold])
+@pytest.mark.parametrize("fault", [killed, emptied, hung, stuttering, silent, dated, tenfold])
 def test_a_plan_is_brought_to_its_end_and_no_other_is_made_while_watts_cannot_be_true(
     parts: Operated, trial: Trial, fault: Fault
 ) -> None:
