@@ -101,8 +101,8 @@ class Owners:
         pods.changed()
         self._book(row, target)
 
-    def evict(self, row: int, now_s: float, grace_s: float) -> None:
-        """End a running pod; its owner makes another at once, which is placed as any new one."""
+    def evict(self, row: int, now_s: float, grace_s: float) -> int:
+        """End a running pod; its owner makes another at once, which is placed as any new one; return that one's row."""
         pods = self._pods
         pods.phase[row], pods.target[row], pods.until_s[row] = Phase.LEAVING, NOWHERE, now_s + grace_s
         fresh = self._replicas.add(int(pods.template[row]))
@@ -110,6 +110,15 @@ class Owners:
             column[fresh] = column[row]
         pods.changed()
         self._freed = True
+        return fresh
+
+    def let_go(self, row: int, node: int, now_s: float, ready: Mask) -> None:
+        """Take the gate off a waiting pod; it starts on a node where it fits, else it is placed as any other."""
+        self._pods.gated[row] = False
+        self._pods.changed()
+        self._freed = True
+        if node != NOWHERE and ready[node] and self.fits(row, node):
+            self._sit(row, node, now_s, at_once=False)
 
     def fits(self, row: int, target: int) -> bool:
         """Whether a node has room for a pod by its requests."""
@@ -216,6 +225,7 @@ class Owners:
         self._freed, self._retry_s = False, now_s + RETRY_S
         pods = self._pods
         waiting = pods.rows(Phase.WAITING)
+        waiting = waiting[~pods.gated[waiting]]
         if not len(waiting):
             return
         if len(waiting) > MANY:

@@ -43,6 +43,7 @@ _COLUMNS = {
     "period_s": (np.float64, 600.0),
     "lost": (np.bool_, False),
     "moving": (np.bool_, False),
+    "gated": (np.bool_, False),
 }
 
 
@@ -72,6 +73,8 @@ class PodTable:
         Its own swing: a point on a circle, whose real part is from -1 to 1.
     lost, moving : bool arrays
         Does not serve since its node lost power; is between its stop and its being ready elsewhere.
+    gated : bool array
+        WAITING behind a scheduling gate: no scheduler looks at it.
     version : int
         Grows whenever a pod comes, goes, or changes its phase or place.
     """
@@ -91,6 +94,7 @@ class PodTable:
     period_s: NDArray[np.float64]
     lost: NDArray[np.bool_]
     moving: NDArray[np.bool_]
+    gated: NDArray[np.bool_]
 
     def __init__(self, base: Snapshot, seed: int) -> None:
         self._base, self._seed = base, seed
@@ -133,7 +137,7 @@ class PodTable:
         self._names.pop(int(self.serial[row]), None)
         self.phase[row], self.node[row], self.until_s[row] = Phase.FREE, NOWHERE, NEVER
         self.serial[row], self.target[row] = -1, NOWHERE
-        self.lost[row] = self.moving[row] = False
+        self.lost[row] = self.moving[row] = self.gated[row] = False
         self.changed()
         self._free.append(row)
 

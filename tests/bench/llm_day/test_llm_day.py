@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from powerplane.bench.llm_day.day import TRACE, write_day
+from powerplane.bench.llm_day.day import TRACE, read_day, write_day
 from powerplane.bench.llm_day.page import fits, most_servers, render_section
 from powerplane.bench.llm_day.served import Served, run_day
 from powerplane.models.errors import InputError
-from powerplane.simulator.scenario_file import Study, read_scenario
+from powerplane.simulator.scenario_file import Study
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     rows = "\n".join(f"{second / 5:.1f},1000,200" for second in range(18_000))
     (data / TRACE).parent.mkdir()
     (data / TRACE).write_bytes(gzip.compress(f"TIMESTAMP,ContextTokens,GeneratedTokens\n{rows}\n".encode()))
-    return read_scenario(write_day(tmp_path_factory.mktemp("day"), data, 4, 3, hours=1))
+    return read_day(write_day(tmp_path_factory.mktemp("day"), data, 4, 3, hours=1))
 
 
 def day(policy: str, servers: int, *, trips: int = 0, chat: float = 1.0) -> Served:
@@ -30,16 +30,16 @@ def test_without_the_trace_the_error_names_it_and_says_what_to_set(tmp_path: Pat
     assert "POWERPLANE_DATA" in error.value.next_step
 
 
-def test_work_by_workload_adds_up_to_all_work_of_accelerators(study: Study) -> None:
-    served, outcome = run_day(study, "none", None)
+def test_work_by_workload_adds_up_to_all_work_of_accelerators(study: Study, tmp_path: Path) -> None:
+    served, outcome = run_day(study, "none", None, tmp_path)
     lost = 1 - (served.chat_done + served.train_done) / (served.chat_asked + served.train_asked)
     assert lost == pytest.approx(outcome.figures.device_work_lost, abs=2e-3)
     assert served.train_asked > 0
     assert served.chat_asked > 0
 
 
-def test_servers_whose_highest_draws_fit_the_budget_need_no_control(study: Study) -> None:
-    served, outcome = run_day(study, "none", None)
+def test_servers_whose_highest_draws_fit_the_budget_need_no_control(study: Study, tmp_path: Path) -> None:
+    served, outcome = run_day(study, "none", None, tmp_path)
     assert (served.trips, served.above_rating_s, served.over_budget_minutes) == (0, 0.0, 0.0)
     assert any("feed-a is lost" in note.text for note in outcome.notes)
     assert fits(served, 0.99)

@@ -10,19 +10,17 @@ from pathlib import Path
 import msgspec
 
 from powerplane.bench.command import as_command
-from powerplane.bench.llm_day.day import write_day
+from powerplane.bench.llm_day.day import read_day, tokens_a_second, write_day
 from powerplane.bench.llm_day.page import render_section
-from powerplane.bench.llm_day.served import Served, run_day
+from powerplane.bench.llm_day.served import DAYS, Served, run_day
 from powerplane.bench.machine import load_line, machine_line
 from powerplane.bench.sections import put_section
 from powerplane.recommender.planning import planner_of
-from powerplane.simulator.compare import POLICIES
 from powerplane.simulator.planning import Planner
-from powerplane.simulator.scenario_file import read_scenario
 
 SECTION = "llm-day"
 PER_RACK = (6, 8, 10, 12)
-SHOWN = ("none", "static", "by-hand", "throttle", "plan+throttle")
+SHOWN = ("none", "static", "by-hand", "throttle", "plan+throttle", "operate", "operate+throttle")
 PLAN_S = 0.5
 
 
@@ -46,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     data = Path(os.environ.get("POWERPLANE_DATA", "."))
     parser.add_argument("--data", type=Path, default=data, help="directory with azure-llm/; $POWERPLANE_DATA")
     parser.add_argument("--per-rack", type=int, nargs="+", default=list(PER_RACK), help="servers in a rack")
-    parser.add_argument("--policy", choices=POLICIES, nargs="+", default=list(SHOWN))
+    parser.add_argument("--policy", choices=DAYS, nargs="+", default=list(SHOWN))
     parser.add_argument("--seed", type=int, nargs="+", default=[1])
     parser.add_argument("--hours", type=int, default=24)
     parser.add_argument(
@@ -80,10 +78,11 @@ def _run(given: argparse.Namespace) -> None:
 
 
 def _day(given: argparse.Namespace, per_rack: int, seed: int, policy: str) -> Served:
-    with tempfile.TemporaryDirectory() as directory:
-        study = read_scenario(write_day(Path(directory), given.data, per_rack, seed, given.hours))
     began = time.monotonic()
-    day, _ = run_day(study, policy, planner(seed))
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        study = read_day(write_day(directory, given.data, per_rack, seed, given.hours))
+        day, _ = run_day(study, policy, planner(seed), directory, tokens_a_second(given.data))
     _say(f"{day.servers} servers, {policy}, seed {seed}: {day.trips} trips, {time.monotonic() - began:.0f} s")
     return day
 

@@ -3,9 +3,13 @@
 Budgets stay as they are while servers are added: six servers in a rack could all draw their most at once.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from powerplane.models.errors import InputError
+from powerplane.simulator.llm import read_requests
+from powerplane.simulator.scenario_file import Study, read_scenario
+from powerplane.simulator.scenario_shape import TokensEntry
 
 TRACE = Path("azure-llm") / "AzureLLMInferenceTrace_conv.csv.gz"
 RACKS = 4
@@ -52,8 +56,24 @@ byHand: {{reaction: 5m, again: 1m}}
 """
 CURVE = "[[1.05, 1800], [1.15, 600], [1.3, 240], [1.6, 90], [2, 45], [5, 4]]"
 
+START_S = (60, 180)
+"""Least and most until a pod of chat or training is ready once it is on a node: weights are loaded first."""
+
 STREAMS_PER_REPLICA = 0.55
 """Of the recorded hour, at the same time, for each accelerator that serves: about 70 % busy at the day's height."""
+
+
+def read_day(path: Path) -> Study:
+    """Read a day's scenario, with model servers that take their time to start."""
+    study = read_scenario(path)
+    return replace(study, spec=replace(study.spec, pace=replace(study.spec.pace, start_s=START_S)))
+
+
+def tokens_a_second(data: Path) -> float:
+    """Return the tokens, read and written, that one accelerator serves in a second of the trace's own mix."""
+    requests, rates = read_requests(data / TRACE), TokensEntry()
+    seconds = requests.context / float(rates.prefill) + requests.generated / float(rates.decode)
+    return float((requests.context + requests.generated).sum() / seconds.sum())
 
 
 def write_day(directory: Path, data: Path, per_rack: int, seed: int, hours: int = 24) -> Path:

@@ -1,18 +1,35 @@
 """One policy over the day: what each workload's accelerators were asked for and did, and how near breakers came."""
 
 from math import ceil
+from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from powerplane.simulator.compare import make_policy
+from powerplane.bench.operating.operate import Operate
+from powerplane.models.api.capping_policy import Lever
+from powerplane.recommender.rounds import Pace
+from powerplane.simulator.compare import POLICIES, make_policy
 from powerplane.simulator.outcomes import Outcome, Recorder
 from powerplane.simulator.planning import Planner
+from powerplane.simulator.policies import Policy, Together
 from powerplane.simulator.scenario_file import Study
+from powerplane.simulator.throttling import Throttle
 from powerplane.simulator.workload import Floats
 from powerplane.simulator.world import World
 
 CHAT, TRAIN = "Deployment/chat", "Deployment/train"
+OPERATED = ("operate", "operate+throttle")
+DAYS = (*POLICIES, *OPERATED)
+"""Policies that a day can be run under."""
+
+LEVERS: tuple[Lever, ...] = ("migrate",)
+SOLVE_S, PERIOD_S = 0.4, 300.0
+"""Wall seconds for each plan of the operator, and time between two whole rounds while the same budget stays broken; one
+that breaks anew is planned for at once."""
+
+POINTS = 144
+"""Of the curves: one in ten minutes of a whole day."""
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -37,6 +54,16 @@ class Served(msgspec.Struct, frozen=True):
     kwh : float
     moves : int
         Pods that a plan moved, or that a person deleted.
+    plans, evictions, refusals : int
+        Of the operator: plans that it published, evictions that were accepted, and refused for a disruption budget.
+    down_s : float
+        Of the operator: seconds without service in which a move leaves its workload one pod short, on average.
+    short_pod_hours : float
+        Pods of chat and training that did not serve, for whatever reason, over time.
+    tokens : float
+        Of chat, read and written; 0 where it is not known what an accelerator serves in a second.
+    racks, feeds : tuple of float
+        The highest draw of any rack over its budget and of any feed over its rating, in each part of the day.
     """
 
     servers: int
@@ -53,6 +80,14 @@ class Served(msgspec.Struct, frozen=True):
     train_done: float
     kwh: float
     moves: int
+    plans: int = 0
+    evictions: int = 0
+    refusals: int = 0
+    down_s: float = 0.0
+    short_pod_hours: float = 0.0
+    tokens: float = 0.0
+    racks: tuple[float, ...] = ()
+    feeds: tuple[float, ...] = ()
 
     @property
     def chat_share(self) -> float:
@@ -64,15 +99,28 @@ class Served(msgspec.Struct, frozen=True):
         """Of the training that was asked for."""
         return self.train_done / self.train_asked if self.train_asked else 1.0
 
+    @property
+    def tokens_per_joule(self) -> float:
+        """Tokens of chat for all energy that the cluster drew, training's included."""
+        return self.tokens / (self.kwh * 3.6e6) if self.kwh else 0.0
 
-def run_day(study: Study, policy: str, planner: Planner | None) -> tuple[Served, Outcome]:
+
+def run_day(
+    study: Study, policy: str, planner: Planner | None, directory: Path, tokens_a_second: float = 0.0
+) -> tuple[Served, Outcome]:
     """Run the day under a policy.
 
     Parameters
     ----------
     study : Study
     policy : str
+        One of ``DAYS``.
     planner : callable or None
+        For policies of the simulator that plan.
+    directory : Path
+        For the operator's files.
+    tokens_a_second : float
+        That one accelerator serves.
 
     Returns
     -------
@@ -80,15 +128,18 @@ def run_day(study: Study, policy: str, planner: Planner | None) -> tuple[Served,
         The figures, and all that the report's pictures need.
     """
     world = World(study.spec)
-    acting, recorder = make_policy(study, policy, world, planner), Recorder(world)
-    step_s = study.spec.step_s
-    asked, done = np.zeros(len(study.spec.workloads)), np.zeros(len(study.spec.workloads))
+    operate = Operate(world, study.sensors, _pace(study), directory, LEVERS) if policy in OPERATED else None
+    acting = _acting(study, policy, world, planner, operate)
+    recorder, step_s = Recorder(world), study.spec.step_s
+    count = len(study.spec.workloads)
+    asked, done, short_s = np.zeros(count), np.zeros(count), 0.0
     for _ in range(ceil(study.spec.duration_s / step_s)):
         acting.act()
         recorder.keep(world.step(step_s))
         more_asked, more_done = device_work(world)
         asked += step_s * more_asked
         done += step_s * more_done
+        short_s += step_s * short_pods(world)
     outcome = recorder.outcome(policy, acting.moves)
     owners = [template.owner for template in study.spec.base.templates]
     chat, train = owners.index(CHAT), owners.index(TRAIN)
@@ -108,8 +159,12 @@ def run_day(study: Study, policy: str, planner: Planner | None) -> tuple[Served,
         train_done=float(done[train]),
         kwh=figures.energy_kwh,
         moves=figures.moves,
+        short_pod_hours=short_s / 3600,
+        tokens=float(done[chat]) * tokens_a_second,
+        racks=_highest(world, outcome, "rack"),
+        feeds=_highest(world, outcome, "feed"),
     )
-    return served, outcome
+    return _with_tally(served, operate), outcome
 
 
 def device_work(world: World) -> tuple[Floats, Floats]:
@@ -121,3 +176,43 @@ def device_work(world: World) -> tuple[Floats, Floats]:
     done = np.bincount(world.pods.template[holder[held]], work[held], count)
     asked = demand.levels(world.now_s) * demand.device_level * demand.accelerators * demand.replicas
     return asked, np.asarray(done, dtype=np.float64)
+
+
+def short_pods(world: World) -> float:
+    """How many pods of Deployments do not serve, of those that are wanted."""
+    demand = world.demand
+    return float(np.maximum(demand.replicas - demand.serving(), 0.0).sum())
+
+
+def _pace(study: Study) -> Pace:
+    return Pace(period_s=PERIOD_S, deadline_s=SOLVE_S, seed=study.spec.seed)
+
+
+def _acting(study: Study, policy: str, world: World, planner: Planner | None, operate: Operate | None) -> Policy:
+    if operate is None:
+        return make_policy(study, policy, world, planner)
+    if policy == "operate":
+        return operate
+    return Together(Throttle(world, study.throttling, study.sensors), operate)
+
+
+def _with_tally(served: Served, operate: Operate | None) -> Served:
+    if operate is None:
+        return served
+    tally = operate.tally
+    return msgspec.structs.replace(
+        served,
+        plans=tally.plans,
+        evictions=tally.evictions,
+        refusals=tally.refusals,
+        down_s=float(np.mean(tally.down_s)) if tally.down_s else 0.0,
+    )
+
+
+def _highest(world: World, outcome: Outcome, kind: str) -> tuple[float, ...]:
+    """The highest load of a kind's domains over what they may carry, in each of ``POINTS`` parts of the run."""
+    rows = [row for row, domain in enumerate(world.domains()) if domain.kind == kind]
+    most = world.supply.breakers.rating_watts if kind == "feed" else world.supply.budget_watts
+    shares = (outcome.series.watts[:, rows] / most[rows]).max(axis=1)
+    parts = np.array_split(shares, min(POINTS, len(shares)))
+    return tuple(round(float(part.max()), 4) for part in parts)
