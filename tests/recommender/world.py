@@ -63,6 +63,7 @@ class Outside:
     deleted: list[str] = field(default_factory=list)
     statuses: list[tuple[str, Json]] = field(default_factory=list)
     kept: dict[str, DemandCheckpointObject] = field(default_factory=dict)
+    can_resize: bool | None = True
 
     def leads(self) -> bool:
         return self.leading
@@ -85,6 +86,9 @@ class Outside:
         del version  # nobody else writes here
         self.statuses.append((path, dict(status)))
         return Written(200, b"")
+
+    def resizes(self) -> bool | None:
+        return self.can_resize
 
     def checkpoints(self):
         return [msgspec.to_builtins(each) for each in self.kept.values()]

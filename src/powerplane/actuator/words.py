@@ -10,6 +10,7 @@ Step = Literal[
     "Evicting",
     "Evicted",
     "Steering",
+    "Resizing",
     "Bound",
     "Ready",
     "Done",
@@ -34,7 +35,7 @@ SETTLED: Final[frozenset[Step]] = ENDED | {"Ready"}
 """Steps in which a move has done to the cluster all that it ever will."""
 
 UNDER_WAY: Final[frozenset[Step]] = frozenset(
-    ("Reserving", "Reserved", "Surging", "Evicting", "Evicted", "Steering", "Bound")
+    ("Reserving", "Reserved", "Surging", "Evicting", "Evicted", "Steering", "Resizing", "Bound")
 )
 """Steps that count against the limits of how much goes on at once."""
 
@@ -43,5 +44,8 @@ HOLDING: Final[frozenset[Step]] = frozenset(("Reserving", "Reserved", "Evicting"
 
 OVER: Final[frozenset[Phase]] = frozenset(("Done", "Failed", "Expired", "Stopped"))
 """Phases of a plan that nothing more is done for."""
+
+COUNTED: Final[frozenset[Step]] = frozenset(("Evicting", "Resizing"))
+"""Steps that count against the hour's budget once they are begun."""
 
 EXTENDER_LEASE: Final = "powerplane"

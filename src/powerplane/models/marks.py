@@ -23,6 +23,21 @@ HOLD_PREFIX: Final = "hold-"
 TREE_LABEL: Final = "powerplane.dev/tree"
 """Label of a plan: the root of the power tree that it is for."""
 
+THROTTLED_ANNOTATION: Final = "powerplane.dev/throttled"
+"""Annotation of a pod whose CPU is held down: what its containers had before, and how much of it was used."""
+
+SURGE_ANNOTATION: Final = "powerplane.dev/surge"
+"""Annotation by which a pod's owner lets the next pod come before it goes, where it says ``"true"``."""
+
+DETACHED_ANNOTATION: Final = "powerplane.dev/detached"
+"""Annotation of a pod that was taken out of its ReplicaSet for the while: which that is, and the label that it had."""
+
+HASH_LABEL: Final = "pod-template-hash"
+"""Label by which the ReplicaSet of a Deployment knows its pods (Kubernetes, "Deployments")."""
+
+TRACEPARENT_ANNOTATION: Final = "powerplane.dev/traceparent"
+"""Annotation of a plan: its place in a trace (W3C, "Trace Context"), below which whoever carries it out goes on."""
+
 STOP_ANNOTATION: Final = "powerplane.dev/stop"
 """Annotation of our own namespace: while it is there, no plan is published and no pod is moved; its value says why."""
 

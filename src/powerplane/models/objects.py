@@ -147,11 +147,19 @@ class ResourceRequirements(Narrow, frozen=True):
     limits: dict[str, RawQuantity] | None = None
 
 
+class ContainerResizePolicy(Narrow, frozen=True):
+    """Whether a container has to be restarted for another amount of a resource (RestartContainer)."""
+
+    resource_name: str = ""
+    restart_policy: str = ""
+
+
 class Container(Narrow, frozen=True):
     """A container's claim on its node."""
 
     name: str = ""
     resources: ResourceRequirements | None = None
+    resize_policy: tuple[ContainerResizePolicy, ...] | None = None
     ports: tuple[ContainerPort, ...] | None = None
     restart_policy: str | None = None
 

@@ -37,8 +37,8 @@ class Leave:
     Parameters
     ----------
     policy : PolicyKey
-    lever : "migrate" or "evict"
-        The first that the policy names.
+    lever : Lever
+        The first that the policy names, of those that were asked about: "migrate" or "evict", of moves.
     """
 
     policy: PolicyKey
@@ -53,16 +53,23 @@ class Allowing:
     policies : iterable of policies
     modes : iterable of Mode
         Modes whose policies count.
+    levers : tuple of Lever
+        Levers that count.
     """
 
-    def __init__(self, policies: Iterable[CappingPolicyObject], modes: Iterable[Mode] = ("Enforce",)) -> None:
+    def __init__(
+        self,
+        policies: Iterable[CappingPolicyObject],
+        modes: Iterable[Mode] = ("Enforce",),
+        levers: tuple[Lever, ...] = MOVING,
+    ) -> None:
         counting = frozenset(modes)
-        acting = [each for each in policies if each.spec.mode in counting and _lever(each) is not None]
+        acting = [each for each in policies if each.spec.mode in counting and _lever(each, levers) is not None]
         acting.sort(key=_rank)
         self._rules = tuple(
             (each, Leave(key_of(each), lever), canonical(each.spec.selector or EVERYTHING), _namespaces(each))
             for each in acting
-            if (lever := _lever(each)) is not None
+            if (lever := _lever(each, levers)) is not None
         )
 
     def __bool__(self) -> bool:
@@ -111,8 +118,8 @@ def only_allowed(snapshot: Snapshot, leaves: Iterable[Leave | None]) -> Snapshot
     return replace(snapshot, templates=templates)
 
 
-def _lever(policy: CappingPolicyObject) -> Lever | None:
-    return next((lever for lever in policy.spec.levers if lever in MOVING), None)
+def _lever(policy: CappingPolicyObject, levers: tuple[Lever, ...]) -> Lever | None:
+    return next((lever for lever in policy.spec.levers if lever in levers), None)
 
 
 def _rank(policy: CappingPolicyObject) -> tuple[bool, int, PolicyKey]:

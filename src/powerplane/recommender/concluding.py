@@ -87,7 +87,7 @@ class Concluding:
         plan, outside, now_s = proposal.plan, self.parts.outside, self.parts.now()
         assert plan is not None
         try:
-            body = publishable(plan, proposal.why, self._context(proposal, case, now_s))
+            body = publishable(plan, proposal.why, self._context(proposal, case, now_s), proposal.in_place)
         except InputError as error:
             return self._refused(error.problem, case)
         name, trees = body["metadata"]["name"], frozenset(body["spec"].get("trees", ()))
@@ -102,7 +102,8 @@ class Concluding:
             return self._refused(f"the API server does not take it: {written.told}", case)
         LOG.info("plan %s is published: %s", name, proposal.why)
         self.parts.metrics.planned("published")
-        self.keeper.published(Course(name, trees, frozenset(cuts_mw(plan)), "Pending", len(plan.moves)))
+        count = len(plan.moves) + len(proposal.in_place)
+        self.keeper.published(Course(name, trees, frozenset(cuts_mw(plan)), "Pending", count))
         leaves = {leave.policy for leave in proposal.leaves.values()}
         said = Said("PlanPublished", proposal.why, name, now_s, uid_of(written.body))
         self.reporter.concluded(said, case.seen, case.wanted, leaves)

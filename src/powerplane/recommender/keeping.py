@@ -183,7 +183,7 @@ def _taken(plan: PlacementPlanObject, course: Course, now_s: float) -> Entry:
     return Entry(
         name=course.name,
         choice="taken",
-        policies=tuple(sorted({move.policy for move in plan.spec.moves})),
+        policies=tuple(sorted({move.policy for move in plan.spec.moves if move.lever != "restore"})),
         cut_mw={each.name: (each.before_watts - each.after_watts) * MILLI for each in plan.spec.domains},
         moves=course.moves,
         since_s=now_s,

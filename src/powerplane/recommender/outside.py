@@ -41,6 +41,10 @@ class Outside(Protocol):
         """Merge into the status of one object; where a version is given, only if it is at that still."""
         ...
 
+    def resizes(self) -> bool | None:
+        """Whether the API server resizes pods in place; None where it does not say."""
+        ...
+
     def checkpoints(self) -> list[dict[str, Any]] | None:
         """All checkpoints of demand; None where the API server does not say."""
         ...

@@ -14,8 +14,10 @@ from powerplane.recommender.allowing import Allowing
 from powerplane.recommender.hysteresis import Calm
 from powerplane.recommender.narrowing import Limits
 from powerplane.recommender.outside import Solves
-from powerplane.recommender.proposing import Proposal, propose
+from powerplane.recommender.proposing import Proposal
 from powerplane.recommender.publishing import MOST_TREES
+from powerplane.recommender.throttle_candidates import Throttling
+from powerplane.recommender.throttle_plan import Task, propose_with_throttles
 from powerplane.recommender.trees import Trees
 from powerplane.recommender.violations import Violation
 
@@ -40,13 +42,13 @@ def propose_portion(
     seed: int,
     calm: Calm,
     most_trees: int = MOST_TREES,
+    throttling: Throttling | None = None,
 ) -> Portion:
     """Solve as ``propose`` does, and once more for a part where what comes of it is for more than ``most_trees``."""
 
     def solve(limits: Limits, wanted: tuple[Violation, ...]) -> Proposal:
-        return propose(
-            snapshot, allowing, trees, limits, wanted, solver=solver, deadline_s=deadline_s, seed=seed, calm=calm
-        )
+        task = Task(snapshot, allowing, trees, limits, wanted, solver, deadline_s, seed, calm)
+        return propose_with_throttles(task, throttling)
 
     every = tuple(wanted)
     proposal = solve(limits, every)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from powerplane.models.api.placement_plan import PlannedMove
 from powerplane.models.plan import Plan
 from powerplane.models.snapshot import Snapshot
 from powerplane.recommender.allowing import Allowing, Leave
@@ -31,12 +32,15 @@ class Proposal:
         A sentence for people.
     leaves : mapping
         By UID of each moved pod: by whose leave.
+    in_place : tuple of PlannedMove
+        What pods are given where they are, beside the plan's moves.
     """
 
     outcome: Outcome
     plan: Plan | None
     why: str
     leaves: Mapping[str, Leave]
+    in_place: tuple[PlannedMove, ...] = ()
 
 
 def propose(

@@ -78,7 +78,7 @@ class Context:
     now_s: float
 
 
-def publishable(plan: Plan, reason: str, context: Context) -> Json:
+def publishable(plan: Plan, reason: str, context: Context, in_place: Sequence[PlannedMove] = ()) -> Json:
     """Return the object that asks for a plan's moves.
 
     Parameters
@@ -91,29 +91,33 @@ def publishable(plan: Plan, reason: str, context: Context) -> Json:
 
     Raises
     ------
+    in_place : sequence of PlannedMove
+        What pods are given where they are, before the moves or beside the first of them.
     InputError
         When a move is of a pod that nobody lets be moved, or that is not there any more, and when there are too many:
         a part of a plan has not been checked.
     """
-    if len(plan.moves) > MOST_PUBLISHED:
+    if (count := len(plan.moves) + len(in_place)) > MOST_PUBLISHED:
         raise InputError(
-            f"the plan has {len(plan.moves)} moves, and an object holds {MOST_PUBLISHED} with their progress",
+            f"the plan has {count} moves, and an object holds {MOST_PUBLISHED} with their progress",
             "plan more often",
         )
-    trees = sorted(context.trees.roots(node for move in plan.moves for node in (move.source, move.target)))
+    ends = [node for move in plan.moves for node in (move.source, move.target)]
+    trees = sorted(context.trees.roots([*ends, *(each.source for each in in_place)]))
     if len(trees) > MOST_TREES:
         raise InputError(f"the plan is for {len(trees)} power trees, and an object holds {MOST_TREES}", "name parents")
     waves = max((move.wave for move in plan.moves), default=1)
     spec = PlacementPlanSpec(
         expires_at=rfc3339(context.now_s + max(LEAST_S, WAVE_S * waves)),
-        moves=tuple(_move(each, context) for each in sorted(plan.moves, key=lambda move: move.wave)),
+        moves=(*in_place, *(_move(each, context) for each in sorted(plan.moves, key=lambda move: move.wave))),
         reason=reason[:LONGEST_REASON],
         trees=tuple(trees),
         snapshot=plan.snapshot,
         solution=PlanSolution(plan.status, plan.cost, plan.bound, plan.gap, round(plan.seconds, 3), plan.seed),
         domains=tuple(_domain(each, context.budgets_mw) for each in changed_domains(plan.domains)),
     )
-    used = {context.leaves[move.uid].policy for move in plan.moves}
+    uids = {each.uid for each in plan.moves} | {each.uid for each in in_place}
+    used = {leave.policy for uid, leave in context.leaves.items() if uid in uids}
     metadata: Json = {"name": plan_name(plan, trees, context.now_s), "ownerReferences": owners(used, context)}
     if trees:
         metadata["labels"] = {TREE_LABEL: trees[0][:LONGEST_LABEL].rstrip("-._")}

@@ -29,6 +29,8 @@ from powerplane.recommender.proposing import Proposal
 from powerplane.recommender.recommending import Recommending, entry_of, recommendations
 from powerplane.recommender.reporting import Reporter
 from powerplane.recommender.seeing import Ground, GroundKeeper, Learned, snapshot_of
+from powerplane.recommender.throttle_candidates import Throttling
+from powerplane.recommender.throttle_keeper import ThrottleKeeper
 from powerplane.recommender.violations import Found, Violation, find_violations, node_violations
 
 LOG = logging.getLogger(__name__)
@@ -99,6 +101,7 @@ class Rounds:
         self._keeper = PlanKeeper(parts, calm, self.ledger)
         self._reporter = Reporter(parts, self.ledger)
         self._concluding = Concluding(parts, self._keeper, self._reporter, self.ledger)
+        self._throttles = ThrottleKeeper(parts, self._reporter)
         self._own_caps = OwnCaps(parts, calm, self._keeper, self._reporter)
         self.last_proposal: Proposal | None = None
         """What the last solve came to."""
@@ -226,7 +229,8 @@ class Rounds:
         with metrics.step("snapshot"):
             snapshot = snapshot_of(case.seen, case.ground, look.round, now_s, learned)
         if case.wanted:
-            portion = self._solve(case, snapshot, growth_mw(case.wanted, look))
+            throttling = self._throttles.throttling(case.seen)
+            portion = self._solve(case, snapshot, growth_mw(case.wanted, look), throttling)
             # What is left of it is wanted still: it is solved for at the next look.
             case, self.last_proposal = replace(case, wanted=portion.wanted), portion.proposal
             with metrics.step("publish"):
@@ -238,7 +242,15 @@ class Rounds:
                 self._remember(demand, case.seen, look, now_s)
                 self._curving.learn(snapshot, case.ground.power, look.round.nodes, now_s)
                 metrics.fitted(self._curving.errors)
+            self._restore(case, snapshot)
         self._settle(case)
+
+    def _restore(self, case: Case, snapshot: Snapshot) -> None:
+        """Give pods back what they had before they were held down, where there is room for it."""
+        busy = self._keeper.busy(case.courses)
+        proposal = self._throttles.restored(case.seen, case.ground, snapshot, case.found.violations, busy)
+        if proposal is not None:
+            self._concluding.conclude(proposal, case)
 
     def _learned(self, demand: Demanding | None, seen: Seen) -> Learned:
         return Learned(demand.usual(seen) if demand is not None else (), self._curving.fitted)
@@ -248,7 +260,9 @@ class Rounds:
         again = 0 < self._failures < MOST_FAILURES
         self._due.done(() if again else case.wanted, self._parts.clock())
 
-    def _solve(self, case: Case, snapshot: Snapshot, growth: Mapping[str, int]) -> Portion:
+    def _solve(
+        self, case: Case, snapshot: Snapshot, growth: Mapping[str, int], throttling: Throttling | None = None
+    ) -> Portion:
         began_s = self._parts.clock()
         with self._parts.metrics.step("solve"):
             portion = propose_portion(
@@ -261,6 +275,7 @@ class Rounds:
                 deadline_s=self._pace.deadline_s,
                 seed=self._pace.seed,
                 calm=self._calm,
+                throttling=throttling,
             )
         self._parts.metrics.solved(portion.proposal.plan, self._parts.clock() - began_s, self._parts.solver.starts)
         return portion

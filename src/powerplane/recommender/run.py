@@ -18,6 +18,7 @@ from powerplane.adapters.controller_loop import ControllerLoop, LoopSettings
 from powerplane.adapters.event_teller import EventTeller
 from powerplane.adapters.leading import Elector
 from powerplane.adapters.lease import uptime_s
+from powerplane.adapters.resize_feature import serves_resize
 from powerplane.models.api.demand_checkpoint import DemandCheckpointObject
 from powerplane.models.api.kinds import API_VERSION, DEMAND_CHECKPOINT, PLACEMENT_PLAN
 from powerplane.models.api.placement_plan import PlacementPlanObject
@@ -195,6 +196,9 @@ class _Cluster:
         if not written.conflict:
             return written
         # Whole: a merge would keep what the spec has lost since.
+    def resizes(self) -> bool | None:
+        return serves_resize(self._access, LIST_S)
+
         whole = [{"op": "add", "path": "/spec", "value": body["spec"]}]
         return self._writer.json_patch(DEMAND_CHECKPOINT.path(checkpoint.metadata.name), whole)
 

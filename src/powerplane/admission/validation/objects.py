@@ -24,7 +24,7 @@ from powerplane.models.api.kinds import (
     ApiKind,
 )
 from powerplane.models.api.neighbours import own_defects, some
-from powerplane.models.api.placement_plan import PlacementPlanObject
+from powerplane.models.api.placement_plan import IN_PLACE, PlacementPlanObject
 from powerplane.models.api.policies import conflicts_of, domains_of
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.api.standing import policy_defects
@@ -110,7 +110,7 @@ def _plan(plan: PlacementPlanObject, ground: Ground) -> Findings:
     moves = plan.spec.moves
     if twice := {uid for uid, times in Counter(move.uid for move in moves).items() if times > 1}:
         return (f"a plan moves a pod once: {some(twice)} twice",), ()
-    if still := {move.pod for move in moves if move.source == move.to and move.lever != "throttle"}:
+    if still := {move.pod for move in moves if move.source == move.to and move.lever not in IN_PLACE}:
         return (f"these moves lead nowhere, from a node to itself: {some(still)}",), ()
     unknown = {move.to for move in moves if move.to} - set(ground.neighbours.index.labels)
     return (), ((f"targets that are no nodes now: {some(unknown)}",) if unknown else ())

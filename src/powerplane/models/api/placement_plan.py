@@ -12,11 +12,14 @@ from powerplane.models.api.conditions import Conditions
 from powerplane.models.api.fields import ApiStruct, Moment, Name, Rule, bounded
 from powerplane.models.objects import ObjectMeta
 
-LEVERS: Final = ("migrate", "evict", "throttle")
+LEVERS: Final = ("migrate", "evict", "throttle", "restore")
+IN_PLACE: Final = ("throttle", "restore")
+"""Levers that leave a pod on its node."""
+
 PHASES: Final = ("", "Pending", "Running", "Done", "Failed", "Expired", "Stopped")
 STEPS: Final = (
     *("Waiting", "Reserving", "Reserved", "Surging", "Evicting", "Evicted", "Steering"),
-    *("Bound", "Ready", "Done", "RolledBack", "Failed", "Skipped"),
+    *("Resizing", "Bound", "Ready", "Done", "RolledBack", "Failed", "Skipped"),
 )
 """In the order in which a move takes them; the last four end it."""
 
@@ -26,17 +29,39 @@ MOST_PUBLISHED: Final = 1500
 """Moves of a plan whose status can come to say something of each of them: etcd takes 1.5 MiB."""
 
 MOST_DOMAINS: Final = 256
+MOST_CONTAINERS: Final = 32
 
 Uid = Annotated[str, bounded(maxLength=64)]
 Reason = Annotated[str, bounded(maxLength=64)]
 Message = Annotated[str, bounded(maxLength=LONGEST_REASON)]
 Count = Annotated[int, bounded(minimum=0)]
 Watts = Annotated[int, bounded(minimum=0)]
+Milli = Annotated[int, bounded(minimum=0)]
 Seconds = Annotated[float, bounded(minimum=0)]
 
 
+class PlannedCpu(ApiStruct, frozen=True):
+    """The CPU of one container before and after, in thousandths of a core; what is left out is not set.
+
+    Attributes
+    ----------
+    container
+        Its name.
+    request_before_milli, limit_before_milli
+        As they are.
+    request_milli, limit_milli
+        As they are to be.
+    """
+
+    container: Name
+    request_before_milli: Milli | None = None
+    limit_before_milli: Milli | None = None
+    request_milli: Milli | None = None
+    limit_milli: Milli | None = None
+
+
 class PlannedMove(ApiStruct, frozen=True):
-    """One pod's way from a node to another.
+    """One pod's way from a node to another, or what it is given where it is.
 
     Attributes
     ----------
@@ -49,18 +74,24 @@ class PlannedMove(ApiStruct, frozen=True):
     to
         Node that its successor belongs on; left out of an eviction whose successor may go anywhere, or has to wait.
     watts
-        Watts that it takes along.
+        Watts that it takes along; that it draws less of throttle, and more of restore.
     wave
         Moves of one wave may run at the same time.
     lever
         How it is done: migrate reserves a place before the eviction and steers the successor there, evict does
-        neither, throttle leaves the pod where it is.
+        neither; throttle leaves the pod where it is, with less CPU, and restore gives that back.
     because
         Domains whose budget breaks without this move, or the rule that asks for it.
     policy
         The policy that lets the pod be moved.
     priority
         The pod's priority.
+    surge
+        Whether its successor may come before it goes: its owner allows it, and the watts are there for both at once.
+    resources
+        Of throttle and restore: the CPU of each container that is given another amount.
+    used_milli
+        Of throttle: thousandths of a core that the pod uses without it.
     """
 
     namespace: Name
@@ -77,6 +108,9 @@ class PlannedMove(ApiStruct, frozen=True):
     because: Annotated[tuple[str, ...], bounded(maxItems=32)] = ()
     policy: Annotated[str, bounded(maxLength=600)] = ""
     priority: int = 0
+    surge: bool = False
+    resources: Annotated[tuple[PlannedCpu, ...], bounded(maxItems=MOST_CONTAINERS)] = ()
+    used_milli: Milli = 0
 
     rules = (Rule("has(self.to) || (has(self.lever) && self.lever == 'evict')", "only an eviction has no target"),)
 
