@@ -33,6 +33,8 @@ PROMETHEUS = ("--prometheus", "http://127.0.0.1:9")
         ((*PROMETHEUS, "--period", "soon"), "--period"),
         ((*PROMETHEUS, "--lead", "0s"), "--lead"),
         (("--only", "both"), "both"),
+        ((*PROMETHEUS, "--traces-to", "collector:4318"), "no address"),
+        ((*PROMETHEUS, "--log-format", "xml"), "--log-format"),
     ],
 )
 def test_a_command_line_that_cannot_be_meant_is_refused_before_anything_is_asked(capsys, words, told):

@@ -109,8 +109,8 @@ class MoveState:
         Where that landed.
     attempts : int
         Reservations and successors that were begun.
-    at_s : float
-        When the step began, Unix seconds.
+    at_s, begun_s : float
+        When the step began, and when the move did, Unix seconds; 0 for not yet.
     watts_before, watts_after : int or None
     """
 
@@ -125,6 +125,7 @@ class MoveState:
     at_s: float = 0.0
     watts_before: int | None = None
     watts_after: int | None = None
+    begun_s: float = 0.0
 
     @property
     def ended(self) -> bool:
@@ -211,6 +212,8 @@ class Plan:
     moves : tuple of Move
     domains : tuple of PlannedDomain
     state : PlanState
+    traceparent : str
+        Its place in a trace, as it was written; "" for none.
     """
 
     name: str
@@ -223,6 +226,7 @@ class Plan:
     moves: tuple[Move, ...] = ()
     domains: tuple[PlannedDomain, ...] = ()
     state: PlanState = field(default_factory=PlanState)
+    traceparent: str = ""
 
     @property
     def over(self) -> bool:

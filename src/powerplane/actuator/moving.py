@@ -66,7 +66,9 @@ class Mover:
             self._look.recall.drop_answer(move.uid)
         # A successor may be as old as the eviction, which is not younger than the step in which it was asked for.
         stays = new.step == state.step or (state.step, new.step) == ("Evicting", "Evicted")
-        return new if stays else replace(new, at_s=self._look.grounds.now_s)
+        now_s = self._look.grounds.now_s
+        begun_s = new.begun_s or (0.0 if new.step == "Skipped" else now_s)
+        return new if stays else replace(new, at_s=now_s, begun_s=begun_s)
 
     def _waiting(self, move: Move, state: MoveState) -> MoveState:
         if self._closing:

@@ -4,7 +4,8 @@ from powerplane.actuator.facts import Move, MoveState, Note, Plan, PlannedDomain
 from powerplane.actuator.words import PHASE_OF, STEP_OF
 from powerplane.models.api.placement_plan import PlacementPlanObject, PlacementPlanStatus
 from powerplane.models.errors import InputError
-from powerplane.models.timestamps import parse_seconds
+from powerplane.models.marks import TRACEPARENT_ANNOTATION
+from powerplane.models.timestamps import parse_moment
 
 PROGRESSING = "Progressing"
 
@@ -42,6 +43,7 @@ def read_plan(plan: PlacementPlanObject) -> Plan:
             for each in spec.domains
         ),
         state=_read_state(plan.status or PlacementPlanStatus()),
+        traceparent=(meta.annotations or {}).get(TRACEPARENT_ANNOTATION, ""),
     )
 
 
@@ -67,6 +69,7 @@ def _read_state(status: PlacementPlanStatus) -> PlanState:
                 node=each.node,
                 attempts=each.attempts,
                 at_s=_seconds(each.at),
+                begun_s=_seconds(each.started_at),
                 watts_before=each.watts_before,
                 watts_after=each.watts_after,
             )
@@ -80,6 +83,6 @@ def _read_state(status: PlacementPlanStatus) -> PlanState:
 
 def _seconds(text: str | None) -> float:
     try:
-        return float(parse_seconds(text or ""))
+        return parse_moment(text or "")
     except InputError:
         return 0.0

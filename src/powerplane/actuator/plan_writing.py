@@ -69,6 +69,7 @@ def _move(state: MoveState) -> Json:
         "node": state.node,
         "attempts": state.attempts,
         "at": moment(state.at_s) if state.at_s else None,
+        "startedAt": moment(state.begun_s) if state.begun_s else None,
         "wattsBefore": state.watts_before,
         "wattsAfter": state.watts_after,
     }

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
@@ -21,6 +22,7 @@ from powerplane.actuator.recall import Recall
 from powerplane.actuator.seen import SeenPod
 from powerplane.actuator.telling import eviction_event, plan_event
 from powerplane.actuator.terms import Terms
+from powerplane.actuator.tracing import ended_spans, trace_of
 from powerplane.actuator.words import EXTENDER_LEASE
 from powerplane.actuator.world import World
 from powerplane.adapters.cluster_access import ClusterAccess
@@ -30,11 +32,13 @@ from powerplane.adapters.event_teller import EventTeller
 from powerplane.adapters.leading import Elector
 from powerplane.adapters.lease import LeaseElector, uptime_s
 from powerplane.adapters.lease_look import look_at_lease
+from powerplane.adapters.log_lines import about
 from powerplane.adapters.watch import Watched
 from powerplane.adapters.webhook_lease import WEBHOOK_LEASE
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, PLACEMENT_PLAN, POWER_DOMAIN
 from powerplane.models.marks import ACTUATOR_LEASE
 from powerplane.models.objects import Namespace, Node
+from powerplane.models.spans import Spans
 
 LOG = logging.getLogger(__name__)
 
@@ -71,6 +75,8 @@ class Actuator:
     registry : CollectorRegistry
     elector : Elector, optional
         A Lease's by default.
+    spans : Spans, optional
+        Where traces go; nowhere by default.
     clock : callable
         Seconds that only go on.
     now : callable
@@ -84,10 +90,12 @@ class Actuator:
         registry: CollectorRegistry,
         *,
         elector: Elector | None = None,
+        spans: Spans | None = None,
         clock: Callable[[], float] = uptime_s,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._access = access
+        self._spans = spans
         self._settings = settings
         self._clock = clock
         self._now = now
@@ -212,24 +220,41 @@ class Actuator:
         self._loop.pool.submit(self._carry, errand)
 
     def _carry(self, errand: Errand) -> None:
-        try:
-            self._engine.carry(errand)
-        except Exception:
-            LOG.exception("an errand of %s failed", errand.key)
-            self._metrics.failed()
+        with self._about(errand):
+            try:
+                self._engine.carry(errand)
+            except Exception:
+                LOG.exception("an errand of %s failed", errand.key)
+                self._metrics.failed()
         self._loop.wake()
+
+    def _about(self, errand: Errand) -> AbstractContextManager[None]:
+        """What lines are about that are logged on the way: a move, or what belongs to none."""
+        plan = self._plans.named(errand.key[0])
+        if plan is None:
+            return about(move=errand.key[1])
+        wave = next((move.wave for move in plan.moves if move.uid == errand.key[1]), None)
+        return about(plan=plan.name, move=errand.key[1], wave=wave, trace_id=trace_of(plan).trace)
 
     def wrote(self, plan: Plan, state: PlanState, wrote: Wrote) -> None:
         """Take in a write to a plan's status."""
+        with about(plan=plan.name, trace_id=trace_of(plan).trace):
+            self._wrote(plan, state, wrote)
+
+    def _wrote(self, plan: Plan, state: PlanState, wrote: Wrote) -> None:
         self._metrics.wrote(plan, state, wrote.done)
         if not wrote.done:
             LOG.info("the status of plan %s was not written: %s", plan.name, wrote.told)
             return
+        if self._spans is not None:
+            for span in ended_spans(plan, state, self._now()):
+                self._spans.take(span)
         for move in plan.moves:
             before, after = plan.state.of(move.uid), state.of(move.uid)
             if after.step != before.step:
                 where = f"{move.namespace}/{move.pod}"
-                LOG.info("plan %s, %s: %s %s", plan.name, where, after.step, after.reason or after.node)
+                with about(move=move.uid, wave=move.wave):
+                    LOG.info("plan %s, %s: %s %s", plan.name, where, after.step, after.reason or after.node)
         event = plan_event(plan, state, self._now())
         if event is not None:
             LOG.info("plan %s: %s, %s", plan.name, state.phase, event.note)

@@ -11,13 +11,13 @@ from prometheus_client import CollectorRegistry
 from powerplane.adapters.alerts.delivering import Delivery, DeliveryTerms
 from powerplane.adapters.alerts.outbox import Outbox
 from powerplane.adapters.cluster_access import open_cluster
+from powerplane.adapters.log_lines import log_to_stderr
 from powerplane.admission.alerts.alerting import AlertRun, AlertSettings
 from powerplane.admission.alerts.books import AlertBooks
 from powerplane.cli.alert_sinks import EXAMPLE, NO_SINKS, Sinks, open_sinks
 from powerplane.cli.alert_try import print_notice
 from powerplane.cli.controller_options import (
     OperationsPort,
-    log_to_stderr,
     replica_name,
     run_until_ended,
     serve_metrics,

@@ -7,13 +7,13 @@ from prometheus_client import CollectorRegistry
 from powerplane.adapters.claim_feature import shares_capacity
 from powerplane.adapters.cluster_access import ClusterAccess, open_cluster
 from powerplane.adapters.cluster_look import ClusterLook
+from powerplane.adapters.log_lines import log_to_stderr
 from powerplane.admission.claims.run import ClaimRun, ClaimSettings
 from powerplane.cli.controller_options import (
     LEASE_NAMESPACE,
     Identity,
     LeaseNamespace,
     OperationsPort,
-    log_to_stderr,
     replica_name,
     run_until_ended,
     serve_metrics,

@@ -5,7 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from powerplane.cli.controller_options import log_to_stderr, run_until_ended
+from powerplane.adapters.log_lines import log_to_stderr
+from powerplane.cli.controller_options import run_until_ended
 from powerplane.cli.exit_codes import OK
 from powerplane.models.errors import UsageError
 

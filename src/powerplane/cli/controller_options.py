@@ -1,16 +1,15 @@
 """What the commands that run all day share: options of a replica, the log, and how they are ended."""
 
-import logging
 import os
 import signal
 import socket
-import sys
 import threading
 from typing import Annotated, Protocol
 
 from cyclopts import Group, Parameter
 from prometheus_client import CollectorRegistry, start_http_server
 
+from powerplane.adapters.log_lines import LogFormat
 from powerplane.adapters.sample_feed import SampleFeed
 
 REPLICAS = Group("Replicas", sort_key=4)
@@ -18,6 +17,8 @@ REPLICAS = Group("Replicas", sort_key=4)
 LeaseNamespace = Annotated[str, Parameter(group=REPLICAS, help="Of the Lease.")]
 Identity = Annotated[str | None, Parameter(group=REPLICAS, help="This replica's name; default the host's.")]
 OperationsPort = Annotated[int | None, Parameter(help="Port of /metrics, on 127.0.0.1.")]
+
+LogLines = Annotated[LogFormat, Parameter(name="--log-format", help="Of the lines on stderr: text, or JSON objects.")]
 
 LEASE_NAMESPACE = "powerplane-system"
 
@@ -37,16 +38,6 @@ class Controller(Protocol):
 def replica_name(identity: str | None) -> str:
     """Return this replica's name: what was given, the pod's, or the host's."""
     return identity or os.environ.get("POD_NAME") or socket.gethostname()
-
-
-def log_to_stderr(*, verbose: bool = False) -> None:
-    """Log with the time and the part that speaks; of the HTTP library only what went wrong."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
-    logging.getLogger("urllib3").setLevel(logging.WARNING)
 
 
 def run_until_ended(controller: Controller, feed: SampleFeed | None = None) -> None:

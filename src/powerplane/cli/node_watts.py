@@ -9,13 +9,13 @@ from prometheus_client import CollectorRegistry
 
 from powerplane.adapters.cluster_access import open_cluster
 from powerplane.adapters.lease import LeaseElector
+from powerplane.adapters.log_lines import log_to_stderr
 from powerplane.cli.controller_options import (
     LEASE_NAMESPACE,
     REPLICAS,
     Identity,
     LeaseNamespace,
     OperationsPort,
-    log_to_stderr,
     replica_name,
     run_until_ended,
     serve_metrics,

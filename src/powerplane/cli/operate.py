@@ -14,18 +14,20 @@ from powerplane.actuator.run import Actuator
 from powerplane.actuator.run import Settings as ActuatorSettings
 from powerplane.actuator.windows import read_window
 from powerplane.adapters.cluster_access import ClusterAccess, open_cluster
+from powerplane.adapters.log_lines import log_to_stderr
 from powerplane.adapters.telemetry.round_worker import node_meanings
 from powerplane.cli.controller_options import (
     LEASE_NAMESPACE,
     Identity,
     LeaseNamespace,
-    log_to_stderr,
+    LogLines,
     replica_name,
     run_until_ended,
 )
 from powerplane.cli.exit_codes import OK
 from powerplane.cli.operations import Address, read_address, run_with_operations
 from powerplane.cli.options import Context, Kubeconfig, parse_duration
+from powerplane.cli.trace_options import Ending, OfService, TracesTo, of_service, open_traces
 from powerplane.cli.watts_source import (
     CaFile,
     Headers,
@@ -50,6 +52,9 @@ NODES_TIMEOUT_S, WHOLE_TIMEOUT_S = 4.0, 10.0
 """For one look at nodes, of which there is one every five seconds, and at pods as well."""
 
 HISTORY_TIMEOUT_S = 30.0
+
+RECOMMENDER, ACTUATOR = "powerplane-recommender", "powerplane-actuator"
+"""By which names their traces are told."""
 
 Part = Literal["recommender", "actuator"]
 
@@ -91,6 +96,8 @@ def operate(
     namespace: LeaseNamespace = LEASE_NAMESPACE,
     identity: Identity = None,
     metrics_address: Address = None,
+    traces_to: TracesTo = None,
+    log_format: LogLines = "text",
 ) -> int:
     """Hold the budgets all day: decide which pods must move, and move them.
 
@@ -100,7 +107,7 @@ def operate(
     `powerplane stop` ends all moves at once. SIGTERM or Ctrl-C ends it; whoever is started next goes on.
     """
     watts = WattsFrom(prometheus, None, token_file, ca_file, labels(header), labels(node_label), redfish)
-    parts: list[Callable[[ClusterAccess, CollectorRegistry], Recommender | Actuator]] = []
+    parts: list[Callable[[ClusterAccess, CollectorRegistry, OfService], Recommender | Actuator]] = []
     name = replica_name(identity)
     if only != "actuator":
         sources = _sources(watts)
@@ -111,7 +118,9 @@ def operate(
             seed=seed,
         )
         deciding = RecommenderSettings(name, namespace, pace=pace, power_file=power)
-        parts.append(lambda access, registry: Recommender(access, deciding, registry, sources))
+        parts.append(
+            lambda access, registry, of: Recommender(access, deciding, registry, sources, spans=of(RECOMMENDER))
+        )
     elif watts != WattsFrom():
         raise UsageError("the actuator measures nothing itself", "leave options for measured watts out")
     if only != "recommender":
@@ -121,11 +130,13 @@ def operate(
         limits = Limits(*most)
         demands = Demands(extender=need_extender, windows=tuple(read_window(each) for each in window or ()))
         acting = ActuatorSettings(name, namespace, limits=limits, demands=demands)
-        parts.append(lambda access, registry: Actuator(access, acting, registry))
+        parts.append(lambda access, registry, of: Actuator(access, acting, registry, spans=of(ACTUATOR)))
     where = read_address(metrics_address)
-    log_to_stderr()
-    access, registry = open_cluster(kubeconfig, context), CollectorRegistry()
-    both = Both([make(access, registry) for make in parts])
+    log_to_stderr(log_format)
+    registry = CollectorRegistry()
+    traces = open_traces(traces_to, registry)
+    access = open_cluster(kubeconfig, context)
+    both = Both([make(access, registry, of_service(traces)) for make in parts], traces)
     if where is None:
         run_until_ended(both)
     else:
@@ -139,10 +150,13 @@ class Both:
     Parameters
     ----------
     parts : sequence
+    traces : Ending, optional
+        Of all of them: it ends last.
     """
 
-    def __init__(self, parts: Sequence[Recommender | Actuator]) -> None:
+    def __init__(self, parts: Sequence[Recommender | Actuator], traces: Ending | None = None) -> None:
         self._parts = parts
+        self._traces = traces
 
     def start(self) -> None:
         """Begin."""
@@ -153,6 +167,8 @@ class Both:
         """End."""
         for part in reversed(self._parts):
             part.stop()
+        if self._traces is not None:
+            self._traces.stop()
 
     def trouble(self) -> str:
         """Why some part can decide nothing; "" where all is well."""

@@ -8,12 +8,12 @@ from cyclopts import Group, Parameter
 from prometheus_client import CollectorRegistry
 
 from powerplane.adapters.cluster_access import ClusterAccess, open_cluster
+from powerplane.adapters.log_lines import log_to_stderr
 from powerplane.adapters.measured import Measured
 from powerplane.admission.gates.release_all import free_all, list_gated
 from powerplane.admission.gates.release_run import ReleaseRun, ReleaseSettings
 from powerplane.cli.controller_options import (
     LEASE_NAMESPACE,
-    log_to_stderr,
     replica_name,
     run_until_ended,
     serve_metrics,

@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from powerplane.adapters.cluster_access import open_cluster
+from powerplane.adapters.log_lines import log_to_stderr
 from powerplane.adapters.measured import Measured
 from powerplane.adapters.serving.server import Background
 from powerplane.adapters.serving.tls import SCHEDULER_NAME, TlsFiles
@@ -18,7 +19,7 @@ from powerplane.cli.controller_options import (
     REPLICAS,
     Identity,
     LeaseNamespace,
-    log_to_stderr,
+    LogLines,
     replica_name,
 )
 from powerplane.cli.exit_codes import OK
@@ -80,6 +81,7 @@ def serve(
     certificates: Certificates = NO_OPTIONS,
     release_gates: ReleaseGates = False,
     bind_pods: Annotated[bool, Parameter(negative=(), help="Answer the verb bind, too; needs the right to.")] = False,
+    log_format: LogLines = "text",
     verbose: Annotated[bool, Parameter(negative=(), help="Log more to stderr.")] = False,
 ) -> int:
     """Answer the scheduler: filter, prioritize, preempt and bind, by the budgets of nodes, racks, rows and feeds.
@@ -93,7 +95,7 @@ def serve(
     Leases; with --webhook-secret also that Secret, and caBundle of our webhooks; nothing else. SIGTERM or Ctrl-C ends
     it.
     """
-    log_to_stderr(verbose=verbose)
+    log_to_stderr(log_format, verbose=verbose)
     webhook_settings = WebhookOptions(
         webhook_port, webhook_host, webhook_cert, webhook_key, certificates.secret
     ).settings()

@@ -13,10 +13,21 @@ def parse_seconds(text: str) -> int:
     InputError
         When the text is no moment, or names no time zone.
     """
+    return int(parse_moment(text))
+
+
+def parse_moment(text: str) -> float:
+    """Read an RFC 3339 moment, in seconds since the epoch.
+
+    Raises
+    ------
+    InputError
+        When the text is no moment, or names no time zone.
+    """
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:
-            return int(moment.timestamp())
+            return moment.timestamp()
     except (ValueError, OverflowError):
         pass
     raise InputError(f"{text[:64]!r} is not a moment with a time zone", "write it as 2026-05-01T12:00:00Z")

@@ -11,6 +11,7 @@ from powerplane.models.plan import Plan
 from powerplane.models.quantities import MILLI
 from powerplane.models.snapshot import NO_BUDGET
 from powerplane.models.telemetry.domains import DomainReading
+from powerplane.recommender.tracing import RoundTrace
 
 PREFIX = "powerplane_recommender_"
 STEPS = ("load", "telemetry", "forecast", "violations", "caps", "snapshot", "solve", "publish", "remember", "statuses")
@@ -24,9 +25,12 @@ class RecommenderMetrics:
     Parameters
     ----------
     registry : CollectorRegistry
+    trace : RoundTrace, optional
+        Told of each step.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, trace: RoundTrace | None = None) -> None:
+        self._trace = trace or RoundTrace()
         domain = ("domain", "kind")
         of_domains = {
             "domain_draw_watts": "What a domain draws by its nodes' readings.",
@@ -80,7 +84,8 @@ class RecommenderMetrics:
         """Time a step."""
         began_s = time.perf_counter()
         try:
-            yield
+            with self._trace.step(name):
+                yield
         finally:
             self._steps.labels(name).observe(time.perf_counter() - began_s)
 

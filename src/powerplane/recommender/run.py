@@ -18,12 +18,14 @@ from powerplane.adapters.controller_loop import ControllerLoop, LoopSettings
 from powerplane.adapters.event_teller import EventTeller
 from powerplane.adapters.leading import Elector
 from powerplane.adapters.lease import uptime_s
+from powerplane.adapters.log_lines import about
 from powerplane.adapters.resize_feature import serves_resize
 from powerplane.models.api.demand_checkpoint import DemandCheckpointObject
 from powerplane.models.api.kinds import API_VERSION, DEMAND_CHECKPOINT, PLACEMENT_PLAN
 from powerplane.models.api.placement_plan import PlacementPlanObject
 from powerplane.models.errors import PowerPlaneError
 from powerplane.models.marks import RECOMMENDER_LEASE
+from powerplane.models.spans import Spans
 from powerplane.recommender.books import Books, watched
 from powerplane.recommender.demanding import Lessons, owners_of
 from powerplane.recommender.foreseeing import none_known
@@ -35,6 +37,7 @@ from powerplane.recommender.outside import Parts
 from powerplane.recommender.rounds import Pace, Rounds
 from powerplane.recommender.solving import Solver
 from powerplane.recommender.telling import Teller
+from powerplane.recommender.tracing import RoundTrace
 
 T = TypeVar("T")
 
@@ -79,6 +82,8 @@ class Recommender:
         Asked by its one thread only.
     elector : Elector, optional
         A Lease's by default.
+    spans : Spans, optional
+        Where traces go; nowhere by default.
     clock : callable
         Seconds that only go on.
     now : callable
@@ -93,10 +98,12 @@ class Recommender:
         sources: Sources,
         *,
         elector: Elector | None = None,
+        spans: Spans | None = None,
         clock: Callable[[], float] = uptime_s,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._metrics = RecommenderMetrics(registry)
+        self._trace = RoundTrace(spans, now)
+        self._metrics = RecommenderMetrics(registry, self._trace)
         self._loop = ControllerLoop(
             access,
             settings,
@@ -123,7 +130,7 @@ class Recommender:
             books=self._books,
             looker=Looker(sources, now),
             solver=self._solver,
-            outside=_Cluster(access, self._loop.writer, self._leads),
+            outside=_Cluster(access, self._loop.writer, self._leads, self._trace),
             teller=Teller(events.tell),
             metrics=self._metrics,
             clock=clock,
@@ -172,14 +179,16 @@ class Recommender:
             return
         # Before anything is urgent, and on this thread, which lives as long as the process is wanted.
         self._solver.warm()
-        self._rounds.once()
+        with self._trace.round():
+            self._rounds.once()
 
 
 class _Cluster:
     """What rounds write to: the API server."""
 
-    def __init__(self, access: ClusterAccess, writer: Writer, leads: Callable[[], bool]) -> None:
+    def __init__(self, access: ClusterAccess, writer: Writer, leads: Callable[[], bool], trace: RoundTrace) -> None:
         self._access = access
+        self._trace = trace
         self._writer = writer
         self.leads = leads
 
@@ -196,6 +205,7 @@ class _Cluster:
         if not written.conflict:
             return written
         # Whole: a merge would keep what the spec has lost since.
+
     def resizes(self) -> bool | None:
         return serves_resize(self._access, LIST_S)
 
@@ -214,7 +224,13 @@ class _Cluster:
             return None
 
     def publish(self, body: Mapping[str, Any]) -> Written:
-        return self._writer.create(PLACEMENT_PLAN.list_path, body)
+        marked, parent = self._trace.mark(body)
+        with about(plan=body["metadata"]["name"], trace_id=parent.trace):
+            written = self._writer.create(PLACEMENT_PLAN.list_path, marked)
+            if written.ok:
+                self._trace.published(marked, parent)
+                LOG.info("plan %s is in the cluster, under trace %s", body["metadata"]["name"], parent.trace)
+        return written
 
     def delete(self, name: str) -> Written:
         return self._writer.delete(PLACEMENT_PLAN.path(name))

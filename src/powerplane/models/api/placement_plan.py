@@ -212,6 +212,8 @@ class MoveProgress(ApiStruct, frozen=True):
         Places and successors that were begun for it.
     at
         When the step began.
+    started_at
+        When the move began.
     watts_before, watts_after
         What the pod was to draw, and what its successor is to draw.
     """
@@ -225,6 +227,7 @@ class MoveProgress(ApiStruct, frozen=True):
     node: Annotated[str, bounded(maxLength=253)] = ""
     attempts: Count = 0
     at: Moment | None = None
+    started_at: Moment | None = None
     watts_before: Watts | None = None
     watts_after: Watts | None = None
 
