@@ -163,7 +163,7 @@ class Auditor:
                 self._not_stopped(write, f"the plan {name} was published")
             self._open.add(name)
             self._moves[write.answered["metadata"].get("uid", name)] = {
-                each["uid"]: SeenMove(name, each["to"], each.get("lever", "migrate")) for each in moves
+                each["uid"]: SeenMove(name, each.get("to", ""), each.get("lever", "migrate")) for each in moves
             }
 
     def _progress(self, write: Write) -> None:

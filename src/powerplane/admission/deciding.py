@@ -5,8 +5,9 @@ from typing import Literal
 
 from powerplane.adapters.strict_json import convert
 from powerplane.admission.claims.claiming import claim_watts
-from powerplane.admission.gates.gating import hold_back, hold_successor
+from powerplane.admission.gates.gating import hold_back, hold_for_cap, hold_successor
 from powerplane.admission.mutating import Json, give_watts
+from powerplane.admission.own_caps import is_short
 from powerplane.admission.planned import draw_to
 from powerplane.admission.predicting import Source, class_key
 from powerplane.admission.review import Request, Verdict
@@ -95,6 +96,8 @@ def decide(request: Request, table: Table) -> Decision:
         else:
             mutation = give_watts(request.object, pod.spec, prediction)
         further = name_scheduler(request.object, choice.scheduler_name)
+        if is_short(table.caps, namespace, table.labels_of(namespace), pod.metadata.labels or {}, mutation.watts):
+            further += hold_for_cap(request.object, pod.spec)
         further += _follow(request.object, pod, namespace, lock, table)
     except InputError:
         # The API server refuses such a quantity itself, with a better word for it.

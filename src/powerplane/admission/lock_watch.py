@@ -68,6 +68,11 @@ class LockWatch:
             self._looked_s = self._clock()
             return _kinds(before) != _kinds(self._seen)
 
+    @property
+    def releaser(self) -> bool:
+        """Whether somebody lets pods go that wait behind our gate."""
+        return self._seen.releaser
+
     def signs(self, nodes: int, listing: int) -> LockSigns:
         """Return what was seen last, with what is known of the nodes."""
         seen = self._seen

@@ -17,6 +17,7 @@ from powerplane.admission.filling import Filler, roomiest
 from powerplane.admission.history.wire import NOTHING_KNOWN, Histories
 from powerplane.admission.lock_watch import LockWatch, lock_watch
 from powerplane.admission.offering import Offer, offer
+from powerplane.admission.own_caps import own_caps, until_s
 from powerplane.admission.planned import targets_of
 from powerplane.admission.predicting import Predictor
 from powerplane.admission.rates import RateBook, RatedNode
@@ -171,8 +172,10 @@ class AdmissionRun:
             room, surges = room_watts(kept[POWER_DOMAIN.name].values()), surges_of(kept[DEPLOYMENT].values(), table)
             levels = self._levels_over(kept) if table.claims else ()
             filler = Filler(had.containers, had.managed, roomiest(each.status.allocatable or {} for each in nodes))
-            self._table = replace(table, room_watts=room, surges=surges, levels=levels, filler=filler)
-            self._until_s = targets.until_s
+            # Nobody waits where nobody would let them go.
+            caps = own_caps(policies, time.time()) if self._locks.releaser else ()
+            self._table = replace(table, room_watts=room, surges=surges, levels=levels, filler=filler, caps=caps)
+            self._until_s = min(targets.until_s, until_s(caps))
         except Exception:
             # The table from before serves on; what comes next is tried again.
             LOG.exception("the table could not be made")

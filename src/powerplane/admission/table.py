@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from powerplane.admission.filling import Filler
+from powerplane.admission.own_caps import OwnCap
 from powerplane.admission.planned import Targets
 from powerplane.admission.predicting import Prediction, Predictor
 from powerplane.admission.validation.ground import Ground
@@ -86,6 +87,8 @@ class Table:
         What missing requests are filled from.
     whereabouts : Whereabouts or None
         Rates by where a pod can go; None where the predictor's own count for every pod.
+    caps : tuple of OwnCap
+        Policies' own caps that new pods may have to wait for; none where nobody would let them go.
     """
 
     namespaces: Mapping[str, Labels] = field(default_factory=dict)
@@ -100,6 +103,7 @@ class Table:
     levels: tuple[str, ...] = ()
     filler: Filler = field(default_factory=Filler)
     whereabouts: Whereabouts | None = None
+    caps: tuple[OwnCap, ...] = ()
     _kept: dict[str, Ranked] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def foretell(self, owner: str, spec: PodSpec, amounts: Amounts, alike: str = "") -> Prediction:

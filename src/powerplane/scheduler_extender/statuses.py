@@ -1,7 +1,7 @@
 """What our objects' statuses say: conditions at once, figures when they have changed enough to matter."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, islice
@@ -13,9 +13,9 @@ from msgspec import structs
 
 from powerplane.adapters.cluster_writes import Writer
 from powerplane.models.api.capping_policy import CappingPolicyObject, ClusterPowerCappingPolicyObject
-from powerplane.models.api.conditions import Condition, with_condition
+from powerplane.models.api.conditions import ENFORCING, Condition, with_condition
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, POWER_DOMAIN
-from powerplane.models.api.policies import find_conflicts, key_of
+from powerplane.models.api.policies import PolicyConflict, find_conflicts, key_of
 from powerplane.models.api.power_domain import PowerDomainObject, PowerDomainStatus
 from powerplane.models.api.standing import domain_conditions, policy_conditions
 from powerplane.models.power_tree import PowerTree
@@ -173,7 +173,7 @@ def policy_writes(
     conflicts = find_conflicts(policies, labels)
     for policy in policies:
         said = policy.status.conditions if policy.status else ()
-        conditions = _conditions(said, policy_conditions(policy, conflicts.get(key_of(policy), ()), labels), moment)
+        conditions = _conditions(said, _told_here(policy, conflicts.get(key_of(policy), ()), labels), moment)
         if (
             policy.status is None
             or conditions != said
@@ -186,6 +186,14 @@ def policy_writes(
             }
             path = kind.path(policy.metadata.name, policy.metadata.namespace)
             yield StatusWrite(path, body, fresh=policy.status is None)
+
+
+def _told_here(
+    policy: CappingPolicyObject, conflicts: Iterable[PolicyConflict], labels: Collection[str]
+) -> tuple[Condition, ...]:
+    """What is said of a policy here: whoever acts on running pods says whether one that asks for that is enforced."""
+    found = policy_conditions(policy, conflicts, labels)
+    return tuple(each for each in found if each.type != ENFORCING or policy.spec.mode != "Enforce")
 
 
 def _ours(status: PowerDomainStatus) -> dict[str, Any]:

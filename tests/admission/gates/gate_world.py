@@ -92,6 +92,7 @@ class World:
         self.quotas: dict[str, int] = {}
         self.deployments: dict[str, Json] = {}
         self.policy: Json = {"mode": "Initial", "cap": {"watts": "100kW"}, "admission": {"lock": "Gate"}}
+        self.status: Json = {}
         self.samples: dict[str, Sample] = {}
         self.excess = GateExcess(Measured(lambda: self.samples))
         self._version = 0
@@ -173,14 +174,22 @@ class World:
         self._rules.sink("quotas")(Batch(True, tuple(("ADDED", msgspec.convert(each, Quota)) for each in quotas)))
         rollouts = tuple(("ADDED", msgspec.convert(each, Deployment)) for each in self.deployments.values())
         self._rules.sink("deployments")(Batch(True, rollouts))
-        ruling = msgspec.convert({"metadata": {"name": "all"}, "spec": self.policy}, ClusterPowerCappingPolicyObject)
+        told = {"metadata": {"name": "all"}, "spec": self.policy, "status": self.status}
+        ruling = msgspec.convert(told, ClusterPowerCappingPolicyObject)
         self._rules.sink("policies")(Batch(True, (("ADDED", ruling),)))
         moment = self._books.moment(self.releaser.named())
         now_s = START_S + self.clock_s
         ground = self._rules.ground(moment, datetime.fromtimestamp(now_s, UTC))
         extra_mw = self.excess.extra_mw(ground, moment, self.clock_s)
         surges, weights = self._rules.surges(moment.waiting, self._books.most_of, self.clock_s), self._rules.weights()
-        return Seen(moment, ground, lambda _: self.most_s, weights, now_s, self.clock_s, extra_mw, surges)
+        caps = self._rules.own_caps(now_s)
+        return Seen(moment, ground, lambda _: self.most_s, weights, now_s, self.clock_s, extra_mw, surges, caps)
+
+    def measure(self, headroom_w: int, cap_w: int = 1000) -> None:
+        """The recommender tells what the policy's own cap leaves, as of now."""
+        at = datetime.fromtimestamp(START_S + self.clock_s, UTC).isoformat()
+        self.policy |= {"mode": "Enforce", "levers": ["evict"]}
+        self.status = {"capWatts": cap_w, "headroomWatts": headroom_w, "measuredAt": at}
 
     def write(self, release: Release) -> bool:
         """Apply a release's patch, if the pod is still as it was seen."""

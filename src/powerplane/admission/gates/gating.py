@@ -52,6 +52,11 @@ def hold_back(pod: Json, spec: PodSpec, prediction: Prediction, *, listed: bool)
     return Mutation([*mutation.operations, *_gate(pod, GATE)], mutation.watts)
 
 
+def hold_for_cap(pod: Json, spec: PodSpec) -> list[Json]:
+    """Let a pod wait until its policy's own cap has room for it; parameters and errors as of ``hold_successor``."""
+    return [] if is_critical(spec) else _gate(pod, GATE)
+
+
 def hold_successor(pod: Json, spec: PodSpec) -> list[Json]:
     """Let a pod that comes in place of a moved one wait until it is told its node; returns the operations.
 

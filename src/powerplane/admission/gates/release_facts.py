@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from powerplane.admission.gates.books import Moment
+from powerplane.admission.gates.cap_rooms import NO_CAPS, CapRules
 from powerplane.admission.gates.facts import ANYWHERE, SENT, PodFact
 from powerplane.admission.gates.ground import Ground
 from powerplane.admission.gates.surges import Surge
@@ -136,6 +137,8 @@ class Seen:
         What nodes draw beyond the books, as measured.
     surges : tuple of Surge
         What is held back for roll-outs in progress.
+    caps : CapRules
+        Policies' own caps.
     """
 
     moment: Moment
@@ -146,3 +149,4 @@ class Seen:
     clock_s: float
     extra_mw: Ints | None = None
     surges: tuple[Surge, ...] = ()
+    caps: CapRules = NO_CAPS

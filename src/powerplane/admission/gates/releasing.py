@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from powerplane.adapters.node_rates import Draw
+from powerplane.admission.gates.cap_rooms import CapRooms, LetGo
 from powerplane.admission.gates.facts import PodFact
 from powerplane.admission.gates.granting import all_roomy, choose, set_aside
 from powerplane.admission.gates.headroom import Asked, Headroom
@@ -50,6 +51,7 @@ class Releaser:
         self._not_before_s: dict[str, float] = {}
         self._unruled_since_s: dict[str, float] = {}
         self._surge_places: dict[str, tuple[str, ...]] = {}
+        self._let_go = LetGo()
 
     def note(self, release: Release, outcome: Outcome, clock_s: float) -> None:
         """Take in what became of a write: done, not as it was seen any more (stale), refused, or unknown."""
@@ -71,9 +73,11 @@ class Releaser:
         self._remember(seen)
         headroom = seen.ground.headroom(seen.moment, seen.extra_mw)
         held = self._charge_granted(seen, headroom)
+        let_go = (*seen.moment.on_their_way, *(grant.release.pod for grant in self.grants.values()))
+        rooms = self._let_go.rooms(seen.caps, let_go, seen.now_s)
         tally = _Tally(releases=self._again(seen, headroom))
         queue = FairQueue(self._queued(seen, headroom, tally), held, seen.weights)
-        self._serve(seen, headroom, queue, tally)
+        self._serve(seen, headroom, queue, tally, rooms)
         for release in tally.releases:
             self.grants[release.pod.uid] = Grant(release, seen.clock_s)
         return Round(
@@ -182,7 +186,7 @@ class Releaser:
                 # Nobody knows when another gate goes: nothing is kept for so long.
                 granted = None if pod.other_gates else self._granted(seen, headroom, pod)
                 tally.releases.append(granted or Release(pod, "overdue"))
-            elif pod.other_gates or not seen.ground.holds:
+            elif pod.other_gates or not (seen.ground.holds or seen.caps.alone(pod)):
                 self._keep(pod, seen, tally)
             else:
                 yield pod
@@ -213,13 +217,16 @@ class Releaser:
             if since_s is not None and pod.granted in KEPT:
                 yield pod, seen.clock_s - since_s
 
-    def _serve(self, seen: Seen, headroom: Headroom, queue: FairQueue[PodFact], tally: _Tally) -> None:
+    def _serve(self, seen: Seen, headroom: Headroom, queue: FairQueue[PodFact], tally: _Tally, rooms: CapRooms) -> None:
         """Go through the queue once. Headroom only shrinks on the way: what fitted nowhere is not asked again."""
         full: set[tuple[str, Draw, tuple[int, ...]]] = set()
         places, most = self._surge_places, self.terms.most_set_aside
         reserves = Reserves(seen.ground, headroom, seen.surges if seen.ground.holds else (), places, most)
         for pod in queue:
             reserves.open(pod.priority)
+            if not rooms.fits(pod):
+                self._keep(pod, seen, tally)
+                continue
             own = reserves.holds(pod.owner)
             kind = (pod.wish.key if pod.wish else "", pod.draw, pod.requests)
             if own:
@@ -228,6 +235,7 @@ class Releaser:
                 release = None if kind in full else self._granted(seen, headroom, pod)
             if release is not None:
                 tally.releases.append(release)
+                rooms.charge(pod)
                 queue.granted(pod.namespace, _least_mw(pod.draw))
                 continue
             self._keep(pod, seen, tally)
@@ -250,6 +258,9 @@ class Releaser:
 
     def _granted(self, seen: Seen, headroom: Headroom, pod: PodFact) -> Release | None:
         """Find a place, and charge it."""
+        if seen.caps.alone(pod):
+            # Budgets are held for it elsewhere.
+            return Release(pod, "headroom")
         if not seen.ground.holds:
             return None
         anywhere = seen.ground.reach(pod)

@@ -8,9 +8,11 @@ from typing import Any
 from powerplane.adapters.watch import Batch
 from powerplane.adapters.watch_kinds import by_names
 from powerplane.admission.gates.books import Moment
+from powerplane.admission.gates.cap_rooms import CapRules
 from powerplane.admission.gates.facts import PodFact
 from powerplane.admission.gates.ground import Ground, Lie, budgets_now, ground_of, lie_of
 from powerplane.admission.gates.surges import Surge, Surges
+from powerplane.admission.own_caps import own_caps
 from powerplane.admission.table import Table, reaches_of
 from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.api.tree import Specs
@@ -122,6 +124,17 @@ class GateRules:
             return choice is not None and choice.lock in GATING
 
         return self._surges.held(self._all("deployments"), tuple(waiting), most_of, is_gated, clock_s)
+
+    def own_caps(self, now_s: float) -> CapRules:
+        """Return policies' own caps of a moment (Unix seconds)."""
+        caps = own_caps([*self._all("policies"), *self._all("own")], now_s)
+        table = self._known()
+
+        def alone(pod: PodFact) -> bool:
+            choice = table.choice_for(pod.namespace, pod.labels)
+            return choice is not None and choice.lock not in GATING
+
+        return CapRules(caps, table.labels_of, alone)
 
     def _known(self) -> Table:
         key = tuple(self._versions.get(shelf, 0) for shelf in ("namespaces", "policies", "own"))
