@@ -1,5 +1,6 @@
 """How much goes on at once, and in an hour."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,7 +91,7 @@ def test_a_lease_that_was_deleted_empties_no_hour_while_plans_say_what_was_evict
     moves["full"] = MoveState("full", "Failed", "TargetFull", at_s=START_S - 100)
     moves["astray"] = MoveState("astray", "Failed", "NotReady", at_s=START_S - 100)
     moves["old"] = MoveState("old", "Done", at_s=START_S - 3700)
-    plan = Plan("p", "u", state=PlanState("Running", moves=moves))
+    plan = Plan("p", "u", state=PlanState("Done", moves=moves))
     hour = HourBudget(10)
     hour.take_over([ages_told("", 10), ages_written([plan], START_S)], UP_S)
     assert hour.left(UP_S) == 6
@@ -99,18 +100,25 @@ def test_a_lease_that_was_deleted_empties_no_hour_while_plans_say_what_was_evict
 
 def test_an_eviction_that_the_lease_and_a_plan_tell_counts_once():
     moves = {str(age_s): MoveState(str(age_s), "Done", at_s=START_S - age_s) for age_s in (30, 90)}
-    told, written = [31.0, 91.0, 200.0], ages_written([Plan("p", "u", state=PlanState(moves=moves))], START_S)
+    told, written = [31.0, 91.0, 200.0], ages_written([Plan("p", "u", state=PlanState("Done", moves=moves))], START_S)
     hour = HourBudget(10)
     hour.take_over([told, written], UP_S)
     assert hour.left(UP_S) == 7
 
 
 def test_a_clock_that_is_behind_what_was_written_counts_it_for_an_hour_and_no_longer():
-    plan = Plan("p", "u", state=PlanState(moves={"m": MoveState("m", "Done", at_s=START_S + 3600)}))
+    plan = Plan("p", "u", state=PlanState("Done", moves={"m": MoveState("m", "Done", at_s=START_S + 3600)}))
     hour = HourBudget(1)
     hour.take_over([ages_written([plan], START_S)], UP_S)
     assert hour.left(UP_S + 3599) == 0
     assert hour.left(UP_S + 3601) == 1
+
+
+@pytest.mark.parametrize(("phase", "created_s"), [("Done", START_S - 600), ("Running", 0.0)])
+def test_times_of_a_clock_that_was_set_back_while_it_wrote_empty_no_hour(phase, created_s):
+    moves = {"m": MoveState("m", "Done", at_s=START_S - 7200)}
+    plan = Plan("p", "u", created_s=created_s, state=PlanState(phase, moves=moves))
+    assert ages_written([plan], START_S) == [0.0]
 
 
 @given(st.text(max_size=60) | st.from_regex(r"[0-9]{1,40}:[0-9]{1,40}", fullmatch=True))

@@ -98,9 +98,21 @@ def ages_written(plans: Iterable[Plan], now_s: float) -> list[float]:
     plans : iterable of Plan
     now_s : float
         Unix seconds.
+
+    Notes
+    -----
+    Times are by the clock of whoever wrote them. One that cannot be, since the server made the plan after it or the
+    plan is not over after an hour, is taken for this moment.
     """
-    moves = (move for plan in plans for move in plan.state.moves.values())
-    return [now_s - move.at_s for move in moves if move.evicted and now_s - move.at_s < HOUR_S]
+    found: list[float] = []
+    for plan in plans:
+        for move in (move for move in plan.state.moves.values() if move.evicted):
+            age_s = now_s - move.at_s
+            if move.at_s < plan.created_s or (age_s >= HOUR_S and not plan.over):
+                age_s = 0.0
+            if age_s < HOUR_S:
+                found.append(age_s)
+    return found
 
 
 class Room:
