@@ -5,12 +5,14 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from powerplane.bench.command import as_command
-from powerplane.bench.llm_day.day import read_day, tokens_a_second, write_day
+from powerplane.bench.llm_day.curves import render_curves
+from powerplane.bench.llm_day.day import FIRST_TRIP, read_day, tokens_a_second, write_day
 from powerplane.bench.llm_day.page import render_section
 from powerplane.bench.llm_day.served import DAYS, Served, run_day
 from powerplane.bench.machine import load_line, machine_line
@@ -50,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--scenario", type=Path, help="only write the scenarios there, for powerplane simulate --report"
     )
+    parser.add_argument("--curves", type=Path, help="directory for the days' curves, a picture for each size and seed")
     parser.add_argument("--page", action="store_true", help="write the section from what is kept, and run nothing")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/RESULTS.md"), help="the page")
     parser.add_argument("--records", type=Path, default=Path("out/llm-day.json"), help="where days are kept")
@@ -72,6 +75,8 @@ def _run(given: argparse.Namespace) -> None:
                 conditions = f"Last run began {began} UTC, {machine_line()}; load {load_line()} at its end."
                 given.records.parent.mkdir(parents=True, exist_ok=True)
                 given.records.write_bytes(msgspec.json.encode(Records(conditions, tuple(kept.values()))))
+    if given.curves is not None:
+        _draw(given.curves, kept.values())
     page = given.out.read_text(encoding="utf-8") if given.out.exists() else "# Results\n"
     section = render_section(tuple(kept.values()), conditions)
     given.out.write_text(put_section(page, SECTION, section), encoding="utf-8")
@@ -85,6 +90,17 @@ def _day(given: argparse.Namespace, per_rack: int, seed: int, policy: str) -> Se
         day, _ = run_day(study, policy, planner(seed), directory, tokens_a_second(given.data))
     _say(f"{day.servers} servers, {policy}, seed {seed}: {day.trips} trips, {time.monotonic() - began:.0f} s")
     return day
+
+
+def _draw(directory: Path, days: Iterable[Served]) -> None:
+    alike: dict[tuple[int, int], list[Served]] = {}
+    for day in days:
+        alike.setdefault((day.servers, day.seed), []).append(day)
+    directory.mkdir(parents=True, exist_ok=True)
+    for (servers, seed), drawn in sorted(alike.items()):
+        path = directory / f"llm-day-{servers}-{seed}.svg"
+        path.write_text(render_curves(drawn, FIRST_TRIP), encoding="utf-8")
+        _say(f"wrote {path}")
 
 
 def planner(seed: int) -> Planner:

@@ -54,7 +54,10 @@ plan: {{every: 15m}}
 throttle: {{means: rapl, every: 10s, lowest: 35%}}
 byHand: {{reaction: 5m, again: 1m}}
 """
-CURVE = "[[1.05, 1800], [1.15, 600], [1.3, 240], [1.6, 90], [2, 45], [5, 4]]"
+FIRST_TRIP = 1.05
+"""Times its rating from which a breaker trips in the end."""
+
+CURVE = f"[[{FIRST_TRIP}, 1800], [1.15, 600], [1.3, 240], [1.6, 90], [2, 45], [5, 4]]"
 
 START_S = (60, 180)
 """Least and most until a pod of chat or training is ready once it is on a node: weights are loaded first."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from powerplane.bench.llm_day.day import RACKS, RATED
-from powerplane.bench.llm_day.served import Served
+from powerplane.bench.llm_day.served import OPERATED, Served
 from powerplane.bench.page import table
 
 FULL_SERVICE = (0.999, 0.99)
@@ -20,12 +20,21 @@ servers of eight H100; every feed's breaker is rated 80 kW. Feed-a is lost from 
 under the same budgets, and work with them. A person (by-hand) deletes pods 5 minutes after an alert, and again \
 each minute.
 
-*Trips* count every time that a breaker passed its time-current curve; a domain that trips stays dark until the end. \
-*Nearest* is the most heat that one overload gathered, as a share of what trips. Bold days have a trip or served less \
-than 99 % of chat. Plans are made every 15 minutes, by the planner and not by the recommender with its hysteresis; \
-what the wall clock cuts short may come out otherwise next time. What one overload heats adds to \
-what is left of earlier ones, so chance decides some days: in steps of 5 s instead of 10 s, a breaker tripped under \
-by-hand with 32 servers and seed 1.
+*Trips* count every time that a breaker passed its time-current curve, which is judged by the simulated cluster's own \
+meters and breakers, from true watts; a domain that trips stays dark until the end. *Nearest* is the most heat that \
+one overload gathered, as a share of what trips. *Short* are pods of chat and training that did not serve, for \
+whatever reason: a pod is ready one to three minutes after it came to a node, while its weights are loaded. \
+*Tokens/J* are chat's tokens, read and written, for all that the cluster drew, training's energy included. Bold days \
+have a trip or served less than 99 % of chat.
+
+*operate* is the operator itself: the recommender's rounds and the actuator's looks, as `powerplane operate` runs \
+them, on the simulated clock, with sensors that come late and are a little wrong, and with an API server of the \
+bench's own between them (`bench/operating`). Its one policy lets every pod be migrated. It looks at every sample, \
+plans 0.4 s of wall time, and asks again every 5 minutes where the same budget stays broken. plan and plan+throttle \
+are the planner alone, every 15 minutes. throttle limits nodes, and *+throttle* puts it beside either as the fast \
+backstop. What the wall clock cuts short may come out otherwise next time. What one overload heats adds to what is \
+left of earlier ones, so chance decides some days: in steps of 5 s instead of 10 s, a breaker tripped under by-hand \
+with 32 servers and seed 1.
 """
 
 HEADINGS = (
@@ -40,7 +49,19 @@ HEADINGS = (
     "chat served",
     "training done",
     "kWh",
+    "tokens/J",
+    "short, pod-h",
     "pods moved or deleted",
+)
+OPERATOR_HEADINGS = (
+    "servers",
+    "seed",
+    "policy",
+    "plans",
+    "evictions",
+    "refused by disruption budgets",
+    "moves done",
+    "s a move leaves one pod short",
 )
 
 
@@ -56,6 +77,8 @@ def render_section(days: Sequence[Served], conditions: str) -> str:
     ordered = sorted(days, key=lambda day: (day.servers, day.seed))
     parts = [INTRODUCTION, f"{conditions}\n", *(f"- {line}" for line in fitting(ordered)), ""]
     parts.append(table(HEADINGS, [_row(day) for day in ordered]))
+    if operated := [day for day in ordered if day.policy in OPERATED]:
+        parts += ["\nWhat the operator did:\n", table(OPERATOR_HEADINGS, [_operator_row(day) for day in operated])]
     return "\n".join(parts)
 
 
@@ -106,6 +129,21 @@ def _row(day: Served) -> list[str]:
         f"{day.chat_share:.2%}",
         f"{day.train_share:.2%}",
         f"{day.kwh:,.0f}",
+        f"{day.tokens_per_joule:.2f}" if day.tokens else "",
+        f"{day.short_pod_hours:,.1f}",
         f"{day.moves:,}",
     ]
     return cells if fits(day, min(FULL_SERVICE)) else [f"**{cell}**" for cell in cells]
+
+
+def _operator_row(day: Served) -> list[str]:
+    return [
+        f"{day.servers}",
+        f"{day.seed}",
+        day.policy,
+        f"{day.plans}",
+        f"{day.evictions}",
+        f"{day.refusals}",
+        f"{day.moves}",
+        f"{day.down_s:.0f}",
+    ]

@@ -214,5 +214,5 @@ def _highest(world: World, outcome: Outcome, kind: str) -> tuple[float, ...]:
     rows = [row for row, domain in enumerate(world.domains()) if domain.kind == kind]
     most = world.supply.breakers.rating_watts if kind == "feed" else world.supply.budget_watts
     shares = (outcome.series.watts[:, rows] / most[rows]).max(axis=1)
-    parts = np.array_split(shares, min(POINTS, len(shares)))
-    return tuple(round(float(part.max()), 4) for part in parts)
+    edges = np.linspace(0, len(shares), min(POINTS, len(shares)), endpoint=False).astype(np.int64)
+    return tuple(round(share, 4) for share in np.maximum.reduceat(shares, edges).tolist())
