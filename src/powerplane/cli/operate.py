@@ -16,6 +16,7 @@ from powerplane.actuator.windows import read_window
 from powerplane.adapters.cluster_access import ClusterAccess, open_cluster
 from powerplane.adapters.log_lines import log_to_stderr
 from powerplane.adapters.telemetry.round_worker import node_meanings
+from powerplane.adapters.telemetry.work import WorkReader
 from powerplane.cli.controller_options import (
     LEASE_NAMESPACE,
     Identity,
@@ -36,8 +37,11 @@ from powerplane.cli.watts_source import (
     RedfishFile,
     TokenFile,
     WattsFrom,
+    certificate_file,
+    check_url,
     labels,
     open_source,
+    request_headers,
 )
 from powerplane.models.errors import UsageError
 from powerplane.recommender.looking import Sources
@@ -189,5 +193,7 @@ def _sources(watts: WattsFrom) -> Sources:
         return Sources(nodes, whole)
     # Of a Prometheus alone: BMCs keep no history. Each is used by a thread of its own.
     alone = replace(watts, redfish=None)
-    histories = [open_source(alone, timeout_s=HISTORY_TIMEOUT_S) for _ in range(2)]
-    return Sources(nodes, whole, *histories)
+    of_nodes, of_pods = (open_source(alone, timeout_s=HISTORY_TIMEOUT_S) for _ in range(2))
+    url, headers = check_url(watts.prometheus), request_headers(watts)
+    work = WorkReader(url, headers=headers, ca_file=certificate_file(watts))
+    return Sources(nodes, whole, of_nodes, of_pods, work)

@@ -76,7 +76,7 @@ def move_cost(
     owners_recorded : bool
         False where no pod of the snapshot has an owner: then that this one has none says nothing.
     """
-    cost = pricing.base + _priority(template.priority, pricing)
+    cost = pricing.base + _priority(template.priority, pricing) + max(0, template.worth)
     cost += pricing.settling if is_settling(started_s, as_of_s, pricing) else 0
     cost += min(pricing.memory_most, memory_bytes // GIB * pricing.memory_gib)
     return cost * pricing.uncontrolled_times if owners_recorded and not template.owner else cost

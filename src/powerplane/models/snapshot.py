@@ -47,6 +47,8 @@ class PodTemplate:
         Whether such a pod is on its way out: it holds its node's resources still, but no spread counts it.
     exclusive_claims : tuple of str
         Claims of the namespace that one pod at a time may use.
+    worth : int
+        What its work per watt adds to the price of moving such a pod, in thousandths of an ordinary move.
     """
 
     namespace: str
@@ -63,6 +65,7 @@ class PodTemplate:
     unmovable: str = ""
     terminating: bool = False
     exclusive_claims: tuple[str, ...] = ()
+    worth: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

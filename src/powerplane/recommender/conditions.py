@@ -45,11 +45,14 @@ class Circumstances:
         Why nothing is measured; "" where something is.
     domains : frozenset of str
         That there are.
+    more : mapping
+        What else is said of policies, by others.
     """
 
     stopped: str | None
     trouble: str
     domains: frozenset[str]
+    more: Mapping[PolicyKey, Iterable[Condition]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -83,7 +86,7 @@ class ConditionKeeper:
         found = list[Patch]()
         for each in policies:
             old = each.status.conditions if each.status is not None else ()
-            said = policy_said(each, standings.get(key_of(each)), around)
+            said = (*policy_said(each, standings.get(key_of(each)), around), *around.more.get(key_of(each), ()))
             found += self._patch(policy_path(key_of(each)), each.metadata, old, said, now_s)
         return found
 

@@ -12,6 +12,7 @@ from powerplane.models.quantities import MILLI
 from powerplane.models.telemetry.domains import DomainReading, read_domains
 from powerplane.recommender.seeing import Ground
 from powerplane.recommender.violations import why_untold
+from powerplane.recommender.working import ReadsWork
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,12 +27,15 @@ class Sources:
         Tells nodes and pods, and is asked for each snapshot.
     node_history, pod_history : Opened or None
         Of a Prometheus, asked on threads of their own; None: nothing is foreseen by history, or learned from it.
+    work : ReadsWork or None
+        Tells what pods do, and is asked on a thread of its own; None: nothing is known of it.
     """
 
     nodes: Opened
     whole: Opened
     node_history: Opened | None = None
     pod_history: Opened | None = None
+    work: ReadsWork | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

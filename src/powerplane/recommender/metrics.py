@@ -12,6 +12,7 @@ from powerplane.models.quantities import MILLI
 from powerplane.models.snapshot import NO_BUDGET
 from powerplane.models.telemetry.domains import DomainReading
 from powerplane.recommender.tracing import RoundTrace
+from powerplane.recommender.work_metrics import WorkMetrics
 
 PREFIX = "powerplane_recommender_"
 STEPS = ("load", "telemetry", "forecast", "violations", "caps", "snapshot", "solve", "publish", "remember", "statuses")
@@ -78,6 +79,7 @@ class RecommenderMetrics:
         self._events = Counter(f"{PREFIX}events", "Events, by outcome.", ("outcome",), registry=registry)
         self._failures = Counter(f"{PREFIX}round_failures", "Looks that ended in an error.", registry=registry)
         self._shown: set[tuple[str, str]] = set()
+        self.work = WorkMetrics(registry, PREFIX)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:

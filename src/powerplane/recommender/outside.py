@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from powerplane.adapters.cluster_writes import Written
+from powerplane.adapters.telemetry.work import WorkReading
 from powerplane.models.api.demand_checkpoint import DemandCheckpointObject
 from powerplane.models.api.placement_plan import PlacementPlanObject
 from powerplane.models.snapshot import Snapshot
@@ -16,6 +17,7 @@ from powerplane.recommender.looking import Looker
 from powerplane.recommender.metrics import RecommenderMetrics
 from powerplane.recommender.solving_worker import Answer
 from powerplane.recommender.telling import Teller
+from powerplane.recommender.working import none_read
 
 
 class Outside(Protocol):
@@ -88,6 +90,8 @@ class Parts:
         What histories foretell now, by domain.
     lessons : Lessons or None
         What history has to teach of pods.
+    work : callable
+        What pods do, as it was last read; None where that is not known.
     """
 
     books: Books
@@ -100,3 +104,4 @@ class Parts:
     now: Callable[[], float] = time.time
     prospects: Callable[[], Prospects] = none_known
     lessons: Lessons | None = None
+    work: Callable[[], WorkReading | None] = none_read

@@ -1,7 +1,7 @@
 """What people are told: events, the statuses of domains and policies, and the metrics of how they stand."""
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from powerplane.models.api.capping_policy import CappingPolicyObject, ClusterPowerCappingPolicyObject, Recommendation
@@ -14,6 +14,8 @@ from powerplane.recommender.conditions import Circumstances, ConditionKeeper
 from powerplane.recommender.ledger import Ledger
 from powerplane.recommender.outside import Parts
 from powerplane.recommender.own_caps_facts import CapStanding
+from powerplane.recommender.performing import Standing, none_kept
+from powerplane.recommender.performing_told import BELOW, conditions_of, words_of
 from powerplane.recommender.publishing import policy_title
 from powerplane.recommender.statuses import DomainStatuses, Patch, PolicyStatuses, Said
 from powerplane.recommender.telling import Subject
@@ -24,7 +26,9 @@ LOG = logging.getLogger(__name__)
 WRITES_S = 2.0
 """For the statuses of one round; what is left is written in the next."""
 
-WARNINGS = frozenset(("NoPlanHelps", "PlanWithheld", "PlanFailed", "NoTelemetry", "NoTree", "Stopped", "PlanRefused"))
+WARNINGS = frozenset(
+    (BELOW, "NoPlanHelps", "PlanWithheld", "PlanFailed", "NoTelemetry", "NoTree", "Stopped", "PlanRefused")
+)
 
 
 @dataclass(slots=True)
@@ -35,10 +39,13 @@ class Reporter:
     ----------
     parts : Parts
     ledger : Ledger
+    performances : callable
+        How policies' work per watt stands at a moment.
     """
 
     parts: Parts
     ledger: Ledger
+    performances: Callable[[Collection[CappingPolicyObject], float], Mapping[PolicyKey, Standing]] = none_kept
     _domains: DomainStatuses = field(default_factory=DomainStatuses)
     _policies: PolicyStatuses = field(init=False)
     _conditions: ConditionKeeper = field(default_factory=ConditionKeeper)
@@ -122,9 +129,12 @@ class Reporter:
         now_s, readings = self.parts.now(), tuple(readings)
         domains = {each.metadata.name: each for each in seen.domains}
         sums = {key_of(each): self.ledger.sums(policy_title(key_of(each))) for each in seen.policies}
+        self._policies.performances = self.performances(seen.policies, now_s)
+        self._tell_of_work(seen, now_s)
         patches = self._domains.patches(seen.domains, readings, forecasts, pressing, now_s)
         patches += self._policies.patches(seen.policies, domains, readings, sums, now_s, caps=caps)
-        around = Circumstances(seen.stopped, trouble, frozenset(domains))
+        more = conditions_of(seen.policies, self._policies.performances)
+        around = Circumstances(seen.stopped, trouble, frozenset(domains), more)
         patches += self._conditions.of_policies(seen.policies, caps, around, now_s)
         patches += self._conditions.of_domains(seen.domains, readings, now_s)
         until_s, refused = self.parts.clock() + WRITES_S, False
@@ -157,6 +167,12 @@ class Reporter:
         self._note(self._policies.actions, key_of(policy), said)
         if said.plan:
             self._tell(Subject(PLACEMENT_PLAN, said.plan, uid=said.uid), said.what, said.why, said.at_s)
+
+    def _tell_of_work(self, seen: Seen, now_s: float) -> None:
+        for policy in seen.policies:
+            standing = self._policies.performances.get(key_of(policy))
+            if standing is not None and standing.met is False:
+                self._tell(subject_of(policy), BELOW, words_of(standing), now_s)
 
     def _tell(self, subject: Subject, reason: str, note: str, now_s: float) -> None:
         self.parts.teller.tell(subject, reason, note, now_s, warning=reason in WARNINGS)

@@ -24,9 +24,12 @@ from powerplane.recommender.looking import Look
 from powerplane.recommender.narrowing import Limits
 from powerplane.recommender.outside import Parts
 from powerplane.recommender.own_caps import OwnCaps
+from powerplane.recommender.performances import Performances
+from powerplane.recommender.performing import Performing
+from powerplane.recommender.performing_facts import pod_watts
 from powerplane.recommender.portioning import Portion, propose_portion
 from powerplane.recommender.proposing import Proposal
-from powerplane.recommender.recommending import Recommending, entry_of, recommendations
+from powerplane.recommender.recommending import MOVED, Recommending, entry_of, recommendations
 from powerplane.recommender.reporting import Reporter
 from powerplane.recommender.seeing import Ground, GroundKeeper, Learned, snapshot_of
 from powerplane.recommender.throttle_candidates import Throttling
@@ -103,6 +106,8 @@ class Rounds:
         self._concluding = Concluding(parts, self._keeper, self._reporter, self.ledger)
         self._throttles = ThrottleKeeper(parts, self._reporter)
         self._own_caps = OwnCaps(parts, calm, self._keeper, self._reporter)
+        self._performances = Performances(Performing(parts.work), parts.metrics.work)
+        self._reporter.performances = self._performances.look
         self.last_proposal: Proposal | None = None
         """What the last solve came to."""
 
@@ -228,6 +233,8 @@ class Rounds:
         learned = self._learned(demand, case.seen)
         with metrics.step("snapshot"):
             snapshot = snapshot_of(case.seen, case.ground, look.round, now_s, learned)
+            drawn = pod_watts(snapshot, case.ground, look.round.nodes, learned)
+            snapshot = self._performances.follow(case.seen.policies, snapshot, drawn, now_s)
         if case.wanted:
             throttling = self._throttles.throttling(case.seen)
             portion = self._solve(case, snapshot, growth_mw(case.wanted, look), throttling)
@@ -287,6 +294,7 @@ class Rounds:
             self._reporter.recommend({}, case.seen)
             return
         snapshot = snapshot_of(case.seen, as_if.ground, look.round, now_s, learned)
+        snapshot = self._performances.weighed(snapshot, case.seen.policies, MOVED, now_s)
         theirs = Case(case.seen, as_if.ground, as_if.found, as_if.wanted, as_if.allowing, case.courses)
         proposal = self._solve(theirs, snapshot, {}).proposal
         found = recommendations(proposal, case.seen, now_s)

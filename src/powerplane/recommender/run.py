@@ -34,10 +34,12 @@ from powerplane.recommender.hysteresis import Calm
 from powerplane.recommender.looking import Looker, Sources
 from powerplane.recommender.metrics import RecommenderMetrics
 from powerplane.recommender.outside import Parts
+from powerplane.recommender.performing_facts import asking_of
 from powerplane.recommender.rounds import Pace, Rounds
 from powerplane.recommender.solving import Solver
 from powerplane.recommender.telling import Teller
 from powerplane.recommender.tracing import RoundTrace
+from powerplane.recommender.working import Working, none_read
 
 T = TypeVar("T")
 
@@ -126,6 +128,7 @@ class Recommender:
         )
         self._loop.along(events)
         self._foresight = self._foresees(sources, settings, now)
+        self._working = self._works(sources, settings, now)
         parts = Parts(
             books=self._books,
             looker=Looker(sources, now),
@@ -137,6 +140,7 @@ class Recommender:
             now=now,
             prospects=self._foresight.prospects if self._foresight is not None else none_known,
             lessons=Lessons(sources.pod_history, self._owners, now) if sources.pod_history is not None else None,
+            work=self._working.latest if self._working is not None else none_read,
         )
         self._rounds = Rounds(parts, settings.pace, settings.calm, settings.power_file)
 
@@ -153,6 +157,20 @@ class Recommender:
         )
         self._loop.along(foresight)
         return foresight
+
+    def _works(self, sources: Sources, settings: Settings, now: Callable[[], float]) -> Working | None:
+        if sources.work is None:
+            return None
+        working = Working(
+            sources.work,
+            lambda: [ratio for _, ratio in asking_of(self._books.seen().policies).values()],
+            told=self._metrics.work.read,
+            failed=self._metrics.failed,
+            period_s=settings.pace.period_s,
+            now=now,
+        )
+        self._loop.along(working)
+        return working
 
     def _owners(self) -> dict[tuple[str, str], str]:
         return owners_of(self._books.seen())
@@ -196,6 +214,9 @@ class _Cluster:
         found = self._listed(PLANS, PlacementPlanObject)
         return None if found is None else tuple(found)
 
+    def resizes(self) -> bool | None:
+        return serves_resize(self._access, LIST_S)
+
     def checkpoints(self) -> list[dict[str, Any]] | None:
         return self._listed(CHECKPOINTS, dict[str, Any])
 
@@ -205,10 +226,6 @@ class _Cluster:
         if not written.conflict:
             return written
         # Whole: a merge would keep what the spec has lost since.
-
-    def resizes(self) -> bool | None:
-        return serves_resize(self._access, LIST_S)
-
         whole = [{"op": "add", "path": "/spec", "value": body["spec"]}]
         return self._writer.json_patch(DEMAND_CHECKPOINT.path(checkpoint.metadata.name), whole)
 

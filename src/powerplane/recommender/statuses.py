@@ -25,6 +25,8 @@ from powerplane.models.quantities import MILLI
 from powerplane.models.telemetry.domains import DomainReading
 from powerplane.recommender.ledger import Sums
 from powerplane.recommender.own_caps_facts import CapStanding, has_cap
+from powerplane.recommender.performing import Standing
+from powerplane.recommender.performing_told import met_of, performance_of
 from powerplane.recommender.publishing import rfc3339
 
 CALM_S, PRESSING_S = 30.0, 1.5
@@ -154,6 +156,7 @@ class PolicyStatuses:
     since_s: float
     actions: dict[PolicyKey, Said] = field(default_factory=dict)
     recommendations: dict[PolicyKey, Recommendation] = field(default_factory=dict)
+    performances: Mapping[PolicyKey, Standing] = field(default_factory=dict)
     _written: dict[PolicyKey, dict[str, Any]] = field(default_factory=dict)
     _written_s: dict[PolicyKey, float] = field(default_factory=dict)
 
@@ -238,6 +241,10 @@ class PolicyStatuses:
         if policy.spec.mode == "Recommend":
             recommendation = self.recommendations.get(key)
             status["recommendation"] = None if recommendation is None else msgspec.to_builtins(recommendation)
+        if (standing := self.performances.get(key)) is not None:
+            status["performance"] = performance_of(standing)
+        elif policy.status is not None and policy.status.performance is not None:
+            status["performance"] = None
         return status
 
     def _is_due(self, key: PolicyKey, status: Mapping[str, Any], now_s: float) -> bool:
@@ -245,7 +252,7 @@ class PolicyStatuses:
         if written is None or last_s is None or written == status:
             return written is None or last_s is None
         said = ("lastAction", "recommendation")
-        if any(written.get(each) != status.get(each) for each in said):
+        if any(written.get(each) != status.get(each) for each in said) or met_of(written) != met_of(status):
             return True
         over = [(each.get("headroomWatts") or 0) < 0 for each in (written, status)]
         return over[0] != over[1] or not 0 <= now_s - last_s < CALM_S

@@ -30,6 +30,7 @@ UNITS = {
     "celsius": {("gauge", "°C"): 1.0},
     "rpm": {("gauge", "rpm"): 1.0},
     "info": {("gauge", ""): 1.0},
+    "throughput": {("counter", "tokens"): 1.0, ("counter", "requests"): 1.0},
 }
 
 

@@ -90,6 +90,18 @@ class RackConstraint(ApiStruct, frozen=True):
     )
 
 
+MetricLabels = Annotated[
+    dict[str, str],
+    ruled(
+        Rule(
+            "self.all(label, label.matches('^[a-zA-Z][a-zA-Z0-9_]{0,99}$'))",
+            "keys must be names of labels, such as model_name",
+        ),
+        maxProperties=8,
+    ),
+]
+
+
 class PerformancePowerRatio(ApiStruct, frozen=True):
     """Work per watt that is to be kept.
 
@@ -99,10 +111,37 @@ class PerformancePowerRatio(ApiStruct, frozen=True):
         Work per watt, in the metric of the workload.
     tolerance
         Share of the target by which it may be missed.
+    metric
+        Name of the metric that tells the pods' work, of which a second's counts; its series must name their pods. Where
+        it is left out, vLLM's tokens, else the requests of KServe, else those of Knative.
+    metric_type
+        What the metric is. Of a Counter the rate is taken, a Gauge is a rate already; Auto takes names that end in
+        _total, _sum or _count for counters.
+    metric_labels
+        Values that the series' labels must have.
     """
 
     target: Annotated[float, bounded(minimum=0, exclusiveMinimum=True)]
     tolerance: Annotated[float, bounded(minimum=0, maximum=1)] = 0.0
+    metric: Annotated[
+        str,
+        ruled(
+            Rule(
+                "self == '' || self.matches('^[a-zA-Z_:][a-zA-Z0-9_:]*$')",
+                "must be the name of a metric, such as vllm:generation_tokens_total, and no expression",
+            ),
+            maxLength=200,
+        ),
+    ] = ""
+    metric_type: Literal["Auto", "Counter", "Gauge"] = "Auto"
+    metric_labels: MetricLabels | None = None
+
+    rules = (
+        Rule(
+            "has(self.metric) || !(has(self.metricLabels) && size(self.metricLabels) > 0)",
+            "metricLabels need a metric",
+        ),
+    )
 
 
 RackConstraints = Annotated[tuple[RackConstraint, ...], bounded(minItems=1, maxItems=16)]
@@ -284,13 +323,46 @@ class Recommendation(ApiStruct, frozen=True):
     summary: Annotated[str, bounded(maxLength=1024)] = ""
 
 
+class PolicyPerformance(ApiStruct, frozen=True):
+    """What the selected pods did over the last minutes, and how much of it with a watt.
+
+    Attributes
+    ----------
+    metric
+        The metric that tells it.
+    per_second
+        Work a second, of the pods of which work and watts are known.
+    watts
+        What these pods drew above idle, their accelerators included.
+    per_watt
+        The one by the other; left out where it is not known.
+    target
+        What is to be kept.
+    met
+        Whether it is, to its tolerance; left out where that cannot be told, and where nothing is done.
+    at
+        When it was last known.
+    why
+        Why something is not known.
+    """
+
+    metric: Annotated[str, bounded(maxLength=512)] = ""
+    per_second: float | None = None
+    watts: float | None = None
+    per_watt: float | None = None
+    target: float | None = None
+    met: bool | None = None
+    at: Moment | None = None
+    why: Annotated[str, bounded(maxLength=256)] = ""
+
+
 class CappingPolicyStatus(ApiStruct, frozen=True):
     """What the controller says of a policy.
 
     Attributes
     ----------
     conditions
-        Accepted, Conflicted, Enforcing, Held and Ready.
+        Accepted, Conflicted, Enforcing, Held, PerformanceMet and Ready.
     observed_generation
         Generation of the spec that this status was made for.
     cap_watts
@@ -311,6 +383,8 @@ class CappingPolicyStatus(ApiStruct, frozen=True):
         What all that comes to.
     recommendation
         What should be done, in mode Recommend.
+    performance
+        Work per watt, where one is to be kept.
     """
 
     conditions: Conditions = ()
@@ -324,6 +398,7 @@ class CappingPolicyStatus(ApiStruct, frozen=True):
     last_action: LastAction | None = None
     ledger: PolicyLedger | None = None
     recommendation: Recommendation | None = None
+    performance: PolicyPerformance | None = None
 
 
 RACKS_ARE_SHARED = Rule(

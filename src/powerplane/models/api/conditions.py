@@ -11,6 +11,7 @@ CONFLICTED = "Conflicted"
 ENFORCING = "Enforcing"
 HELD = "Held"
 MEASURED = "Measured"
+PERFORMANCE_MET = "PerformanceMet"
 
 LONGEST_MESSAGE = 4096
 """Characters of a condition's message, so that a thousand defects do not make an object too large to store."""
@@ -24,7 +25,7 @@ class Condition(ApiStruct, frozen=True):
     Attributes
     ----------
     type
-        What is said: Accepted, Ready, Conflicted, Enforcing, Held, Measured.
+        What is said: Accepted, Ready, Conflicted, Enforcing, Held, Measured, PerformanceMet.
     status
         True, False or Unknown.
     reason

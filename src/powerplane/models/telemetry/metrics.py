@@ -21,6 +21,7 @@ from powerplane.models.telemetry.metrics_watts import (
     SCAPHANDRE,
     TELEGRAF,
 )
+from powerplane.models.telemetry.metrics_work import WORK
 from powerplane.models.telemetry.readings import Meaning, Quantity
 
 SCRAPED = (
@@ -40,7 +41,7 @@ SCRAPED = (
 NEEDED = tuple(meaning for meaning in SCRAPED if meaning.quantity != "pod watts")
 """The same without what sources attribute to pods, which is only shown: more than half of all series."""
 
-MEANINGS: tuple[Meaning, ...] = (*REDFISH, *SCRAPED, *HEAT, *OWNERS, *METRICS_SERVER)
+MEANINGS: tuple[Meaning, ...] = (*REDFISH, *SCRAPED, *HEAT, *OWNERS, *METRICS_SERVER, *WORK)
 """The whole table."""
 
 DEAR: tuple[Quantity, ...] = ("node cpu cores", "pod cpu cores", "pod watts")

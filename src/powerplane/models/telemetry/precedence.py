@@ -36,6 +36,7 @@ PRECEDENCE: dict[Quantity, tuple[str, ...]] = {
     "gpu limit watts": ("dcgm",),
     "celsius": ("ipmi-sensor", "hwmon", "telegraf", "dcgm"),
     "fan rpm": ("ipmi-sensor", "hwmon", "telegraf"),
+    "throughput": ("vllm", "kserve", "knative"),
     "info": ("kube-state-metrics", "node-exporter"),
 }
 """Sources of each quantity, the best first."""
@@ -57,6 +58,9 @@ WHY: dict[str, str] = {
     "node-exporter": "a counter a CPU and mode, which have to be summed",
     "metrics-server": "averages over a window of its own, coarse and late; there where nothing else is installed",
     "kube-state-metrics": "what the API server knows of pods and nodes",
+    "vllm": "tokens, which say more of a model's work than requests do",
+    "kserve": "requests that the model server itself has answered",
+    "knative": "requests that the proxy beside the container has passed on",
 }
 """What each source is, and why it stands where it does."""
 

@@ -1,0 +1,1 @@
+"""What workloads do, and how much of it a watt does."""
