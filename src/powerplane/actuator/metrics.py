@@ -9,8 +9,11 @@ from powerplane.actuator.acts import Act
 from powerplane.actuator.engine import Outcome
 from powerplane.actuator.facts import Plan, PlanState
 from powerplane.actuator.words import UNDER_WAY
+from powerplane.adapters.figures import OTHER, LabelWords, unit_of
+from powerplane.models.api.placement_plan import LEVERS
 
 PREFIX = "powerplane_actuator_"
+LOOK_BUCKETS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 PLAN_BUCKETS_S = (2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 
 
@@ -31,9 +34,15 @@ class ActuatorMetrics:
             "waiting_moves": "Moves of open plans that have not begun.",
             "placeholders": "Placeholders that stand.",
             "evictions_left": "Evictions that the hour's budget still allows.",
-            "round_seconds": "How long the last look took.",
+            "last_success_timestamp_seconds": "When a look last ended without an error, by this replica as leader.",
         }
-        self._gauges = {name: Gauge(f"{PREFIX}{name}", told, registry=registry) for name, told in gauges.items()}
+        self._gauges = {
+            name: Gauge(f"{PREFIX}{name}", told, unit=unit_of(name), registry=registry) for name, told in gauges.items()
+        }
+        self._looks = Histogram(
+            f"{PREFIX}look_seconds", "Time of a look.", buckets=LOOK_BUCKETS_S, unit="seconds", registry=registry
+        )
+        self._reasons = LabelWords()
         self._plans = Counter(f"{PREFIX}plans", "Plans that ended, by phase.", ("phase",), registry=registry)
         self._moves = Counter(
             f"{PREFIX}moves",
@@ -49,7 +58,11 @@ class ActuatorMetrics:
         self._events = Counter(f"{PREFIX}events", "Events, by outcome.", ("outcome",), registry=registry)
         self._failures = Counter(f"{PREFIX}round_failures", "Looks that ended in an error.", registry=registry)
         self._took = Histogram(
-            f"{PREFIX}plan_seconds", "From a plan's start to its end.", buckets=PLAN_BUCKETS_S, registry=registry
+            f"{PREFIX}plan_seconds",
+            "From a plan's start to its end.",
+            buckets=PLAN_BUCKETS_S,
+            unit="seconds",
+            registry=registry,
         )
 
     def lead(self, leading: bool) -> None:
@@ -67,7 +80,7 @@ class ActuatorMetrics:
 
     def took(self, seconds: float, evictions_left: int) -> None:
         """Tell how long a look took, and what is left of the hour's budget."""
-        self._gauges["round_seconds"].set(seconds)
+        self._looks.observe(seconds)
         self._gauges["evictions_left"].set(evictions_left)
 
     def wrote(self, plan: Plan, state: PlanState, done: bool) -> None:
@@ -78,7 +91,8 @@ class ActuatorMetrics:
         for move in plan.moves:
             before, after = plan.state.of(move.uid), state.of(move.uid)
             if after.ended and not before.ended:
-                self._moves.labels(move.lever, after.step, after.reason).inc()
+                lever = move.lever if move.lever in LEVERS else OTHER
+                self._moves.labels(lever, after.step, self._reasons.of(after.reason)).inc()
         if state.phase != plan.state.phase and state.finished_s:
             self._plans.labels(state.phase).inc()
             self._took.observe(max(0.0, state.finished_s - (state.started_s or state.finished_s)))
@@ -96,3 +110,7 @@ class ActuatorMetrics:
     def failed(self) -> None:
         """Count a look that ended in an error."""
         self._failures.inc()
+
+    def succeeded(self, now_s: float) -> None:
+        """Tell when a look last ended without one, in Unix seconds."""
+        self._gauges["last_success_timestamp_seconds"].set(now_s)

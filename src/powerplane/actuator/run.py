@@ -188,6 +188,7 @@ class Actuator:
             self._loop.wake()
         self._metrics.looked(self._plans.all(), self._world.count_placeholders(), grounds.stop, grounds.pause)
         self._metrics.took(self._clock() - began_s, self._hour.left(self._clock()))
+        self._metrics.succeeded(self._now())
 
     def _look_at_leases(self) -> None:
         names = (WEBHOOK_LEASE, EXTENDER_LEASE)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from powerplane.actuator.ground_books import Demands
 from powerplane.actuator.limits import Limits
@@ -138,6 +138,7 @@ def operate(
     where = read_address(metrics_address)
     log_to_stderr(log_format)
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
     traces = open_traces(traces_to, registry)
     access = open_cluster(kubeconfig, context)
     both = Both([make(access, registry, of_service(traces)) for make in parts], traces)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from powerplane.adapters.figures import unit_of
 from powerplane.models.plan import Plan
 from powerplane.models.quantities import MILLI
 from powerplane.models.snapshot import NO_BUDGET
@@ -48,28 +49,44 @@ class RecommenderMetrics:
             "plan_moves": "Moves of the last plan.",
             "plan_gap_ratio": "How far from its proven bound the last plan is at the most.",
             "plan_overload_watts": "Watts above budgets that the last plan leaves.",
-            "solver_starts": "How often the process that solves was started.",
+            "last_success_timestamp_seconds": "When a look last ended without an error, by this replica as leader.",
         }
-        self._domains = {n: Gauge(f"{PREFIX}{n}", told, domain, registry=registry) for n, told in of_domains.items()}
-        self._gauges = {name: Gauge(f"{PREFIX}{name}", told, registry=registry) for name, told in gauges.items()}
+        self._domains = {
+            name: Gauge(f"{PREFIX}{name}", told, domain, unit=unit_of(name), registry=registry)
+            for name, told in of_domains.items()
+        }
+        self._gauges = {
+            name: Gauge(f"{PREFIX}{name}", told, unit=unit_of(name), registry=registry) for name, told in gauges.items()
+        }
+        self._starts = Counter(
+            f"{PREFIX}solver_starts", "How often the process that solves was started.", registry=registry
+        )
+        self._started = 0
         self._steps = Histogram(
-            f"{PREFIX}step_seconds", "Time of each step.", ("step",), buckets=STEP_BUCKETS_S, registry=registry
+            f"{PREFIX}step_seconds",
+            "Time of each step.",
+            ("step",),
+            buckets=STEP_BUCKETS_S,
+            unit="seconds",
+            registry=registry,
         )
         for step in STEPS:
             self._steps.labels(step)
         self._solves = Histogram(
-            f"{PREFIX}solve_seconds", "Time of solving.", buckets=STEP_BUCKETS_S, registry=registry
+            f"{PREFIX}solve_seconds", "Time of solving.", buckets=STEP_BUCKETS_S, unit="seconds", registry=registry
         )
         self._errors = Histogram(
             f"{PREFIX}prediction_error_ratio",
             "How far a domain came out from what a plan that ran had foretold, either way, by its budget.",
             buckets=ERROR_BUCKETS,
+            unit="ratio",
             registry=registry,
         )
         self._curves = Gauge(
             f"{PREFIX}curve_error_ratio",
             "Mean error of a learned curve that is planned with, by the curve that it stands in for.",
             ("curve",),
+            unit="ratio",
             registry=registry,
         )
         self._plans = Counter(f"{PREFIX}plans", "Plans, by what became of them.", ("outcome",), registry=registry)
@@ -98,6 +115,10 @@ class RecommenderMetrics:
     def failed(self) -> None:
         """Count a look that ended in an error."""
         self._failures.inc()
+
+    def succeeded(self, now_s: float) -> None:
+        """Tell when a look last ended without one, in Unix seconds."""
+        self._gauges["last_success_timestamp_seconds"].set(now_s)
 
     def looked(self, domains: Iterable[DomainReading], others_mw: Mapping[str, int], violations: int) -> None:
         """Tell how domains stand."""
@@ -128,7 +149,8 @@ class RecommenderMetrics:
     def solved(self, plan: Plan | None, seconds: float, starts: int) -> None:
         """Tell what a solve came to."""
         self._solves.observe(seconds)
-        self._gauges["solver_starts"].set(starts)
+        self._starts.inc(max(0, starts - self._started))
+        self._started = starts
         if plan is not None:
             self._gauges["plan_moves"].set(len(plan.moves))
             self._gauges["plan_gap_ratio"].set(math.inf if plan.gap is None else plan.gap)

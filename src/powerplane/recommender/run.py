@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.cluster_kinds import ListedKind
@@ -104,6 +104,7 @@ class Recommender:
         clock: Callable[[], float] = uptime_s,
         now: Callable[[], float] = time.time,
     ) -> None:
+        self._now = now
         self._trace = RoundTrace(spans, now)
         self._metrics = RecommenderMetrics(registry, self._trace)
         self._loop = ControllerLoop(
@@ -118,6 +119,7 @@ class Recommender:
         )
         self._token: int | None = None
         self._solver = Solver(clock=clock)
+        ProcessCollector("powerplane_recommender_solver", pid=lambda: self._solver.pid, registry=registry)
         self._books = Books(settings.namespace, self._loop.wake)
         for shelf, what in watched():
             self._loop.watch(what, self._books.sink(shelf))
@@ -199,6 +201,7 @@ class Recommender:
         self._solver.warm()
         with self._trace.round():
             self._rounds.once()
+        self._metrics.succeeded(self._now())
 
 
 class _Cluster:

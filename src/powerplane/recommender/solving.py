@@ -64,8 +64,12 @@ class Solver:
 
     @property
     def pid(self) -> int:
-        """Of the process; 0 while there is none."""
-        return (self._process.pid or 0) if self._process is not None else 0
+        """Of the process; 0 while there is none. From any thread."""
+        process = self._process
+        try:
+            return (process.pid or 0) if process is not None else 0
+        except ValueError:  # closed at this moment
+            return 0
 
     def warm(self) -> None:
         """Start the process, so that the first solve does not wait for it."""
