@@ -20,8 +20,8 @@ from tests.rig.trials import Figure, Trial
 pytestmark = [pytest.mark.rig, pytest.mark.faults, pytest.mark.prometheus]
 
 DISRUPTED_S = 120.0
-"""For so long Kubernetes counts an eviction that was neither done nor given up as one that its disruption budget has let
-through, and may let no other through (`DisruptedPods` in the budget's status)."""
+"""For so long a disruption budget counts an eviction that it allowed and that was not done, and may allow no other
+(`DisruptedPods` in its status)."""
 
 SHARE = 1 / 3
 """Of all requests, watches and the renewal of Leases among them."""

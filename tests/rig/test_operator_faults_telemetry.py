@@ -4,6 +4,7 @@ A plan that has begun before is brought to its end, no further one is made on wa
 can be believed again the budget is held. Judged by the API server's audit log.
 """
 
+import os
 import shutil
 import signal
 import threading
@@ -150,10 +151,10 @@ def test_nothing_is_begun_while_watts_cannot_be_true(
         assert (len(racks.plans()), parts.evictions()) == before, parts.said()
     over_s = time.monotonic()
     parts.wait_settled()
+    well_s = time.monotonic() - over_s
     parts.sound()
-    figure(
-        f"nothing was begun; held {time.monotonic() - over_s:.1f} s after it, {parts.evictions() - before[1]} evictions"
-    )
+    evictions = parts.evictions() - before[1]
+    figure(f"nothing was begun; all well {well_s:.1f} s after it, {evictions} evictions; load {os.getloadavg()[0]:.1f}")
 
 
 def test_old_watts_that_look_new_cost_no_more_than_another_plan(parts: Operated, trial: Trial) -> None:
