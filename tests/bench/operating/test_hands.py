@@ -77,6 +77,20 @@ def test_a_successor_that_is_let_go_starts_where_it_was_nominated_to_and_all_roo
     assert {name: cores for name, cores in by_node.items() if cores} == {"row-1-01-01": 2000, "row-1-02-01": -2000}
 
 
+def test_the_room_of_a_nominated_pod_that_goes_is_given_back(held: Held) -> None:
+    pod = held.a_pod_on("row-1-01-01")
+    evict(held, pod)
+    (successor,) = gated(held)
+    meta, target = successor.metadata, held.world.row["row-1-02-02"]
+    before = held.world.owners.placer.free[target].copy()
+    held.hands.act(Nominate(meta.namespace, meta.name, meta.uid, held.world.nodes[target]))
+    assert held.world.owners.placer.free[target][0] == before[0] - 2000
+    held.world.pods.remove(held.watches.row(meta.uid))
+    held.watches.tell()
+    assert (held.world.owners.placer.free[target] == before).all()
+    assert meta.uid not in held.kept.pods
+
+
 def test_no_more_pods_are_evicted_than_their_disruption_budget_allows(held: Held) -> None:
     pods = [pod for pod in held.kept.pods.values() if pod.spec.node_name.startswith("row-1-01")]
     answers = [evict(held, pod).answer.verdict for pod in pods[:6]]

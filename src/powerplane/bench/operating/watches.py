@@ -155,7 +155,8 @@ class Watches:
         """Tell pods that came or changed, and those that the table does not hold any more."""
         pods, changes = self._world.pods, []
         self._rows = {pods.name_and_uid(row)[1]: row for row in pods.rows(*EXISTING).tolist()}
-        for uid in [uid for uid in self._nominated if pods.phase[self.row(uid)] != Phase.WAITING]:
+        waiting = {uid for uid, row in self._rows.items() if pods.phase[row] == Phase.WAITING}
+        for uid in self._nominated.keys() - waiting:
             self.drop_nomination(uid)
         for uid, row in self._rows.items():
             nominated, _ = self._nominated.get(uid, (NOWHERE, NOWHERE))
