@@ -48,6 +48,10 @@ class Auditor:
         self._refused: Counter[int] = Counter()
         self._token = 0
         self._leaders: dict[int, str] = {}
+        self._terms: set[tuple[int, int]] = set()
+        self._epoch = 0
+        self._on_plans: dict[str, int] = {}
+        self._writers: dict[int, str] = {}
         self._stopped_s = float("inf")
         self._webhook_s: float | None = None
         self._last_s = 0.0
@@ -67,7 +71,7 @@ class Auditor:
             self._refused,
             len(self._moves),
             sum(1 for pod in self._pods.values() if pod.holds_for),
-            len(self._leaders),
+            len(self._terms),
             self._last_s,
         )
 
@@ -155,6 +159,7 @@ class Auditor:
         name = write.name
         if write.verb == "delete":
             self._open.discard(name)
+            self._forget_token(name)
         elif write.sub == "status":
             self._progress(write)
         elif "spec" in write.answered:
@@ -170,9 +175,12 @@ class Auditor:
         status = write.answered.get("status") or {}
         token = int(status.get("token", 0))
         asked = (write.asked.get("status") or {}).get("token") if isinstance(write.asked, dict) else None
-        if asked is not None and int(asked) < self._token:
-            self._find("tokens", f"{write.name} was written with token {asked} after {self._token}")
-        leader = self._leaders.get(token)
+        if asked is not None and int(asked) < self._highest():
+            self._find("tokens", f"{write.name} was written with token {asked} after {self._highest()}")
+        if asked is not None:
+            self._on_plans[write.name] = token
+            self._writers.setdefault(token, write.user)
+        leader = (self._writers if self._epoch else self._leaders).get(token)
         if asked is not None and leader is not None and leader != write.user:
             self._find("tokens", f"{write.user} wrote with token {token}, which {leader} holds")
         self._token = max(self._token, token)
@@ -181,8 +189,26 @@ class Auditor:
         spec = write.answered.get("spec") or {}
         if write.name == WEBHOOK and "renewTime" in ((write.asked or {}).get("spec") or {}):
             self._webhook_s = write.done_s
-        if write.name == ACTUATOR and spec.get("holderIdentity"):
+        if write.name == ACTUATOR and write.verb == "delete":
+            self._epoch += 1
+        elif write.name == ACTUATOR and spec.get("holderIdentity"):
             self._leaders.setdefault(int(spec.get("leaseTransitions", 0)), write.user)
+            self._terms.add((self._epoch, int(spec.get("leaseTransitions", 0))))
+
+    def _highest(self) -> int:
+        """The token below which nobody may write; a Lease that was deleted counts anew, above what is on plans."""
+        return max(self._on_plans.values(), default=0) if self._epoch else self._token
+
+    def _forget_token(self, plan: str) -> None:
+        self._on_plans.pop(plan, None)
+        if not self._on_plans:
+            self._writers.clear()
+
+    def _leader(self) -> str | None:
+        """Who alone may evict: by the Lease, and once that was deleted, who wrote the highest token that stands."""
+        if self._epoch:
+            return self._writers.get(self._highest())
+        return self._leaders[max(self._leaders)] if self._leaders else None
 
     def _stop(self, write: Write) -> None:
         said = STOP in (write.answered.get("metadata", {}).get("annotations") or {})
@@ -261,7 +287,7 @@ class Auditor:
     def _judge_leases(self, write: Write) -> None:
         if self._webhook_s is None or write.received_s - self._webhook_s > SILENT_S:
             self._find("webhook", f"{write.name} was evicted while no webhook had said a word for {SILENT_S:g} s")
-        leader = self._leaders[max(self._leaders)] if self._leaders else None
+        leader = self._leader()
         if leader is not None and write.user != leader:
             self._find("tokens", f"{write.user} evicted {write.name} while {leader} led")
 

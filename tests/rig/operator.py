@@ -358,11 +358,17 @@ class Operated:
 
 
 @contextmanager
-def operated(rig: Rig, prometheus: str, size: Size = SMALL, flags: tuple[str, ...] = ()) -> Iterator[Operated]:
+def operated(
+    rig: Rig,
+    prometheus: str,
+    size: Size = SMALL,
+    flags: tuple[str, ...] = (),
+    hook_flags: tuple[str, ...] = ("--release-gates",),
+) -> Iterator[Operated]:
     """A cluster under load with a webhook and a Prometheus, for as long as the block runs; no operator runs yet."""
     cluster = OperatedCluster(rig, size)
     cluster.furnish()
-    hook = Hook(rig, "moves", "--release-gates")
+    hook = Hook(rig, "moves", *hook_flags)
     with ExitStack() as parts:
         hook.replica.start()
         parts.callback(hook.replica.stop)

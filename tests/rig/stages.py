@@ -46,6 +46,7 @@ def _is_not(key: str, *values: str) -> dict[str, Any]:
 
 
 READY = '.status.conditions.[] | select( .type == "Ready" ) | .status'
+STICKS = '.metadata.labels["rig.powerplane.dev/sticks"]'
 DELETED = ".metadata.deletionTimestamp"
 ALIVE = {"key": DELETED, "operator": "DoesNotExist"}
 
@@ -80,7 +81,9 @@ phase: Succeeded
 
 
 def _node_ready() -> dict[str, Any]:
-    return _stage("node-ready", "Node", [_is_not(READY, "True")], {"statusTemplate": _NODE_CONDITIONS})
+    """Every node gets ready but one whose label says that it sticks."""
+    when = [_is_not(READY, "True"), _is_not(STICKS, "true")]
+    return _stage("node-ready", "Node", when, {"statusTemplate": _NODE_CONDITIONS})
 
 
 def _node_heartbeat() -> dict[str, Any]:
@@ -90,8 +93,7 @@ def _node_heartbeat() -> dict[str, Any]:
 
 def _pod_ready(start_ms: int) -> dict[str, Any]:
     """Every pod gets ready but one whose label says that it sticks."""
-    sticks = '.metadata.labels["rig.powerplane.dev/sticks"]'
-    when = [ALIVE, _is(".status.phase", "Pending"), _is_not(READY, "True"), _is_not(sticks, "true")]
+    when = [ALIVE, _is(".status.phase", "Pending"), _is_not(READY, "True"), _is_not(STICKS, "true")]
     return _stage("pod-ready", "Pod", when, {"statusTemplate": _POD_RUNNING}, start_ms)
 
 

@@ -306,6 +306,20 @@ def test_a_smaller_token_after_a_greater_one_is_found(log: Log, tmp_path: Path) 
     assert log.judged(tmp_path).broken() == {"tokens"}
 
 
+def test_a_lease_that_was_deleted_may_count_anew_above_what_is_on_plans(log: Log, tmp_path: Path) -> None:
+    log.plan("p0")
+    log.progress(1)
+    log.write("delete", "powerplane-system/leases/powerplane-actuator", None, {"kind": "Status"})
+    log.write("create", "powerplane-system/leases/powerplane-actuator", *lease("b", 1), user="b")
+    # Whoever makes it leads a while later only.
+    log.progress(1)
+    log.progress(2, user="b")
+    assert log.judged(tmp_path).broken() == set()
+    assert log.judged(tmp_path).tokens == 2
+    log.progress(1)
+    assert log.judged(tmp_path).broken() == {"tokens"}
+
+
 def test_a_token_that_somebody_else_holds_is_found(log: Log, tmp_path: Path) -> None:
     log.progress(1, user="b")
     assert log.judged(tmp_path).broken() == {"tokens"}
