@@ -21,7 +21,14 @@ from powerplane.admission.scope import ADMISSION_LABEL
 from powerplane.cli.main import build_app
 from powerplane.cli.serve_certificates import SERVICE
 from powerplane.models.api.kinds import KINDS
-from powerplane.models.marks import ACTUATOR_LEASE, HOLD_GATE, MOVE_GATE, RECOMMENDER_LEASE
+from powerplane.models.marks import (
+    ACTUATOR_LEASE,
+    DETACHED_ANNOTATION,
+    HOLD_GATE,
+    MOVE_GATE,
+    RECOMMENDER_LEASE,
+    SURGE_ANNOTATION,
+)
 from powerplane.models.mobility import DO_NOT_DISRUPT
 from powerplane.models.pod_watts import PREDICTED_ANNOTATION
 from powerplane.node_watts.facts import CLOSED_TAINT
@@ -69,6 +76,8 @@ def test_policies_name_the_taint_and_the_annotations_that_the_code_writes_and_re
         GATE,
         MOVE_GATE,
         HOLD_GATE,
+        SURGE_ANNOTATION,
+        DETACHED_ANNOTATION,
     }
     assert keys == {"powerplane.dev/watts", "powerplane.dev/allow-node-name", shield} | ours
 

@@ -5,16 +5,25 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from powerplane.actuator.acts import Evict, Hold, Nominate, Release, Ungate
+from powerplane.actuator.acts import Detach, Evict, Hold, Nominate, Reattach, Release, Ungate
 from powerplane.actuator.engine import Outcome, Wrote
-from powerplane.actuator.evicting import read_answer
+from powerplane.actuator.evicting import Answer, read_answer
 from powerplane.actuator.placeholders import MovingPod, placeholder_body
 from powerplane.actuator.plan_writing import moment, status_of
 from powerplane.models.api.placement_plan import PlacementPlanObject, PlacementPlanStatus
-from powerplane.models.marks import HOLD_FOR_ANNOTATION, MOVE_GATE, OWN_NAMESPACE
+from powerplane.models.marks import (
+    DETACHED_ANNOTATION,
+    HASH_LABEL,
+    HOLD_FOR_ANNOTATION,
+    MOVE_GATE,
+    OWN_NAMESPACE,
+    SURGE_ANNOTATION,
+)
+from powerplane.models.surge import Detached
 
 START_S = 1_800_000_000.0
 CORES = 8
+HASH = "5d8f"
 OPEN_PHASES = ("Running",)
 ENDED_STEPS = ("Done", "RolledBack", "Failed", "Skipped")
 
@@ -29,6 +38,12 @@ class Owner:
     unavailable: int = 99
     uid: str = ""
     made: int = 0
+    surges: bool = False
+
+    @property
+    def set_name(self):
+        """Name of a Deployment's ReplicaSet."""
+        return f"{self.name}-{HASH}"
 
 
 @dataclass
@@ -53,15 +68,16 @@ class ModelCluster:
         self.stop = ""
         self.pause = ""
         self.webhook = True
+        self.rolls_out = False
         self.judge = Judge()
         self.events = []
         self.told = {}
 
     # -- objects
 
-    def add_owner(self, name, kind, replicas, nodes, unavailable=99):
+    def add_owner(self, name, kind, replicas, nodes, unavailable=99, *, surges=False):
         """Make a controller with its pods on nodes, running."""
-        owner = Owner(name, kind, replicas, unavailable, uid=f"owner-{name}")
+        owner = Owner(name, kind, replicas, unavailable, uid=f"owner-{name}", surges=surges)
         self.owners[owner.uid] = owner
         for i in range(replicas):
             pod = self.make_pod(owner, gated=False)
@@ -76,6 +92,7 @@ class ModelCluster:
         name = next(n for n in names if n not in ordinals) if owner.kind == "StatefulSet" else None
         name = name or f"{owner.name}-{owner.made}"
         gates = [{"name": MOVE_GATE}] if gated else []
+        of_set = owner.kind == "ReplicaSet"
         return self.put(
             {
                 "metadata": {
@@ -83,8 +100,9 @@ class ModelCluster:
                     "name": name,
                     "uid": f"{owner.name}{owner.made:05d}",
                     "creationTimestamp": moment(self.now_s),
-                    "labels": {"app": owner.name},
-                    "ownerReferences": [{"kind": owner.kind, "name": owner.name, "uid": owner.uid, "controller": True}],
+                    "labels": {"app": owner.name} | ({HASH_LABEL: HASH} if of_set else {}),
+                    "annotations": {SURGE_ANNOTATION: "true"} if owner.surges else {},
+                    "ownerReferences": self.references(owner),
                 },
                 "spec": {
                     "schedulingGates": gates,
@@ -93,6 +111,11 @@ class ModelCluster:
                 "status": {"phase": "Pending"},
             }
         )
+
+    @staticmethod
+    def references(owner):
+        name = owner.set_name if owner.kind == "ReplicaSet" else owner.name
+        return [{"kind": owner.kind, "name": name, "uid": owner.uid, "controller": True}]
 
     def put(self, pod):
         self.version += 1
@@ -114,8 +137,15 @@ class ModelCluster:
 
     def of(self, owner):
         """An owner's pods, those on their way out too."""
-        uid = owner.uid
-        return [p for p in self.pods.values() if p["metadata"].get("ownerReferences", [{}])[0].get("uid") == uid]
+        return [p for p in self.pods.values() if any(each["uid"] == owner.uid for each in self.owners_of(p))]
+
+    @staticmethod
+    def owners_of(pod):
+        return pod["metadata"].get("ownerReferences", [])
+
+    def labelled(self, owner):
+        """Pods that an owner's Service and disruption budget select, those too that were taken out of it."""
+        return [p for p in self.pods.values() if p["metadata"].get("labels", {}).get("app") == owner.name]
 
     @staticmethod
     def leaving(pod):
@@ -156,6 +186,7 @@ class ModelCluster:
             "ownerName": owner["name"],
             "wave": wave,
             "lever": lever,
+            "surge": self.owners[owner["uid"]].surges,
         }
 
     def status(self, name):
@@ -175,8 +206,15 @@ class ModelCluster:
             for _ in range(owner.replicas - taken):
                 self.make_pod(owner, gated=self.webhook and self.is_moved(owner))
             if len(there) > owner.replicas:
-                for pod in sorted(there, key=lambda p: bool(p["spec"].get("nodeName")))[: len(there) - owner.replicas]:
+                for pod in sorted(there, key=self._worth)[: len(there) - owner.replicas]:
                     self.delete(pod)
+
+    @staticmethod
+    def _worth(pod):
+        """A ReplicaSet deletes first who has no node, then who is not ready, then the youngest."""
+        uid = pod["metadata"]["uid"]
+        running = pod["status"]["phase"] == "Running"
+        return bool(pod["spec"].get("nodeName")), running, [-ord(letter) for letter in uid]
 
     def is_moved(self, owner):
         """Whether the webhook gates new pods of an owner."""
@@ -253,17 +291,20 @@ class ModelCluster:
             return 404, b'{"message": "not found"}'
         if self.leaving(pod):
             return 201, b"{}"
-        owner = self.owners[pod["metadata"]["ownerReferences"][0]["uid"]]
-        alike = [each for each in self.of(owner) if not self.leaving(each)]
+        owner = next(each for each in self.owners.values() if each.name == pod["metadata"]["labels"]["app"])
+        alike = [each for each in self.labelled(owner) if not self.leaving(each)]
         healthy = sum(each["status"]["phase"] == "Running" for each in alike)
         if pod["status"]["phase"] == "Running" and healthy - 1 < owner.replicas - owner.unavailable:
             body = {"message": "budget", "details": {"causes": [{"reason": "DisruptionBudget"}]}}
             return 429, msgspec.json.encode(body)
-        self.judge_eviction(pod)
+        surged = DETACHED_ANNOTATION in pod["metadata"]["annotations"]
+        if surged and not self.is_ready(act.successor_uid):
+            self.judge.wrongs.append(f"{act.uid} was evicted before the one in its place was ready")
+        self.judge_eviction(pod, held=surged)
         self.delete(pod)
         return 201, b"{}"
 
-    def judge_eviction(self, pod):
+    def judge_eviction(self, pod, *, held=False):
         uid, wrongs = pod["metadata"]["uid"], self.judge.wrongs
         if self.stop:
             wrongs.append(f"{uid} was evicted after the stop")
@@ -283,7 +324,7 @@ class ModelCluster:
             wrongs.append(f"{uid} was evicted before its status said so")
         # The plan that is there is who asks, where one does.
         for name, move in [each for each in asking if each[0] in self.plans] or asking:
-            if move["lever"] == "migrate" and not self.is_held(uid, move["to"]):
+            if move["lever"] == "migrate" and not held and not self.is_held(uid, move["to"]):
                 wrongs.append(f"{uid} was evicted without a place on {move['to']}")
             others = (self.gone_plans | self.plans)[name]["spec"]["moves"]
             if any(o["wave"] < move["wave"] and self.step_of(name, o["uid"]) not in ENDED_STEPS for o in others):
@@ -305,11 +346,17 @@ class ModelCluster:
             case Evict():
                 if act.hold and not self.is_held(act.uid, act.node):
                     return Outcome("stale", "its place is not held any more")
+                if act.successor and not self.is_ready(act.successor_uid):
+                    return Outcome("stale", "the one in its place is not ready")
                 status, body = self.evict(act)
                 answer = read_answer(status, body)
                 return Outcome("done" if answer.verdict == "accepted" else "stale", answer.message, answer)
             case Hold():
                 return self._hold(act)
+            case Detach():
+                return self._detach(act)
+            case Reattach():
+                return self._reattach(act)
             case Nominate():
                 pod = self.pods.get(act.uid)
                 if pod is None or pod["spec"].get("nodeName"):
@@ -328,6 +375,38 @@ class ModelCluster:
                 pod["spec"]["schedulingGates"].remove({"name": MOVE_GATE})
                 self.put(pod)
                 return Outcome("done")
+
+    def is_ready(self, uid):
+        pod = self.pods.get(uid)
+        return pod is not None and not self.leaving(pod) and pod["status"]["phase"] == "Running"
+
+    def _detach(self, act):
+        """Its ReplicaSet lets go of a pod without the label."""
+        pod = self.pods.get(act.uid)
+        if pod is None or self.leaving(pod) or HASH_LABEL not in pod["metadata"]["labels"]:
+            return Outcome("stale")
+        if self.rolls_out:
+            return Outcome("refused", "a roll-out", Answer("never", "NoSurge", "a roll-out"))
+        if not self.is_held(act.uid, act.node):
+            return Outcome("stale", "its place is not held any more")
+        if self.stop or self.pause:
+            self.judge.wrongs.append(f"{act.uid} was taken out of its ReplicaSet after the stop, or without Leases")
+        owner = self.owners[self.owners_of(pod)[0]["uid"]]
+        pod["metadata"]["annotations"][DETACHED_ANNOTATION] = Detached(owner.set_name, owner.uid, HASH).told()
+        del pod["metadata"]["labels"][HASH_LABEL]
+        pod["metadata"]["ownerReferences"] = []
+        self.put(pod)
+        return Outcome("done")
+
+    def _reattach(self, act):
+        pod = self.pods.get(act.uid)
+        if pod is None or DETACHED_ANNOTATION not in pod["metadata"]["annotations"]:
+            return Outcome("stale")
+        del pod["metadata"]["annotations"][DETACHED_ANNOTATION]
+        pod["metadata"]["labels"][HASH_LABEL] = act.owner.value
+        pod["metadata"]["ownerReferences"] = self.references(self.owners[act.owner.owner_uid])
+        self.put(pod)
+        return Outcome("done")
 
     def _hold(self, act):
         pod = self.pods.get(act.uid)

@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.actuator.model_cluster import CORES, ModelCluster
 from tests.actuator.replica import Replica
 
-from powerplane.models.marks import HOLD_FOR_ANNOTATION, MOVE_GATE
+from powerplane.models.marks import DETACHED_ANNOTATION, HOLD_FOR_ANNOTATION, MOVE_GATE
 
 OVER = ("Done", "Failed", "Expired", "Stopped")
 
@@ -41,6 +41,7 @@ def left(cluster):
         [name for name in cluster.plans if cluster.status(name).get("phase") not in OVER]
         + [p["metadata"]["name"] for p in pods if HOLD_FOR_ANNOTATION in p["metadata"].get("annotations", {})]
         + [p["metadata"]["name"] for p in pods if {"name": MOVE_GATE} in p["spec"].get("schedulingGates", [])]
+        + [p["metadata"]["name"] for p in pods if DETACHED_ANNOTATION in p["metadata"].get("annotations", {})]
         + [p["metadata"]["name"] for p in pods if not p["spec"].get("nodeName")]
     )
 
@@ -52,7 +53,7 @@ class Interleavings(RuleBasedStateMachine):
         super().__init__()
         self.cluster = ModelCluster()
         self.cluster.add_owner("web", "ReplicaSet", 4, ["n0", "n1"], unavailable=1)
-        self.cluster.add_owner("api", "ReplicaSet", 3, ["n0"])
+        self.cluster.add_owner("api", "ReplicaSet", 3, ["n0"], surges=True)
         self.cluster.add_owner("db", "StatefulSet", 2, ["n1"], unavailable=1)
         self.token = 1
         self.replica = Replica(self.cluster, self.token)
@@ -65,7 +66,8 @@ class Interleavings(RuleBasedStateMachine):
     @rule(data=st.data(), waves=st.booleans(), lasts_s=st.sampled_from((3600, 3600, 20)), lever=st.booleans())
     def publish(self, data, waves, lasts_s, lever):
         cluster = self.cluster
-        found = [p for p in cluster.pods.values() if p["spec"].get("nodeName") and not cluster.leaving(p)]
+        pods = [p for p in cluster.pods.values() if cluster.owners_of(p)]
+        found = [p for p in pods if p["spec"].get("nodeName") and not cluster.leaving(p)]
         places = st.lists(st.integers(0, len(found) - 1), unique=True, min_size=1, max_size=4)
         pods = [found[i] for i in data.draw(places)] if found else []
         moves = []
@@ -84,7 +86,7 @@ class Interleavings(RuleBasedStateMachine):
             name = data.draw(st.sampled_from(sorted(self.cluster.plans)))
             self.cluster.delete_plan(name)
             for pod in list(self.cluster.pods.values()):
-                if pod["metadata"].get("ownerReferences", [{}])[0].get("uid") == f"plan-{name}":
+                if any(each["uid"] == f"plan-{name}" for each in self.cluster.owners_of(pod)):
                     self.cluster.drop(pod["metadata"]["uid"])
 
     # -- the actuator
@@ -174,6 +176,10 @@ class Interleavings(RuleBasedStateMachine):
     @rule(pause=st.booleans())
     def pause(self, pause):
         self.cluster.pause = "the webhook is silent" if pause else ""
+
+    @rule(rolls_out=st.booleans())
+    def roll_out(self, rolls_out):
+        self.cluster.rolls_out = rolls_out
 
     @rule(webhook=st.booleans())
     def break_webhook(self, webhook):

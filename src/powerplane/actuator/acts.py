@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from powerplane.models.surge import Detached
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:
@@ -48,6 +50,8 @@ class Evict:
         The placeholder that must hold its place at that moment; "" for a pod that goes nowhere.
     node : str
         Where that place is.
+    successor, successor_uid : str
+        The pod that came in its place already, and must be ready at that moment; "" where none did.
     """
 
     namespace: str
@@ -55,6 +59,41 @@ class Evict:
     uid: str
     hold: str = ""
     node: str = ""
+    successor: str = ""
+    successor_uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Detach:
+    """Take a pod out of its ReplicaSet, so that this makes another.
+
+    Parameters
+    ----------
+    namespace, pod, uid : str
+    owner : str
+        UID of the ReplicaSet.
+    hold : str
+        The placeholder that must hold a place for the other at that moment.
+    node : str
+        Where that place is.
+    """
+
+    namespace: str
+    pod: str
+    uid: str
+    owner: str
+    hold: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reattach:
+    """Give a pod back to the ReplicaSet that it was taken out of."""
+
+    namespace: str
+    pod: str
+    uid: str
+    owner: Detached
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +115,7 @@ class Ungate:
     gate: int
 
 
-Act = Hold | Nominate | Evict | Release | Ungate
+Act = Hold | Nominate | Evict | Release | Ungate | Detach | Reattach
 
 
 @dataclass(frozen=True, slots=True)

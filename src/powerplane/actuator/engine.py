@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from powerplane.actuator.acts import Act, Errand, Evict, Hold, Nominate
+from powerplane.actuator.acts import Act, Detach, Errand, Evict, Hold, Nominate
 from powerplane.actuator.evicting import Answer
 from powerplane.actuator.facts import Grounds, Plan, PlanState
 from powerplane.actuator.machine import Machine
@@ -168,7 +168,7 @@ class Engine:
         """Do one act, if it may still be done."""
         why_not = self._may(act, errand.token) or self._outlived(errand, act)
         outcome = Outcome("refused", why_not) if why_not else self._hands.act(act)
-        if isinstance(act, Evict) and outcome.answer is not None:
+        if isinstance(act, Evict | Detach) and outcome.answer is not None:
             with self._lock:
                 self._recall.answered(act.uid, outcome.answer)
         self._watcher.acted(errand, act, outcome)
@@ -183,7 +183,8 @@ class Engine:
         if plan is None or plan.state.phase != "Running":
             return "its plan is over or gone"
         step = plan.state.of(uid).step
-        return "" if step in ({"Evicting"} if isinstance(act, Evict) else HOLDING) else f"its move is {step} by now"
+        steps = {Evict: {"Evicting"}, Detach: {"Surging"}}.get(type(act), HOLDING)
+        return "" if step in steps else f"its move is {step} by now"
 
     def _send(self, errands: Iterable[Errand]) -> None:
         now_s = self._clock()
@@ -211,7 +212,7 @@ class Engine:
 
 def begins(act: Act) -> bool:
     """Whether an act begins something, and does not only bring to an end what was begun."""
-    return isinstance(act, Evict | Hold) or (isinstance(act, Nominate) and act.namespace == OWN_NAMESPACE)
+    return isinstance(act, Evict | Hold | Detach) or (isinstance(act, Nominate) and act.namespace == OWN_NAMESPACE)
 
 
 def _may_go_on(act: Act, outcome: Outcome) -> bool:

@@ -34,6 +34,10 @@ class PodFact:
         Why nobody may move it; "" where one may.
     hold_of, hold_for : str
         Of a placeholder: its plan's name, and the UID of the pod whose place it holds.
+    surges : bool
+        Whether its successor may come before it goes.
+    detached : str
+        Of a pod that was taken out of its ReplicaSet: `Detached`, as it is told.
     """
 
     uid: str
@@ -54,6 +58,8 @@ class PodFact:
     stays: str = ""
     hold_of: str = ""
     hold_for: str = ""
+    surges: bool = False
+    detached: str = ""
 
     @property
     def there(self) -> bool:
@@ -86,6 +92,7 @@ class Move:
     lever: str = "migrate"
     policy: str = ""
     priority: int = 0
+    surge: bool = False
 
     @property
     def migrates(self) -> bool:

@@ -2,18 +2,20 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from powerplane.actuator.acts import Act, Evict, Hold, Nominate, Release, Ungate
+from powerplane.actuator.acts import Act, Detach, Evict, Hold, Nominate, Reattach, Release, Ungate
 from powerplane.actuator.engine import Outcome, Wrote
 from powerplane.actuator.evicting import eviction_body, read_answer
 from powerplane.actuator.facts import Plan, PlanState
+from powerplane.actuator.outcomes import outcome_of
 from powerplane.actuator.placeholders import MovingPod, placeholder_body, placeholder_name
 from powerplane.actuator.plan_writing import status_of
 from powerplane.actuator.reads import read
+from powerplane.actuator.surge_hands import SurgeHands
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.cluster_http import TRANSPORT_ERRORS, reason
 from powerplane.adapters.cluster_writes import Writer, Written, pod_path
@@ -21,9 +23,6 @@ from powerplane.models.api.conditions import Condition
 from powerplane.models.api.kinds import PLACEMENT_PLAN
 from powerplane.models.marks import HOLD_FOR_ANNOTATION, MOVE_GATE, OWN_NAMESPACE
 from powerplane.models.objects import Narrow, ObjectMeta
-
-STALE: Final = (404, 409, 422)
-"""Answers after which nothing was done: the object has gone, or is not as it was seen."""
 
 
 class _Placed(Narrow, frozen=True):
@@ -74,6 +73,7 @@ class ClusterHands:
         self._conditions = conditions
         self._timeout_s = timeout_s
         self._now = now
+        self._surges = SurgeHands(access, writer, timeout_s)
 
     def write(self, plan: Plan, state: PlanState) -> Wrote:
         """Write a plan's status, if the plan is still of the version that was seen."""
@@ -94,9 +94,13 @@ class ClusterHands:
             case Evict():
                 return self._evict(act)
             case Release():
-                return _outcome(self._writer.delete(pod_path(act.namespace, act.pod), act.uid), done=(404,))
+                return outcome_of(self._writer.delete(pod_path(act.namespace, act.pod), act.uid), done=(404,))
             case Ungate():
                 return self._ungate(act)
+            case Detach():
+                return self._unheld(act) or self._surges.detach(act)
+            case Reattach():
+                return self._surges.reattach(act)
 
     def _hold(self, act: Hold) -> Outcome:
         """Make the placeholder after the pod as it is now, and nominate it."""
@@ -105,7 +109,7 @@ class ClusterHands:
         except TRANSPORT_ERRORS as error:
             return Outcome("unknown", reason(error, self._timeout_s))
         if answer.status != 200:
-            return _outcome(Written(answer.status, answer.body))
+            return outcome_of(Written(answer.status, answer.body))
         try:
             pod = msgspec.json.decode(answer.body, type=MovingPod)
         except msgspec.DecodeError as error:
@@ -115,7 +119,7 @@ class ClusterHands:
         made = self._writer.create(f"/api/v1/namespaces/{OWN_NAMESPACE}/pods", placeholder_body(act, pod))
         # One of this name that is there already is of an attempt whose answer was lost.
         if not made.ok and not made.conflict:
-            return _outcome(made)
+            return outcome_of(made)
         placed = _decoded(made) if made.ok else None
         name = placeholder_name(act.uid, act.plan_uid, act.attempt)
         return self._nominate(Nominate(OWN_NAMESPACE, name, placed.metadata.uid if placed else "", act.node))
@@ -124,20 +128,22 @@ class ClusterHands:
         body: dict[str, Any] = {"status": {"nominatedNodeName": act.node}}
         if act.uid:
             body["metadata"] = {"uid": act.uid}
-        return _outcome(self._writer.merge_patch(f"{pod_path(act.namespace, act.pod)}/status", body))
+        return outcome_of(self._writer.merge_patch(f"{pod_path(act.namespace, act.pod)}/status", body))
 
     def _evict(self, act: Evict) -> Outcome:
         """Evict a pod whose place is held at this moment: watches may be late to tell that it is not any more."""
         if act.hold and (why_not := self._unheld(act)) is not None:
             return why_not
+        if act.successor and (why_not := self._surges.why_unready(act)) is not None:
+            return why_not
         written = self._writer.create(f"{pod_path(act.namespace, act.pod)}/eviction", eviction_body(act))
         answer = read_answer(written.status, written.body)
         if answer.verdict == "accepted":
             return Outcome("done", answer=answer)
-        result = _outcome(written).result if answer.verdict != "budget" else "stale"
+        result = outcome_of(written).result if answer.verdict != "budget" else "stale"
         return Outcome(result, answer.message or written.told, answer)
 
-    def _unheld(self, act: Evict) -> Outcome | None:
+    def _unheld(self, act: Evict | Detach) -> Outcome | None:
         """Why a pod's place is not known to be held; None where it is."""
         try:
             answer = read(self._access, pod_path(OWN_NAMESPACE, act.hold), self._timeout_s)
@@ -158,15 +164,7 @@ class ClusterHands:
             {"op": "test", "path": path, "value": {"name": MOVE_GATE}},
             {"op": "remove", "path": path},
         ]
-        return _outcome(self._writer.json_patch(pod_path(act.namespace, act.pod), operations))
-
-
-def _outcome(written: Written, done: tuple[int, ...] = ()) -> Outcome:
-    if written.ok or written.status in done:
-        return Outcome("done")
-    if written.status in STALE:
-        return Outcome("stale", written.told)
-    return Outcome("unknown" if written.outcome == "failed" else "refused", written.told)
+        return outcome_of(self._writer.json_patch(pod_path(act.namespace, act.pod), operations))
 
 
 def _decoded(written: Written) -> _Placed | None:

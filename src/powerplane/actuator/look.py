@@ -13,6 +13,8 @@ from powerplane.actuator.world import World
 from powerplane.models.marks import MOVE_GATE
 
 Coming = dict[str, dict[tuple[str, str], PodFact]]
+COMING = ("Surging", "Steering")
+"""Steps in which a successor may be on its way to its node."""
 
 
 @dataclass(slots=True)
@@ -66,7 +68,7 @@ def coming_to(plans: Iterable[Plan], world: World, busy: Container[tuple[str, st
     for plan in plans:
         for move in plan.moves:
             state = plan.state.moves.get(move.uid)
-            pod = world.pod(state.successor_uid) if state is not None and state.step == "Steering" else None
+            pod = world.pod(state.successor_uid) if state is not None and state.step in COMING else None
             if pod is None or pod.node:
                 continue
             # One that waits behind a gate of somebody else's is in nobody's way, and nobody in its.

@@ -13,9 +13,10 @@ from powerplane.actuator.confirming import Confirmed, confirm
 from powerplane.actuator.facts import Grounds, Move, MoveState, Note, Plan, PlanState
 from powerplane.actuator.limits import HourBudget, Limits, Room
 from powerplane.actuator.look import Look, coming_to, promised_to
-from powerplane.actuator.moving import STOPPED, Mover, let_go
+from powerplane.actuator.moving import STOPPED, let_go
 from powerplane.actuator.recall import Recall
 from powerplane.actuator.steering import Claims
+from powerplane.actuator.surging import SurgingMover, given_back
 from powerplane.actuator.terms import Terms
 from powerplane.actuator.words import HOLDING, SETTLED, UNDER_WAY, Phase
 from powerplane.actuator.world import World
@@ -111,6 +112,7 @@ class Machine:
         # What one plan's status does not show yet must not be tidied away.
         if all(plan.state.token == token for plan in every if plan.state.phase == "Running"):
             errands += self._tidy(look, every, token)
+            errands += given_back(every, world, token)
         self._recall.forget(plan.name for plan in every)
         return Decision(tuple(written), tuple(errands))
 
@@ -123,7 +125,7 @@ class Machine:
     @staticmethod
     def _errands(look: Look, plan: Plan, state: PlanState, token: int) -> Iterable[Errand]:
         """What the steps ask for that are written and still hold."""
-        mover = Mover(look, plan, state.closing, plan.state.wave)
+        mover = SurgingMover(look, plan, state.closing, plan.state.wave)
         for move in plan.moves:
             written = plan.state.moves.get(move.uid)
             if written is None or state.of(move.uid).step != written.step:
@@ -186,7 +188,7 @@ class _PlanLook:
         return "SpecChanged" if plan.generation != state.generation else ""
 
     def _moved(self, state: PlanState) -> PlanState:
-        mover = Mover(self._look, self._plan, state.closing, state.wave)
+        mover = SurgingMover(self._look, self._plan, state.closing, state.wave)
         moves = dict(state.moves)
         for move in self._ordered():
             before = state.of(move.uid)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from powerplane.actuator.acts import Act
+from powerplane.actuator.acts import Act, Evict
 from powerplane.actuator.engine import Outcome
 from powerplane.actuator.facts import Plan, PlanState
 from powerplane.actuator.words import UNDER_WAY
@@ -100,7 +100,7 @@ class ActuatorMetrics:
     def acted(self, act: Act, outcome: Outcome) -> None:
         """Count an act."""
         self._acts.labels(type(act).__name__, outcome.result).inc()
-        if outcome.answer is not None:
+        if isinstance(act, Evict) and outcome.answer is not None:
             self._evictions.labels(outcome.answer.verdict).inc()
 
     def told(self, outcome: str) -> None:

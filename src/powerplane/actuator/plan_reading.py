@@ -35,6 +35,7 @@ def read_plan(plan: PlacementPlanObject) -> Plan:
                 lever=each.lever,
                 policy=each.policy,
                 priority=each.priority,
+                surge=each.surge,
             )
             for each in spec.moves
         ),

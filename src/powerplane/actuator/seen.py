@@ -5,12 +5,13 @@ from functools import lru_cache
 from powerplane.actuator.facts import Amounts, NodeFact, PodFact
 from powerplane.models.api.kinds import PLACEMENT_PLAN
 from powerplane.models.errors import InputError
-from powerplane.models.marks import HOLD_FOR_ANNOTATION, HOLD_LABEL, OWN_NAMESPACE
+from powerplane.models.marks import DETACHED_ANNOTATION, HASH_LABEL, HOLD_FOR_ANNOTATION, HOLD_LABEL, OWN_NAMESPACE
 from powerplane.models.mobility import controller_of, unmovable_reason
 from powerplane.models.objects import Narrow, Node, ObjectMeta, Pod, PodSpec, PodStatus
 from powerplane.models.quantities import LARGEST, parse_quantity
 from powerplane.models.requests import Amounts as Exact
 from powerplane.models.requests import pod_requests, whole_units
+from powerplane.models.surge import read_detached, why_no_surge
 from powerplane.models.timestamps import parse_seconds
 
 FINISHED = ("Succeeded", "Failed")
@@ -75,6 +76,8 @@ def pod_fact(pod: SeenPod) -> PodFact:
         stays="" if leaving else unmovable_reason(Pod(meta, spec, status)),
         hold_of=_plan_of(meta) if holds else "",
         hold_for=(meta.annotations or {}).get(HOLD_FOR_ANNOTATION, "") if holds else "",
+        surges=not why_no_surge(meta, spec),
+        detached=_detached(meta),
     )
 
 
@@ -84,6 +87,12 @@ def node_fact(node: Node) -> NodeFact:
     usable = ready and not node.spec.unschedulable
     offers = ((name, _units(name, text)) for name, text in (node.status.allocatable or {}).items())
     return NodeFact(node.metadata.name, usable, tuple(sorted(offers)))
+
+
+def _detached(meta: ObjectMeta) -> str:
+    """What says that a pod was taken out of its ReplicaSet; a pod that has the label has been given back."""
+    text = (meta.annotations or {}).get(DETACHED_ANNOTATION, "")
+    return text if HASH_LABEL not in (meta.labels or {}) and read_detached(text) is not None else ""
 
 
 def _plan_of(meta: ObjectMeta) -> str:

@@ -39,7 +39,10 @@ UNDER_WAY: Final[frozenset[Step]] = frozenset(
 )
 """Steps that count against the limits of how much goes on at once."""
 
-HOLDING: Final[frozenset[Step]] = frozenset(("Reserving", "Reserved", "Evicting", "Evicted", "Steering"))
+SURGED: Final[frozenset[Step]] = frozenset(("Surging", "Evicting", "Evicted"))
+"""Steps of a move whose pod may have been taken out of its ReplicaSet."""
+
+HOLDING: Final[frozenset[Step]] = frozenset(("Reserving", "Reserved", "Surging", "Evicting", "Evicted", "Steering"))
 """Steps in which a placeholder belongs to a move; in any other, one that is there is taken away."""
 
 OVER: Final[frozenset[Phase]] = frozenset(("Done", "Failed", "Expired", "Stopped"))

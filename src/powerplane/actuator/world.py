@@ -36,6 +36,7 @@ class World:
         self._holds: dict[tuple[str, str], dict[str, PodFact]] = {}
         self._gated: dict[str, PodFact] = {}
         self._held: dict[str, dict[str, PodFact]] = {}
+        self._detached: dict[str, PodFact] = {}
 
     @contextmanager
     def still(self) -> Iterator["World"]:
@@ -84,6 +85,8 @@ class World:
             self._holds.setdefault((pod.hold_of, pod.hold_for), {})[pod.uid] = pod
         if MOVE_GATE in pod.gates and pod.there:
             self._gated[pod.uid] = pod
+        if pod.detached and pod.there:
+            self._detached[pod.uid] = pod
         place = _place(pod)
         if place:
             self._held.setdefault(place, {})[pod.uid] = pod
@@ -94,6 +97,7 @@ class World:
             del self._by_name[pod.namespace, pod.name]
         _drop(self._holds, (pod.hold_of, pod.hold_for), pod.uid)
         self._gated.pop(pod.uid, None)
+        self._detached.pop(pod.uid, None)
         _drop(self._held, _place(pod), pod.uid)
 
     # -- what is so
@@ -127,6 +131,10 @@ class World:
     def gated(self) -> Iterable[PodFact]:
         """All pods behind the gate of moves."""
         return list(self._gated.values())
+
+    def detached(self) -> Iterable[PodFact]:
+        """All pods that were taken out of their ReplicaSet, and are not on their way out."""
+        return list(self._detached.values())
 
     def node(self, name: str) -> NodeFact | None:
         """The node of a name."""

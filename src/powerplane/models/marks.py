@@ -38,9 +38,6 @@ HASH_LABEL: Final = "pod-template-hash"
 TRACEPARENT_ANNOTATION: Final = "powerplane.dev/traceparent"
 """Annotation of a plan: its place in a trace (W3C, "Trace Context"), below which whoever carries it out goes on."""
 
-TRACEPARENT_ANNOTATION: Final = "powerplane.dev/traceparent"
-"""Annotation of a plan: its place in a trace (W3C, "Trace Context"), below which whoever carries it out goes on."""
-
 STOP_ANNOTATION: Final = "powerplane.dev/stop"
 """Annotation of our own namespace: while it is there, no plan is published and no pod is moved; its value says why."""
 

@@ -215,6 +215,8 @@ ACCOUNTS = (
             *READER,
             *rights(["patch"], ["pods", "pods/status"]),
             *rights(["create"], ["pods/eviction"]),
+            *rights(["get"], ["replicasets", "deployments"], "apps"),
+            *rights(["list"], ["services"]),
             *rights(["create", "delete"], ["pods"], namespace=NAMESPACE),
             *rights(["patch"], [f"{PLACEMENT_PLAN.plural}/status"], GROUP),
             *rights(["create", "patch"], ["events"], "events.k8s.io"),

@@ -10,6 +10,7 @@ from powerplane.models.api.placement_plan import PlacementPlanObject
 from powerplane.models.api.policies import key_of
 from powerplane.models.errors import InputError
 from powerplane.models.objects import ObjectMeta
+from powerplane.models.surge import why_no_surge
 from powerplane.recommender.allowing import Allowing
 from powerplane.recommender.books import Seen
 from powerplane.recommender.courses import Course, course_of
@@ -22,6 +23,7 @@ from powerplane.recommender.recommending import entry_of
 from powerplane.recommender.reporting import Reporter
 from powerplane.recommender.seeing import Ground
 from powerplane.recommender.statuses import Said
+from powerplane.recommender.surging import surging
 from powerplane.recommender.violations import Found, Violation
 
 LOG = logging.getLogger(__name__)
@@ -112,12 +114,15 @@ class Concluding:
     @staticmethod
     def _context(proposal: Proposal, case: Case, now_s: float) -> Context:
         seen, named = case.seen, {each.name for each in case.wanted}
+        pods, plan, ground = by_uid(seen), proposal.plan, case.ground
+        bear_it = (uid for uid, pod in pods.items() if not why_no_surge(pod.metadata, pod.spec))
         return Context(
-            pods=by_uid(seen),
+            pods=pods,
+            surging=surging(plan, bear_it, ground.topology, ground.budgets_mw) if plan else frozenset(),
             leaves=proposal.leaves,
             policies={key_of(each): each for each in seen.policies},
-            trees=case.ground.trees,
-            budgets_mw=case.ground.budgets_mw,
+            trees=ground.trees,
+            budgets_mw=ground.budgets_mw,
             asked={each.metadata.name: each.metadata.uid for each in seen.domains if each.metadata.name in named},
             now_s=now_s,
         )

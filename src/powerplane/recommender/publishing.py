@@ -67,6 +67,8 @@ class Context:
         UID by name of the domains that the plan is for.
     now_s : float
         Unix seconds.
+    surging : frozenset of str
+        UIDs of pods whose successors may come before they go.
     """
 
     pods: Mapping[str, Pod]
@@ -76,6 +78,7 @@ class Context:
     budgets_mw: Mapping[str, int]
     asked: Mapping[str, str]
     now_s: float
+    surging: frozenset[str] = frozenset()
 
 
 def publishable(plan: Plan, reason: str, context: Context, in_place: Sequence[PlannedMove] = ()) -> Json:
@@ -214,4 +217,5 @@ def _move(move: Move, context: Context) -> PlannedMove:
         because=move.because[:MOST_REASONS],
         policy=policy_title(leave.policy),
         priority=pod.spec.priority or 0,
+        surge=move.uid in context.surging and leave.lever == "migrate",
     )
