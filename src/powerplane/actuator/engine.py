@@ -127,6 +127,8 @@ class Engine:
             decision = self._machine.decide(self._plans.all(), self._world, grounds, token, frozenset(self._busy))
         written = 0
         refused: set[str] = set()
+        known = {plan.uid for plan in self._plans.all()}
+        self._unwritten = {uid: rest for uid, rest in self._unwritten.items() if uid in known}
         for plan, state in decision.states:
             if self._write(plan, state, grounds.clock_s):
                 written += 1

@@ -109,6 +109,9 @@ class GroundBooks:
                         if isinstance(each, PowerDomainObject):
                             self._read(each)
                 self._versions[shelf] += 1
+                if shelf == "domains":
+                    there = {name for _, name in kept}
+                    self._reads = {name: read for name, read in self._reads.items() if name in there}
             self._changed()
 
         return take

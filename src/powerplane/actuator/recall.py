@@ -17,6 +17,13 @@ IDLE_S = 5.0
 """Looks come every second. What goes by between two that are further apart, nobody could have used."""
 
 
+REMEMBERED_S = 86_400.0
+"""For so long it is remembered how often a workload was left alone."""
+
+ANSWERED_S = 3600.0
+"""For so long an answer is kept that nobody drops; moves end long before."""
+
+
 class Recall:
     """Since when, and what was answered.
 
@@ -52,7 +59,15 @@ class Recall:
 
     def forget(self, known: Iterable[str]) -> None:
         """Forget what is of plans that are not known any more: their names come first in the keys."""
-        names = set(known)
+        names, now_s = set(known), self._clock()
+        self._backed_off = {
+            workload: (until_s, times)
+            for workload, (until_s, times) in self._backed_off.items()
+            if now_s - until_s < REMEMBERED_S
+        }
+        # Of moves whose plan was deleted nobody says that they have ended.
+        self._answers = {uid: found for uid, found in self._answers.items() if now_s - found[1] < ANSWERED_S}
+        self._forbidden = {uid: since_s for uid, since_s in self._forbidden.items() if uid in self._answers}
         self._since = {key: at for key, at in self._since.items() if isinstance(key, tuple) and key[0] in names}
 
     def answered(self, uid: str, answer: Answer) -> None:

@@ -66,6 +66,8 @@ class ConditionKeeper:
     ) -> list[Patch]:
         """Return patches of domains' conditions that differ from what is told."""
         by_name = {each.name: each for each in readings}
+        # What was written longer ago than anything is held back says nothing any more.
+        self._written_s = {path: at for path, at in self._written_s.items() if 0 <= now_s - at < WORDS_S}
         found = list[Patch]()
         for each in domains:
             name, reading = each.metadata.name, by_name.get(each.metadata.name)

@@ -108,6 +108,7 @@ class Demanding:
 
     def to_write(self, now_s: float) -> list[DemandCheckpointObject]:
         """Return the checkpoints that are to be written now, the oldest first."""
+        self._written_s = {owner: at_s for owner, at_s in self._written_s.items() if owner in self.memory.row_of}
         allowed = {owner: at_s + CHECKPOINT_S for owner, at_s in self._written_s.items()}
         owners = due(self.memory, allowed, MOST_CHECKPOINTS)
         found = [checkpoint_of(self.memory, owner, rfc3339(now_s)) for owner in owners]

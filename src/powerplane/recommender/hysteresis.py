@@ -76,6 +76,10 @@ class Hysteresis:
         return sum(self._looks[key]) >= self.calm.seen
 
 
+REMEMBERED_S = 86_400.0
+"""For so long a tree's failures are remembered after it was let alone."""
+
+
 @dataclass(slots=True)
 class Pauses:
     """When each power tree may be planned for again. Not for several threads at once.
@@ -102,7 +106,10 @@ class Pauses:
             self._until_s[tree] = now_s + pause_s
 
     def resting(self, now_s: float) -> frozenset[str]:
-        """Return the trees that are left alone now."""
+        """Return the trees that are left alone now; one that nothing has failed in for a day begins anew."""
+        if any(now_s - until_s > REMEMBERED_S for until_s in self._until_s.values()):
+            self._until_s = {tree: at for tree, at in self._until_s.items() if now_s - at <= REMEMBERED_S}
+            self._failures = {tree: self._failures[tree] for tree in self._until_s}
         return frozenset(tree for tree, until_s in self._until_s.items() if now_s < until_s)
 
 

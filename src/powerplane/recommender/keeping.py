@@ -115,6 +115,7 @@ class PlanKeeper:
         """
         pods = by_uid(seen)
         known = {course.name: course for course in courses}
+        self._eased = {name: at_s for name, at_s in self._eased.items() if name in known}
         for plan in seen.plans:
             if why := self._why_back(plan, known[plan.metadata.name], hot, pods):
                 self._delete(plan.metadata.name, why)

@@ -6,7 +6,7 @@ are told by the same prediction, that of the plan, for as long as it can be beli
 against what the meters said before and after.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -125,6 +125,11 @@ class Ledger:
     def sums(self, policy: str) -> Sums:
         """What the choices by a policy's leave, or for want of it, come to."""
         return self._sums.get(policy, Sums())
+
+    def keep(self, policies: Collection[str]) -> None:
+        """Forget the sums of policies that are gone, and of which no choice counts any more."""
+        counting = {policy for entry in self._open.values() for policy in entry.policies}
+        self._sums = {name: sums for name, sums in self._sums.items() if name in policies or name in counting}
 
     @property
     def policies(self) -> frozenset[str]:

@@ -143,6 +143,10 @@ class OwnCaps:
             again = self._plans.get(title, 0) > 1
             self._pauses.ended((title,), clock_s, failed=again)
         self._open = now
+        known = {policy_title(key_of(policy)) for policy in seen.policies}
+        for kept in (self._held_since, self._plans):
+            for gone in kept.keys() - known:
+                del kept[gone]
 
     def _act(
         self,

@@ -128,6 +128,7 @@ class Reporter:
         """
         now_s, readings = self.parts.now(), tuple(readings)
         domains = {each.metadata.name: each for each in seen.domains}
+        self.ledger.keep({policy_title(key_of(each)) for each in seen.policies})
         sums = {key_of(each): self.ledger.sums(policy_title(key_of(each))) for each in seen.policies}
         self._policies.performances = self.performances(seen.policies, now_s)
         self._tell_of_work(seen, now_s)

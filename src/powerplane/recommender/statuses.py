@@ -105,6 +105,9 @@ class DomainStatuses:
             Unix seconds.
         """
         known = {each.metadata.name for each in objects}
+        for kept in (self.actions, self._written_s, self._acted):
+            for gone in kept.keys() - known:
+                del kept[gone]
         found = []
         for each in readings:
             if each.name not in known or not self._is_due(each, pressing, now_s):

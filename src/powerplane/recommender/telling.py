@@ -62,8 +62,10 @@ class Teller:
         last_s = self._told_s.get(key)
         if last_s is not None and 0 <= now_s - last_s < AGAIN_S:
             return False
-        if len(self._told_s) >= MOST_KNOWN:
+        if len(self._told_s) >= MOST_KNOWN or now_s - next(iter(self._told_s.values()), now_s) > AGAIN_S:
             self._told_s = {known: at for known, at in self._told_s.items() if now_s - at < AGAIN_S}
+        # Behind all others: the first is the oldest.
+        self._told_s.pop(key, None)
         self._told_s[key] = now_s
         digest = hashlib.sha256(f"{subject}\n{reason}\n{note}\n{now_s}".encode()).hexdigest()[:16]
         regarding = {
