@@ -239,6 +239,33 @@ def test_a_cluster_policy_stands_before_a_namespaced_one():
     assert {move.policy for move in spec_of(watching).moves} == {"PowerCappingPolicy default/own"}
 
 
+def test_while_nothing_is_measured_the_last_figures_stand_with_their_time():
+    watching = capped({"watts": "105W"})
+    watching.look()
+    before = figures(watching)
+    watching.cluster.cut = True
+    for _ in range(60):
+        watching.look(15)
+    after = figures(watching)
+    kept = ("capWatts", "drawWatts", "pods", "headroomWatts", "measuredAt")
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+    told = conditions(watching, "/apis/powerplane.dev/v1alpha1/powerdomains/r1")
+    assert (told["Held"], told["Measured"]) == (("Unknown", "NotMeasured"), ("False", "NotMeasured"))
+
+
+def test_in_mode_recommend_the_status_says_who_would_be_evicted():
+    watching = capped({"watts": "105W"}, "Recommend")
+    watching.look()
+    told = figures(watching)["recommendation"]
+    assert (told["moves"], told["watts"]) == (3, 59)
+    assert "3 pods would be evicted" in told["summary"]
+    first = told["at"]
+    for _ in range(8):
+        watching.look(15)
+    assert figures(watching)["recommendation"]["at"] == first
+    assert "PlanRecommended" in watching.reasons
+
+
 def test_a_domain_says_whether_it_is_held_and_measured():
     watching = capped({"watts": "500W"})
     watching.cluster.racks = {"r1": 300.0}

@@ -62,7 +62,7 @@ class ConditionKeeper:
     _written_s: dict[str, float] = field(default_factory=dict)
 
     def of_domains(
-        self, domains: Iterable[PowerDomainObject], readings: Iterable[DomainReading], now_s: float
+        self, domains: Iterable[PowerDomainObject], readings: Iterable[DomainReading], trouble: str, now_s: float
     ) -> list[Patch]:
         """Return patches of domains' conditions that differ from what is told."""
         by_name = {each.name: each for each in readings}
@@ -71,9 +71,9 @@ class ConditionKeeper:
         found = list[Patch]()
         for each in domains:
             name, reading = each.metadata.name, by_name.get(each.metadata.name)
-            if reading is not None:
+            if reading is not None or trouble:
                 old = each.status.conditions if each.status is not None else ()
-                said = domain_said(reading, each.metadata.generation)
+                said = domain_said(reading, trouble, each.metadata.generation)
                 found += self._patch(POWER_DOMAIN.path(name), each.metadata, old, said, now_s)
         return found
 
@@ -128,8 +128,11 @@ def _said(kind: str, holds: bool | None, reason: str, message: str, generation: 
     return made if holds is not None else msgspec.structs.replace(made, status="Unknown")
 
 
-def domain_said(reading: DomainReading, generation: int) -> tuple[Condition, Condition]:
-    """Return whether a domain's budget is held, and whether the domain is measured."""
+def domain_said(reading: DomainReading | None, trouble: str, generation: int) -> tuple[Condition, Condition]:
+    """Return whether a domain's budget is held, and whether it is measured; without a reading, why there is none."""
+    if reading is None:
+        held = _said(HELD, None, "NotMeasured", trouble, generation)
+        return held, _said(MEASURED, False, "NotMeasured", trouble, generation)
     untold = why_untold(reading)
     if reading.budget_mw == NO_BUDGET:
         held = _said(HELD, True, "NoBudget", "it may draw anything", generation)

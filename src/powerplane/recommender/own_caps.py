@@ -6,11 +6,12 @@ and never so often that it takes more than a tenth of the time.
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from powerplane.models.api.capping_policy import CappingPolicyObject
+from powerplane.models.api.capping_policy import CappingPolicyObject, Recommendation
 from powerplane.models.api.placement_plan import MOST_PUBLISHED, PlacementPlanObject
 from powerplane.models.api.policies import PolicyKey, key_of
+from powerplane.models.quantities import MILLI
 from powerplane.recommender.books import Seen
 from powerplane.recommender.concluding import clashes, uid_of
 from powerplane.recommender.courses import Course
@@ -24,7 +25,7 @@ from powerplane.recommender.own_caps_facts import (
 )
 from powerplane.recommender.own_caps_look import CapLooks, Shown
 from powerplane.recommender.own_caps_plan import EVICT, Shedding, body_of
-from powerplane.recommender.publishing import Context, policy_title
+from powerplane.recommender.publishing import Context, policy_title, rfc3339
 from powerplane.recommender.reporting import Reporter
 from powerplane.recommender.seeing import Ground, Learned
 from powerplane.recommender.shedding import choose_evictions
@@ -68,6 +69,7 @@ class OwnCaps:
     _open: dict[str, str] = field(default_factory=dict)
     _held_since: dict[str, float] = field(default_factory=dict)
     _plans: dict[str, int] = field(default_factory=dict)
+    _recommended: dict[PolicyKey, Recommendation] = field(default_factory=dict)
     _next_s: float = float("-inf")
 
     def __post_init__(self) -> None:
@@ -108,6 +110,8 @@ class OwnCaps:
         ]
         lasting = self._hysteresis.follow(broken)
         self.hot = frozenset(each.name for each in lasting)
+        if shown is not None:
+            self._recommend(policies, {each.name: each for each in lasting}, shown)
         if shown is not None and seen.stopped is None:
             self._act(policies, {each.name: each for each in lasting}, shown, tuple(courses))
         took_s = self.parts.clock() - clock_s
@@ -171,6 +175,25 @@ class OwnCaps:
                 continue
             if self._publish(found, shown):
                 return
+
+    def _recommend(self, policies: list[CappingPolicyObject], lasting: Mapping[str, Violation], shown: Shown) -> None:
+        """Say who would be evicted by policies in mode Recommend; the same again keeps the time of the first."""
+        told: dict[PolicyKey, Recommendation] = {}
+        for policy in policies:
+            key = key_of(policy)
+            violation = lasting.get(policy_title(key))
+            if violation is None or policy.spec.mode != "Recommend" or EVICT not in policy.spec.levers:
+                continue
+            if (found := self._shed(policy, violation, shown)) is None:
+                continue
+            watts, moves = found.mw // MILLI, len(found.chosen)
+            summary = f"{moves} pods would be evicted, which takes {whole_watts(found.mw)} off"
+            last = self._recommended.get(key)
+            same = last is not None and (last.moves, last.watts) == (moves, watts)
+            told[key] = last if same and last else Recommendation(rfc3339(shown.at_s), moves, watts, summary)
+            self.standings[key] = replace(self.standings[key], recommendation=told[key])
+            self._tell(policy, "PlanRecommended", f"{violation.name} {violation.why}; {summary}")
+        self._recommended = told
 
     def _calm_down(self, title: str, clock_s: float, *, broken: bool) -> None:
         if broken:

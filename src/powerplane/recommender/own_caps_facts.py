@@ -11,6 +11,7 @@ from powerplane.models.api.capping_policy import (
     CappingPolicyObject,
     ClusterPowerCappingPolicyObject,
     ClusterPowerCappingPolicySpec,
+    Recommendation,
 )
 from powerplane.models.api.policies import EVERYTHING, PolicyKey, key_of
 from powerplane.models.marks import OWN_NAMESPACE
@@ -51,6 +52,8 @@ class CapStanding:
         Unix seconds of the look.
     untold : str
         Why nothing is done, whatever the sum says; "" where something may be.
+    recommendation : Recommendation or None
+        What should be done, where the policy's mode lets nothing be.
     """
 
     key: PolicyKey
@@ -60,6 +63,7 @@ class CapStanding:
     age_s: float = math.inf
     at_s: float = 0.0
     untold: str = ""
+    recommendation: Recommendation | None = None
 
     @property
     def headroom_mw(self) -> int | None:

@@ -31,6 +31,8 @@ class Shown:
     watts : PodWatts
     rows : mapping
         Rows of the pods that each policy selects.
+    at_s : float
+        Unix seconds.
     """
 
     seen: Seen
@@ -38,6 +40,7 @@ class Shown:
     snapshot: Snapshot
     watts: PodWatts
     rows: Mapping[PolicyKey, Rows]
+    at_s: float
 
 
 @dataclass(slots=True)
@@ -80,7 +83,8 @@ class CapLooks:
             self.blind(policies, trouble)
             return None
         watts = pod_watts(snapshot, ground, look.round.nodes, learned)
-        shown = Shown(seen, ground, snapshot, watts, {key_of(each): selected(each, snapshot) for each in policies})
+        rows = {key_of(each): selected(each, snapshot) for each in policies}
+        shown = Shown(seen, ground, snapshot, watts, rows, now_s)
         self._judge(policies, shown, now_s)
         return shown
 

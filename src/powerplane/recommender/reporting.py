@@ -137,7 +137,7 @@ class Reporter:
         more = conditions_of(seen.policies, self._policies.performances)
         around = Circumstances(seen.stopped, trouble, frozenset(domains), more)
         patches += self._conditions.of_policies(seen.policies, caps, around, now_s)
-        patches += self._conditions.of_domains(seen.domains, readings, now_s)
+        patches += self._conditions.of_domains(seen.domains, readings, trouble, now_s)
         until_s, refused = self.parts.clock() + WRITES_S, False
         for patch in patches:
             # A server that is slow or gone must not keep the next look waiting.

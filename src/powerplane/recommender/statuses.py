@@ -34,6 +34,9 @@ CALM_S, PRESSING_S = 30.0, 1.5
 
 LONGEST_WHY = 1024
 
+OF_CAPS = frozenset(("headroomWatts", "sourceAgeSeconds"))
+"""Figures that a policy's own cap and its racks both have a word for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Patch:
@@ -194,7 +197,7 @@ class PolicyStatuses:
         for policy in policies:
             key = key_of(policy)
             keys.add(key)
-            status = self._status(policy, key, labels, by_name, sums.get(key)) | cap_figures(policy, caps.get(key))
+            status = with_cap(self._status(policy, key, labels, by_name, sums.get(key)), policy, caps.get(key))
             if self._is_due(key, status, now_s):
                 found.append(Patch(policy_path(key), status))
                 self._written[key], self._written_s[key] = status, now_s
@@ -261,26 +264,29 @@ class PolicyStatuses:
         return over[0] != over[1] or not 0 <= now_s - last_s < CALM_S
 
 
-def cap_figures(policy: CappingPolicyObject, standing: CapStanding | None) -> dict[str, Any]:
-    """What a status says of a policy's own cap, which stands before whatever its racks say; nothing where it has none.
+def with_cap(status: Mapping[str, Any], policy: CappingPolicyObject, standing: CapStanding | None) -> dict[str, Any]:
+    """Return what a status says, a policy's own cap counted in, which stands before whatever its racks say.
 
-    Figures that cannot be told are taken away; the draw is rounded up, and the cap down.
+    While nothing is measured the last figures stand, with the time at which they were. The draw is rounded up, and the
+    cap down.
     """
     if not has_cap(policy):
-        return {"capWatts": None, "drawWatts": None, "pods": None, "measuredAt": None}
-    if standing is None:
-        return {}
-    known = standing.draw_mw is not None
+        return {"capWatts": None, "drawWatts": None, "pods": None, "measuredAt": None, **status}
+    if standing is None or standing.draw_mw is None:
+        return {name: value for name, value in status.items() if name not in OF_CAPS}
     cap_watts = None if standing.cap.mw is None else standing.cap.mw // MILLI
-    draw_watts = None if standing.draw_mw is None else -(-standing.draw_mw // MILLI)
-    return {
+    draw_watts = -(-standing.draw_mw // MILLI)
+    figures = {
         "capWatts": cap_watts,
         "drawWatts": draw_watts,
-        "pods": standing.pods if known else None,
-        "headroomWatts": None if cap_watts is None or draw_watts is None else cap_watts - draw_watts,
+        "pods": standing.pods,
+        "headroomWatts": None if cap_watts is None else cap_watts - draw_watts,
         "sourceAgeSeconds": math.ceil(standing.age_s) if math.isfinite(standing.age_s) else None,
-        "measuredAt": rfc3339(standing.at_s) if known else None,
+        "measuredAt": rfc3339(standing.at_s),
     }
+    if policy.spec.mode == "Recommend" and standing.recommendation is not None:
+        figures["recommendation"] = msgspec.to_builtins(standing.recommendation)
+    return {**status, **figures}
 
 
 def policy_path(key: PolicyKey) -> str:
