@@ -86,6 +86,7 @@ class Reflector(Generic[T]):
         self._decoders = Decoders(watched.decode, watched.reduce)
         self._status = ReflectorStatus()
         self._listed = False
+        self._refusals = 0
         self._stopping = threading.Event()
         self._synced = threading.Event()
         self._lock = threading.Lock()
@@ -139,6 +140,7 @@ class Reflector(Generic[T]):
     def _fail(self, setback: _SetbackError) -> float:
         """Note a failure, and return how long to wait."""
         failures = self._status.failures + 1
+        self._refusals = (self._refusals + 1 if failures > 1 else 1) if setback.refused else 0
         if setback.lost or failures % self._patience.futile == 0:
             self._listed = False
         self._note(failures=failures, last_error=str(setback))
@@ -149,7 +151,9 @@ class Reflector(Generic[T]):
         # The exponent is held so that years of failures do not overflow.
         pause = min(longest, self._patience.first_pause_s * 2.0 ** min(failures - 1, 30))
         if setback.refused:
-            pause = max(pause, self._patience.refused_pause_s)
+            # One that has just started refuses until it has read its roles and definitions: it answers, so it is near.
+            growing = self._patience.first_pause_s * 2.0 ** min(self._refusals - 1, 30)
+            pause = min(self._patience.refused_pause_s, growing)
         return max(pause * self._chance.uniform(0.5, 1.0), min(setback.pause_s, longest))
 
     def _note(self, **changes: Any) -> None:

@@ -125,7 +125,8 @@ class WatchPatience:
     first_pause_s, longest_pause_s : float
         Between attempts: doubled from failure to failure, and shortened at random by up to half.
     refused_pause_s : float
-        After 401, 403 and 404, which a person has to mend.
+        The longest after 401, 403 and 404, which a person has to mend, unless the server has just started: it begins
+        with the first pause and is doubled from refusal to refusal.
     settled_s : float
         A watch that ends sooner counts as a failure.
     futile : int

@@ -21,11 +21,21 @@ def test_refused_then_allowed(server, cache, follow, code):
     until(lambda: reflector.status.last_error == "")
 
 
-def test_a_refusal_is_asked_again_slowly(server, follow):
+def test_a_refusal_is_asked_again_ever_more_slowly(server, follow):
     server.list_plan.extend(["http-403"] * 100)
-    follow(WatchPatience(first_pause_s=0.001, refused_pause_s=0.4), synced=False)
+    follow(WatchPatience(first_pause_s=0.01, refused_pause_s=0.4), synced=False)
     time.sleep(0.7)
-    assert 2 <= len(server.lists()) <= 4
+    assert 4 <= len(server.lists()) <= 10
+    before = len(server.lists())
+    time.sleep(0.6)
+    assert 1 <= len(server.lists()) - before <= 4
+
+
+def test_a_server_that_was_away_and_refuses_as_it_starts_is_asked_again_soon(server, cache, follow):
+    server.list_plan.extend(["http-500"] * 6 + ["http-403"] * 3)
+    reflector = follow(WatchPatience(first_pause_s=0.005, longest_pause_s=0.05, refused_pause_s=30.0), synced=False)
+    assert reflector.wait_synced(3)
+    assert cache.becomes(server.state())
 
 
 def test_a_watch_that_is_refused_after_the_list_goes_on_later(server, cache, follow):
