@@ -1,5 +1,7 @@
 """Who is held down in place, and how far: what must hold whatever pods there are."""
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
@@ -186,6 +188,19 @@ def test_pods_of_low_priority_lose_first_and_among_them_those_whose_core_is_wort
     (cut,) = choose(snapshot, candidates(snapshot, pods))
     assert pods[0].metadata.uid == cut.candidate.uid
     assert not overload_mw(lowered(snapshot, (cut,)))
+
+
+@pytest.mark.parametrize("spared", ["a", "b"])
+def test_of_pods_of_one_priority_those_go_first_that_do_less_with_a_watt(spared):
+    tiny = [TinyPod("a", "n", cpu=1), TinyPod("b", "n", cpu=1)]
+    nodes = [TinyNode("n", curve=BENT)]
+    total = float(node_draws_mw(tiny_snapshot(nodes, tiny)).sum()) / 1000
+    snapshot = tiny_snapshot(nodes, tiny, [rack("r1", ["n"], total - 5)])
+    pods = matched(snapshot, [pod("a"), pod("b")])
+    names = {each.metadata.uid: each.metadata.name for each in pods}
+    found = [replace(each, worth=500 * (names[each.uid] == spared)) for each in candidates(snapshot, pods)]
+    (cut,) = choose(snapshot, found)
+    assert names[cut.candidate.uid] != spared
 
 
 def test_a_pod_that_is_held_down_already_goes_no_lower_than_half_of_what_it_asked_for_at_first():

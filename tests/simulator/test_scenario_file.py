@@ -184,6 +184,14 @@ def test_a_token_trace_keeps_every_second_of_work() -> None:
     assert later[0] == later[1]
 
 
+def test_a_token_trace_knows_the_tokens_of_a_second_of_work() -> None:
+    requests = draw_requests(np.random.default_rng(0), np.full(400, 3.0), context=800, generated=150)
+    trace = token_trace(requests, ServingRates(10_000, 1_000), devices=4, duration_s=400 * BIN_S)
+    device_seconds = trace.loads.sum() * BIN_S * 4
+    tokens = [device_seconds * each for each in trace.tokens_per_work]
+    assert tokens == pytest.approx([requests.context.sum(), requests.generated.sum()])
+
+
 def test_a_profile_repeats_daily_rests_at_weekends_and_never_falls_below_zero() -> None:
     random = np.random.default_rng(1)
     phases, periods = draw_waves(random)

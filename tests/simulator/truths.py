@@ -35,6 +35,8 @@ def make_truth(nodes: int = 4, gpus: int = 2, pods: int = 6, *, at_s: float = 0.
         pod_owner=("ReplicaSet/web",) * pods,
         pod_node=pod_node,
         pod_cores=np.full(pods, 0.5),
+        pod_prompt_tokens=np.where(np.arange(pods) % 2, 3000.0, np.nan),
+        pod_generated_tokens=np.where(np.arange(pods) % 2, 200.0, np.nan),
     )
 
 
@@ -50,4 +52,6 @@ def keep_pods(truth: Truth, rows: list[int]) -> Truth:
         pod_owner=tuple(truth.pod_owner[i] for i in rows),
         pod_node=truth.pod_node[rows],
         pod_cores=truth.pod_cores[rows],
+        pod_prompt_tokens=truth.pod_prompt_tokens[rows],
+        pod_generated_tokens=truth.pod_generated_tokens[rows],
     )

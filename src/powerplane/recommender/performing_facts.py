@@ -42,10 +42,16 @@ def pod_watts(snapshot: Snapshot, ground: Ground, readings: NodeReadings, learne
     learned : Learned
     """
     curves = [ground.power.nodes[name].curve for name in snapshot.node_names]
-    parted = replace(snapshot, node_curve=tuple(learned.curves.get(each, each) for each in curves))
+    return parted_watts(
+        replace(snapshot, node_curve=tuple(learned.curves.get(each, each) for each in curves)), readings
+    )
+
+
+def parted_watts(parted: Snapshot, readings: NodeReadings) -> Floats:
+    """Return the same for a snapshot whose curves are those that nodes' watts are to be parted by."""
     whole_mw = measured_mw(parted, readings)
     found = attribute_snapshot(parted, np.maximum(whole_mw, 0), readings)
-    node = snapshot.pods.node
+    node = parted.pods.node
     known = (node >= 0) & np.append(whole_mw >= 0, False)[node]
     result: Floats = np.where(known, found.pod_mw / MILLI, np.nan)
     return result

@@ -1,7 +1,7 @@
 """Which pods may be held down in place, by whose leave, and how low: read from policies and pods, before any choice."""
 
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from powerplane.models.api.capping_policy import CappingPolicyObject
 from powerplane.models.cpu_limits import (
@@ -75,7 +75,7 @@ class Throttling:
                 continue
             made = candidate_of(pod, row, node, snapshot.templates[template].priority, int(table.use_ucores[row]))
             if made is not None:
-                yield made, may
+                yield replace(made, worth=snapshot.templates[template].worth), may
 
     def _allowed(self, snapshot: Snapshot) -> list[May | None]:
         """By template."""

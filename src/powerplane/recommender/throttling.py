@@ -1,4 +1,4 @@
-"""Which pods are held down in place, and how far: lowest priority first, then where a core that is lost is worth most.
+"""Which pods are held down in place, and how far: by priority, work per watt, and where a lost core is worth most.
 
 Pure. A pod that is held down uses no more CPU than the limits of its containers add up to, so what its node is foretold
 to draw less is its curve over the use that is lost, and rests on no guess about which container uses how much.
@@ -45,6 +45,8 @@ class Candidate:
         Whether requests have to stay below limits, or the pod's QoS class would be another.
     beside : int
         Thousandths of a core that sidecars may use, which are not resized.
+    worth : int
+        What its work per watt is worth, as in the price of a move: of one priority those that are worth least go first.
     """
 
     row: int
@@ -56,6 +58,7 @@ class Candidate:
     floors: tuple[int | None, ...]
     apart: bool = False
     beside: int = 0
+    worth: int = 0
 
     @property
     def kept(self) -> int:
@@ -159,6 +162,7 @@ class _Choice:
         self._budget = _target(self._incidence.budget_mw, row_draws_mw(self._incidence, self._draw))
         self._node = np.array([each.node for each in self._left], dtype=np.int32)
         self._priority = np.array([each.priority for each in self._left], dtype=np.int64)
+        self._worth = np.array([each.worth for each in self._left], dtype=np.int64)
         self._spare = np.array([each.spare for each in self._left], dtype=np.int64)
         self._gain = self._gains(np.arange(len(self._left)))
         self._cuts: dict[int, Cut] = {}
@@ -195,8 +199,9 @@ class _Choice:
         return curve_mw(self._kinds, rows, self._use) - curve_mw(self._kinds, rows, self._use - spare)
 
     def _best(self, worth: NDArray[np.bool_]) -> int:
-        """The first of lowest priority whose core is worth most; among equals, the first by UID."""
+        """Of lowest priority, then of least worth, the first whose core saves most; among equals, the first by UID."""
         lowest = worth & (self._priority == self._priority[worth].min())
+        lowest &= self._worth == self._worth[lowest].min()
         per_core = np.where(lowest, self._gain / np.maximum(self._spare, 1), -1.0)
         return int(np.argmax(per_core))
 

@@ -51,9 +51,12 @@ class TokenTrace:
     ----------
     loads : float64 array, shape (K,)
         Share of the service's devices that is busy.
+    tokens_per_work : (float, float)
+        Tokens of prompts, and of answers, that a second of a device's work comes to over the whole trace.
     """
 
     loads: Floats
+    tokens_per_work: tuple[float, float] = (0.0, 0.0)
 
     def level(self, at_s: Floats) -> Floats:
         """Load at some seconds of the simulation."""
@@ -140,7 +143,8 @@ def token_trace(requests: Requests, rates: ServingRates, devices: int, duration_
     work = requests.context / rates.prefill + requests.generated / rates.decode
     where = np.minimum((requests.at_s // BIN_S).astype(np.int64), bins - 1)
     busy = np.bincount(where, work, bins) / (BIN_S * max(devices, 1))
-    return TokenTrace(_spread_out(np.asarray(busy, dtype=np.float64)))
+    per_work = [float(each.sum()) / max(float(work.sum()), 1e-9) for each in (requests.context, requests.generated)]
+    return TokenTrace(_spread_out(np.asarray(busy, dtype=np.float64)), (per_work[0], per_work[1]))
 
 
 def _spread_out(busy: Floats) -> Floats:

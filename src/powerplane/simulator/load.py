@@ -94,6 +94,7 @@ class Demand:
         self.device_level = np.array([w.device_level for w in workloads])
         self.accelerators = np.array([w.accelerators for w in workloads])
         self._tokens = np.array([w.serves_tokens for w in workloads], dtype=bool)
+        self.tokens_per_work = np.array([w.tokens_per_work for w in workloads], dtype=np.float64).reshape(-1, 2)
         self._comes = np.array([w.arrivals is not None for w in workloads], dtype=bool)
         self._wobble = np.array([w.wobble for w in workloads])
         self._scale = np.ones(len(workloads))

@@ -1,6 +1,6 @@
 """A scenario's workloads: what their pods ask for, as templates, and how hard they work, as traces."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +173,13 @@ def _workload(entry: WorkloadEntry, place: Place, times: Times, most_cores: floa
         accelerators=accelerators,
         device_level=_device_level(entry, place) if accelerators else 0.0,
         serves_tokens=entry.tokens is not None,
+        tokens_per_work=_per_work(trace),
     )
+
+
+def _per_work(trace: Trace) -> tuple[float, float]:
+    served = trace.first if isinstance(trace, Product) else trace
+    return served.tokens_per_work if isinstance(served, TokenTrace) else (0.0, 0.0)
 
 
 def _device_level(entry: WorkloadEntry, place: Place) -> float:
@@ -229,7 +235,7 @@ def _tokens(entry: TokensEntry, place: Place, streams: _Streams) -> Trace:
         except InputError as error:
             raise place.at("file").wrong(error.problem, error.next_step) from error
         found = token_trace(requests, rates, devices)
-        return Product(TokenTrace(found.loads * times_over), streams.shape)
+        return Product(replace(found, loads=found.loads * times_over), streams.shape)
     made = entry.synthetic
     if made is None:
         raise place.wrong("nothing to serve", "give a file, or synthetic requests")

@@ -1,6 +1,6 @@
 """What is so in the simulated cluster at one moment: what sensors measure, and what readings are held against."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,8 @@ class Truth:
         Row of the node, -1 while it waits.
     pod_cores : float64 array, shape (P,)
         CPUs in use.
+    pod_prompt_tokens, pod_generated_tokens : float64 arrays, shape (P,) or (0,)
+        Tokens of prompts read, and of answers written, a second; NaN of pods that serve none, empty where no pod does.
     """
 
     at_s: float
@@ -68,3 +70,5 @@ class Truth:
     pod_owner: tuple[str, ...]
     pod_node: NDArray[np.int64]
     pod_cores: Floats
+    pod_prompt_tokens: Floats = field(default_factory=lambda: np.zeros(0))
+    pod_generated_tokens: Floats = field(default_factory=lambda: np.zeros(0))

@@ -106,6 +106,8 @@ class Workload:
         Utilisation of a pod's devices at level 1.
     serves_tokens : bool
         Its devices draw as an LLM server's do: much as soon as there is any request, little more for many.
+    tokens_per_work : (float, float)
+        Tokens of prompts, and of answers, that a second of a device's work comes to.
     """
 
     kind: Kind
@@ -120,3 +122,4 @@ class Workload:
     accelerators: int = 0
     device_level: float = 0.0
     serves_tokens: bool = False
+    tokens_per_work: tuple[float, float] = (0.0, 0.0)

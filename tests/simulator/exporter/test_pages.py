@@ -126,6 +126,16 @@ def test_kepler_attributes_active_watts_by_cpu_time_as_the_real_one_does():
     assert ratio == pytest.approx(0.2325)
 
 
+def test_only_pods_that_serve_tokens_have_a_page_of_vllm():
+    said = said_of(*[make_truth()] * 2)
+    found = parse(page("/metrics/vllm", said))
+    assert {dict(labels)["pod"] for _, labels in found} == {"web-1", "web-3", "web-5"}
+    # One second at 3,000 and 200 a second.
+    assert sorted({sample.value for sample in found.values()}) == [200, 3000]
+    nobody = replace(make_truth(), pod_prompt_tokens=np.zeros(0), pod_generated_tokens=np.zeros(0))
+    assert page("/metrics/vllm", said_of(nobody, nobody)) == ""
+
+
 def test_labels_are_escaped():
     truth = make_truth(1, 0, 1)
     truth = replace(truth, pod_name=('we"ird\\\n',))
@@ -259,12 +269,12 @@ def test_a_configuration_that_makes_no_sense_is_refused(query):
 
 
 @pytest.mark.prometheus
-def test_promtool_finds_nothing_wrong_but_the_names_that_dcgm_itself_gives(prometheus):
+def test_promtool_finds_nothing_wrong_but_the_names_that_dcgm_and_vllm_themselves_give(prometheus):
     assert find_prometheus()
     for source in SOURCES:
         text = page(f"/metrics/{source}", said_of(*[make_truth()] * 2))
         told = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True, check=False)
-        wrong = [line for line in (told.stdout + told.stderr).splitlines() if not line.startswith("DCGM_")]
+        wrong = [line for line in (told.stdout + told.stderr).splitlines() if not line.startswith(("DCGM_", "vllm:"))]
         assert not wrong
 
 

@@ -19,6 +19,7 @@ from powerplane.simulator.exporter.kubernetes import CADVISOR, KUBE_STATE_METRIC
 from powerplane.simulator.exporter.machines import DCGM, IPMI, NODE_EXPORTER, TELEGRAF
 from powerplane.simulator.exporter.page import Exporter, Page
 from powerplane.simulator.exporter.redfish import resource
+from powerplane.simulator.exporter.vllm import VLLM
 from powerplane.simulator.sensors.bank import Said
 from powerplane.simulator.sensors.faults import Down, Fault, Late
 
@@ -31,8 +32,9 @@ EXPORTERS: tuple[Exporter, ...] = (
     TELEGRAF,
     CADVISOR,
     KUBE_STATE_METRICS,
+    VLLM,
 )
-USUAL = ("kepler", "dcgm", "node-exporter", "ipmi", "cadvisor", "kube-state-metrics", "redfish")
+USUAL = ("kepler", "dcgm", "node-exporter", "ipmi", "cadvisor", "kube-state-metrics", "vllm", "redfish")
 """What a cluster has that runs one Kepler."""
 
 TEXT, JSON, YAML = "text/plain; charset=utf-8", "application/json", "application/yaml"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from prometheus_client.utils import floatToGoString
 
 from powerplane.simulator.exporter.layout import Integers, Layout, Per
@@ -40,6 +41,8 @@ class Family:
         Whether it is told of dark nodes too.
     repeats : bool
         Whether it repeats, in more parts, what other families say: left out where all nodes are on one page.
+    there : callable, optional
+        Which rows there are at all, shape (R,); all of them where it is not given.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Family:
     stamped: bool = False
     cluster: bool = False
     repeats: bool = False
+    there: Callable[[Layout], NDArray[np.bool_]] | None = None
 
 
 def head(name: str, labels: Mapping[str, str]) -> str:
@@ -86,6 +90,7 @@ def lines(
     """
     universe = layout.universes[family.per]
     rows = np.arange(len(heads)) if rows is None else rows
+    rows = rows if family.there is None else rows[family.there(layout)[rows]]
     if not family.what:
         told = rows if family.cluster else rows[said.answers(source)[universe.node[rows]]]
         return "".join([f"{heads[row]}1\n" for row in told.tolist()])

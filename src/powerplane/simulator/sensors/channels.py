@@ -159,6 +159,19 @@ def _pod_idle_cpu(scene: Scene) -> Floats:
     return (_idle_cpu(scene) / np.maximum(count, 1))[np.maximum(truth.pod_node, 0)]
 
 
+def _prompt_tokens(scene: Scene) -> Floats:
+    return _of_servers(scene, scene.truth.pod_prompt_tokens)
+
+
+def _generated_tokens(scene: Scene) -> Floats:
+    return _of_servers(scene, scene.truth.pod_generated_tokens)
+
+
+def _of_servers(scene: Scene, tokens: Floats) -> Floats:
+    """Tokens a second of each pod, 0 of those that serve none: their series are left out."""
+    return np.nan_to_num(tokens) if len(tokens) else np.zeros(len(scene.truth.pod_uid))
+
+
 def _gpu_watts(scene: Scene) -> Floats:
     return scene.truth.gpu_watts
 
@@ -224,6 +237,8 @@ CHANNELS: tuple[Channel, ...] = (
     Channel("ipmi", "fan", "node", "gauge", "fan", _rpm),
     Channel("cadvisor", "node", "node", "counter", "container time", _busy),
     Channel("cadvisor", "pod", "pod", "counter", "container time", _pod_cores),
+    Channel("vllm", "prompt", "pod", "counter", "exact", _prompt_tokens),
+    Channel("vllm", "generated", "pod", "counter", "exact", _generated_tokens),
     Channel("telegraf", "power", "node", "gauge", "polled bmc", _wall),
     Channel("redfish", "power", "node", "gauge", "bmc", _wall),
     Channel("redfish", "celsius", "node", "gauge", "thermometer", _celsius),
