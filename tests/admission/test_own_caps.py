@@ -5,6 +5,7 @@ from tests.admission.applying import container, pod, review
 from powerplane.adapters.node_rates import Rates
 from powerplane.admission.deciding import decide
 from powerplane.admission.own_caps import OLD_S, own_caps, until_s
+from powerplane.admission.planned import Targets
 from powerplane.admission.predicting import Predictor
 from powerplane.admission.review import read_review
 from powerplane.admission.table import Table, reaches_of
@@ -26,9 +27,9 @@ def capping(headroom: int | None, mode="Enforce", levers=("evict",), cap=100, at
     return ClusterPowerCappingPolicyObject(ObjectMeta(name="cap"), made, status)
 
 
-def gates(*policies, made=None, now_s=NOW_S + 10) -> list[str]:
+def gates(*policies, made=None, now_s=NOW_S + 10, targets=None) -> list[str]:
     """Gates that a new pod of 20 W is given."""
-    table = Table({}, reaches_of(policies), Predictor(Rates(10_000), {}))
+    table = Table({}, reaches_of(policies), Predictor(Rates(10_000), {}), targets=targets or Targets())
     table = replace(table, caps=own_caps(policies, now_s))
     decision = decide(read_review(review(made or pod(container(cpu="2")))), table)
     operations = decision.verdict.patch or ()
@@ -62,6 +63,13 @@ def test_pods_of_others_do_not_wait():
         ObjectMeta(name="all"), ClusterPowerCappingPolicySpec(cap=PowerCap(watts="1MW"), mode="Enforce")
     )
     assert gates(others, everyone) == []
+
+
+def test_a_pod_that_comes_in_place_of_a_moved_one_waits_for_its_move_alone():
+    made = pod(container(cpu="2"), owner=("ReplicaSet", "web-1"))
+    (owner,) = made["metadata"]["ownerReferences"]
+    targets = Targets(held_owners=frozenset({("default", owner["uid"])}))
+    assert gates(capping(-5), made=made, targets=targets) == ["powerplane.dev/move"]
 
 
 def test_a_pod_of_the_system_never_waits():

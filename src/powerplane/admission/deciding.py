@@ -96,9 +96,8 @@ def decide(request: Request, table: Table) -> Decision:
         else:
             mutation = give_watts(request.object, pod.spec, prediction)
         further = name_scheduler(request.object, choice.scheduler_name)
-        if is_short(table.caps, namespace, table.labels_of(namespace), pod.metadata.labels or {}, mutation.watts):
-            further += hold_for_cap(request.object, pod.spec)
         further += _follow(request.object, pod, namespace, lock, table)
+        further += _wait(request.object, pod, namespace, mutation.watts, table)
     except InputError:
         # The API server refuses such a quantity itself, with a better word for it.
         return Decision(LEFT_ALONE, "unreadable")
@@ -119,9 +118,21 @@ def _images(pod: Json) -> list[str]:
     return [image if isinstance(image := each.get("image"), str) else "" for each in pod["spec"]["containers"]]
 
 
+def _wait(made: Json, pod: Pod, namespace: str, watts: int, table: Table) -> list[Json]:
+    """Let a pod wait that would bring its policy above its own cap; one that comes in place of a moved one does not."""
+    if not table.caps or table.targets.holds(*_who(pod, namespace)):
+        return []
+    short = is_short(table.caps, namespace, table.labels_of(namespace), pod.metadata.labels or {}, watts)
+    return hold_for_cap(made, pod.spec) if short else []
+
+
+def _who(pod: Pod, namespace: str) -> tuple[str, str, str]:
+    owner = controller_of(pod.metadata.owner_references)
+    return namespace, pod.metadata.name, owner.uid if owner else ""
+
+
 def _follow(made: Json, pod: Pod, namespace: str, lock: Lock, table: Table) -> list[Json]:
     """Let a pod that comes in place of a moved one go where a plan wants it."""
-    owner = controller_of(pod.metadata.owner_references)
-    who = (namespace, pod.metadata.name, owner.uid if owner else "")
+    who = _who(pod, namespace)
     drawn = draw_to(made, table.targets.nodes_for(*who)) if lock != "Extender" else []
     return drawn + (hold_successor(made, pod.spec) if table.targets.holds(*who) else [])
