@@ -31,8 +31,10 @@ from powerplane.models.marks import (
 )
 from powerplane.models.mobility import DO_NOT_DISRUPT
 from powerplane.models.pod_watts import PREDICTED_ANNOTATION
+from powerplane.models.quantities import parse_quantity
 from powerplane.node_watts.facts import CLOSED_TAINT
 from powerplane.node_watts.run import LEASE
+from powerplane.recommender.solving import MOST_BYTES
 from powerplane.scheduler_extender.run import HEADROOM_ANNOTATION, RunSettings
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
@@ -218,6 +220,13 @@ def test_the_operator_runs_in_parts_each_under_its_account_as_its_namespace_lets
     told = next(each for each in container["args"] if each.startswith("--metrics-address="))
     (port,) = container["ports"]
     assert told == f"--metrics-address=:{port['containerPort']}"
+
+
+def test_the_recommenders_limit_has_room_for_all_that_its_solver_may_ask_for_and_as_much_for_itself():
+    (deployment,) = [each for each in documents("operator.yaml") if each["metadata"]["name"].endswith("recommender")]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert not any(each.startswith("--solver-memory") for each in container["args"])
+    assert parse_quantity(container["resources"]["limits"]["memory"]) >= 2 * MOST_BYTES
 
 
 @pytest.mark.parametrize("account", OPERATOR)

@@ -33,6 +33,8 @@ PROMETHEUS = ("--prometheus", "http://127.0.0.1:9")
         ((*PROMETHEUS, "--period", "soon"), "--period"),
         ((*PROMETHEUS, "--lead", "0s"), "--lead"),
         (("--only", "both"), "both"),
+        ((*PROMETHEUS, "--solver-memory", "much"), "--solver-memory"),
+        ((*PROMETHEUS, "--solver-memory", "64Mi"), "too little"),
         ((*PROMETHEUS, "--traces-to", "collector:4318"), "no address"),
         ((*PROMETHEUS, "--log-format", "xml"), "--log-format"),
     ],

@@ -66,7 +66,18 @@ def test_it_is_niced_and_bounded_in_memory(solver):
         time.sleep(0.1)
     limits = Path(f"/proc/{solver.pid}/limits").read_text()
     (line,) = [each for each in limits.splitlines() if each.startswith("Max data size")]
-    assert line.split()[3] == str(6 << 30)
+    assert line.split()[3] == str(1 << 30)
+
+
+@pytest.mark.slow
+def test_one_that_may_have_little_memory_says_so_and_lives():
+    solver = Solver(most_bytes=120 << 20)
+    try:
+        found = solver.solve(crowded(), 2.0, 0)
+        assert found.plan is None
+        assert "memory" in found.trouble
+    finally:
+        solver.close()
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ from powerplane.cli.controller_options import (
 )
 from powerplane.cli.exit_codes import OK
 from powerplane.cli.operations import Address, read_address, run_with_operations
-from powerplane.cli.options import Context, Kubeconfig, parse_duration
+from powerplane.cli.options import Context, Kubeconfig, parse_duration, parse_memory
 from powerplane.cli.trace_options import Ending, OfService, TracesTo, of_service, open_traces
 from powerplane.cli.watts_source import (
     CaFile,
@@ -82,6 +82,9 @@ def operate(
         str, Parameter(group=DECIDING, help="How long acting takes: what will be broken within it is acted on now.")
     ] = "3m",
     seed: Annotated[int, Parameter(group=DECIDING, help="Of the solver.")] = 0,
+    solver_memory: Annotated[
+        str, Parameter(group=DECIDING, help="That the process that solves may ask for; beyond it there is no plan.")
+    ] = "1Gi",
     power: Annotated[
         Path | None, Parameter(group=DECIDING, help="power.yaml, where PowerDomains do not say what nodes draw.")
     ] = None,
@@ -121,7 +124,8 @@ def operate(
             lead_s=parse_duration(lead, "--lead"),
             seed=seed,
         )
-        deciding = RecommenderSettings(name, namespace, pace=pace, power_file=power)
+        solver_bytes = parse_memory(solver_memory, "--solver-memory")
+        deciding = RecommenderSettings(name, namespace, pace=pace, power_file=power, solver_bytes=solver_bytes)
         parts.append(
             lambda access, registry, of: Recommender(access, deciding, registry, sources, spans=of(RECOMMENDER))
         )

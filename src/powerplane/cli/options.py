@@ -6,11 +6,13 @@ from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
-from powerplane.models.errors import UsageError
+from powerplane.models.errors import InputError, UsageError
+from powerplane.models.quantities import parse_quantity
 
 LIVE = Group("Live cluster", sort_key=2)
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "": 1.0}
+LEAST_MEMORY = 256 << 20
 
 SnapshotOption = Annotated[
     Path | None, Parameter(name="--snapshot", help="Snapshot directory; without it, the live cluster is read.")
@@ -27,6 +29,23 @@ UsageFile = Annotated[Path | None, Parameter(name="--usage", group=LIVE, help="u
 Objective = Literal["disruption", "energy"]
 Format = Literal["table", "json", "yaml"]
 OutputFormat = Annotated[Format, Parameter(name=["--output", "-o"], help="Form of the plan on stdout.")]
+
+
+def parse_memory(text: str, option: str) -> int:
+    """Bytes of an amount of memory such as "1Gi" or "500M".
+
+    Raises
+    ------
+    UsageError
+        When it is no amount, or less than a program needs to start.
+    """
+    try:
+        amount = int(parse_quantity(text.strip()))
+    except InputError as error:
+        raise UsageError(f"{option}: {error.problem}", f"give an amount such as {option} 1Gi") from None
+    if amount < LEAST_MEMORY:
+        raise UsageError(f"{option} {text!r} is too little to start with", f"give {option} 256Mi or more")
+    return amount
 
 
 def parse_duration(text: str, option: str) -> float:

@@ -36,7 +36,7 @@ from powerplane.recommender.metrics import RecommenderMetrics
 from powerplane.recommender.outside import Parts
 from powerplane.recommender.performing_facts import asking_of
 from powerplane.recommender.rounds import Pace, Rounds
-from powerplane.recommender.solving import Solver
+from powerplane.recommender.solving import MOST_BYTES, Solver
 from powerplane.recommender.telling import Teller
 from powerplane.recommender.tracing import RoundTrace
 from powerplane.recommender.working import Working, none_read
@@ -61,6 +61,8 @@ class Settings(LoopSettings):
     calm : Calm
     power_file : Path or None
         power.yaml, where PowerDomains do not say what nodes draw.
+    solver_bytes : int
+        Of memory that the process that solves may ask for.
     """
 
     tick_s: float = 2.0
@@ -69,6 +71,7 @@ class Settings(LoopSettings):
     pace: Pace = field(default_factory=Pace)
     calm: Calm = field(default_factory=Calm)
     power_file: Path | None = None
+    solver_bytes: int = MOST_BYTES
 
 
 class Recommender:
@@ -118,7 +121,7 @@ class Recommender:
             clock=clock,
         )
         self._token: int | None = None
-        self._solver = Solver(clock=clock)
+        self._solver = Solver(most_bytes=settings.solver_bytes, clock=clock)
         ProcessCollector("powerplane_recommender_solver", pid=lambda: self._solver.pid, registry=registry)
         self._books = Books(settings.namespace, self._loop.wake)
         for shelf, what in watched():
