@@ -28,6 +28,7 @@ from powerplane.models.marks import (
     MOVE_GATE,
     RECOMMENDER_LEASE,
     SURGE_ANNOTATION,
+    THROTTLED_ANNOTATION,
 )
 from powerplane.models.mobility import DO_NOT_DISRUPT
 from powerplane.models.pod_watts import PREDICTED_ANNOTATION
@@ -80,6 +81,7 @@ def test_policies_name_the_taint_and_the_annotations_that_the_code_writes_and_re
         HOLD_GATE,
         SURGE_ANNOTATION,
         DETACHED_ANNOTATION,
+        THROTTLED_ANNOTATION,
     }
     assert keys == {"powerplane.dev/watts", "powerplane.dev/allow-node-name", shield} | ours
 

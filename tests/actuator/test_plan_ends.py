@@ -116,7 +116,7 @@ def test_a_kill_takes_the_pod_away_and_holds_no_place():
 def test_a_lever_that_is_not_built_does_nothing():
     cluster, _, pods = published(replicas=1, waves=(0,))
     cluster.delete_plan("p")
-    cluster.publish("p", [cluster.move(pods[0], "n0", lever="throttle")])
+    cluster.publish("p", [cluster.move(pods[0], "n0", lever="of-a-later-version")])
     assert ended(cluster, Replica(cluster, 1)) == ("Failed", {("Skipped", "NoSuchLever")})
 
 

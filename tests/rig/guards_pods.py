@@ -25,6 +25,7 @@ from tests.rig.acts import (
     SHIELD,
     TENANT,
     UNGATED,
+    Act,
     G,
     Guard,
     adds,
@@ -41,7 +42,23 @@ from tests.rig.acts import (
     of_a_plan,
     updates,
 )
-from tests.rig.api import JSON_PATCH
+from tests.rig.api import JSON_PATCH, STRATEGIC
+
+THROTTLED, NOTE = "powerplane.dev/throttled", '{"cpu":[]}'
+
+
+def marks(annotations: dict[str, str]) -> Act:
+    """Annotations of a pod that runs, by the actuator."""
+    return updates(ACTUATOR, {}, metadata(annotations=annotations))
+
+
+def resizes(user: str, before: dict[str, str] | None = None, **more: str) -> Act:
+    """Less CPU for a pod in place; one that says what it had, where nothing else is said."""
+    noted = {THROTTLED: NOTE} if before is None else before
+    resources = {"requests": {"cpu": "50m", **more}}
+    patch = {"spec": {"containers": [{"name": "main", "resources": resources}]}}
+    return updates(user, metadata(annotations=noted), patch, STRATEGIC, "/resize")
+
 
 GUARDS: list[Guard] = [
     (
@@ -186,6 +203,11 @@ GUARDS: list[Guard] = [
     ("actuator", "of a pod's spec", moves(PINNED), moves()),
     ("actuator", "of a pod's status", nominates(status={"phase": "Succeeded"}), nominates()),
     ("actuator", "of a pod's status", nominates(status=READY_CONDITION), nominates()),
+    ("actuator", "may change only pods behind", marks({"example.com/note": "1"}), marks({THROTTLED: NOTE})),
+    ("actuator", "labels, annotations", marks({THROTTLED: NOTE, "example.com/note": "1"}), marks({THROTTLED: NOTE})),
+    ("throttles", "that say what they had", resizes(ACTUATOR, {}), resizes(ACTUATOR)),
+    ("throttles", "of PowerPlane's accounts", resizes(RELEASER), resizes(ACTUATOR)),
+    ("throttles", "no pod's memory", resizes(ACTUATOR, memory="1Gi"), resizes(ACTUATOR)),
     ("placeholders", "and no other pods", holds(namespace="team"), holds()),
     ("placeholders", "and no other pods", holds(schedulingGates=[{"name": "example.com/hold"}]), holds()),
     ("placeholders", "and no other pods", lets_go(schedulingGates=[{"name": "example.com/other"}]), lets_go()),

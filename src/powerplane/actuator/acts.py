@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from powerplane.models.cpu_limits import Cpus
 from powerplane.models.surge import Detached
 
 
@@ -115,7 +116,29 @@ class Ungate:
     gate: int
 
 
-Act = Hold | Nominate | Evict | Release | Ungate | Detach | Reattach
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Note on a pod of this version what it had before it is held down; "" takes the note off."""
+
+    namespace: str
+    pod: str
+    uid: str
+    version: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """Give containers of a pod of this version other CPU in place."""
+
+    namespace: str
+    pod: str
+    uid: str
+    version: str
+    cpus: Cpus
+
+
+Act = Hold | Nominate | Evict | Release | Ungate | Detach | Reattach | Remember | Resize
 
 
 @dataclass(frozen=True, slots=True)

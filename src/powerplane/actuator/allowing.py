@@ -12,6 +12,9 @@ from powerplane.models.matching import NAMESPACE_NAME, Selector, canonical, sele
 Labels = Mapping[str, str]
 
 ENFORCE = "Enforce"
+RESTORE = "restore"
+"""To give back what a pod had needs nobody's leave."""
+
 IGNORE_LABEL, IGNORE = "powerplane.dev/admission", "ignore"
 """Of a namespace whose pods are left as they are."""
 
@@ -42,6 +45,8 @@ class Leaves:
         """Why a pod may not be moved by a lever; "" where some policy lets it."""
         if pod.namespace == OWN_NAMESPACE:
             return "OurOwn"
+        if move.lever == RESTORE:
+            return ""
         labels = {NAMESPACE_NAME: pod.namespace, **self._namespaces.get(pod.namespace, {})}
         if labels.get(IGNORE_LABEL) == IGNORE:
             return "OptedOut"

@@ -9,15 +9,23 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from powerplane.actuator.acts import Act, Detach, Errand, Evict, Hold, Nominate
+from powerplane.actuator.acts import Act, Detach, Errand, Evict, Hold, Nominate, Remember, Resize
 from powerplane.actuator.evicting import Answer
 from powerplane.actuator.facts import Grounds, Plan, PlanState
 from powerplane.actuator.machine import Machine
 from powerplane.actuator.plans import Plans
 from powerplane.actuator.recall import Recall
-from powerplane.actuator.words import HOLDING
+from powerplane.actuator.words import HOLDING, Step
 from powerplane.actuator.world import World
 from powerplane.models.marks import OWN_NAMESPACE
+
+STEPS_OF: dict[type[Act], frozenset[Step]] = {
+    Evict: frozenset(("Evicting",)),
+    Detach: frozenset(("Surging",)),
+    Remember: frozenset(("Resizing",)),
+    Resize: frozenset(("Resizing",)),
+}
+"""Steps in which acts are wanted that begin something; of others, while a placeholder belongs to a move."""
 
 FIRST_REST_S = 0.5
 LONGEST_REST_S = 10.0
@@ -170,7 +178,7 @@ class Engine:
         """Do one act, if it may still be done."""
         why_not = self._may(act, errand.token) or self._outlived(errand, act)
         outcome = Outcome("refused", why_not) if why_not else self._hands.act(act)
-        if isinstance(act, Evict | Detach) and outcome.answer is not None:
+        if isinstance(act, Evict | Detach | Resize) and outcome.answer is not None:
             with self._lock:
                 self._recall.answered(act.uid, outcome.answer)
         self._watcher.acted(errand, act, outcome)
@@ -185,7 +193,7 @@ class Engine:
         if plan is None or plan.state.phase != "Running":
             return "its plan is over or gone"
         step = plan.state.of(uid).step
-        steps = {Evict: {"Evicting"}, Detach: {"Surging"}}.get(type(act), HOLDING)
+        steps = STEPS_OF.get(type(act), HOLDING)
         return "" if step in steps else f"its move is {step} by now"
 
     def _send(self, errands: Iterable[Errand]) -> None:
@@ -214,7 +222,8 @@ class Engine:
 
 def begins(act: Act) -> bool:
     """Whether an act begins something, and does not only bring to an end what was begun."""
-    return isinstance(act, Evict | Hold | Detach) or (isinstance(act, Nominate) and act.namespace == OWN_NAMESPACE)
+    begun = isinstance(act, Evict | Hold | Detach | Remember | Resize)
+    return begun or (isinstance(act, Nominate) and act.namespace == OWN_NAMESPACE)
 
 
 def _may_go_on(act: Act, outcome: Outcome) -> bool:

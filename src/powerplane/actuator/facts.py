@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from powerplane.actuator.words import BEFORE_EVICTION, ENDED, EVICTED, OVER, Phase, Step
+from powerplane.models.cpu_limits import Cpus
 
 Amounts = tuple[tuple[str, int], ...]
 """Whole units by resource, sorted by name."""
@@ -38,6 +39,13 @@ class PodFact:
         Whether its successor may come before it goes.
     detached : str
         Of a pod that was taken out of its ReplicaSet: `Detached`, as it is told.
+    cpus, given : tuple of ContainerCpu
+        Its containers' CPU, as asked for and as its kubelet says that they have it; none where it does not say.
+    throttled : str
+        The annotation that says what it had before it was held down; "" for none.
+    resize : str
+        Why a resize is not done: "Infeasible", "Deferred" or "Error"; "" where none is told.
+    version : str
     """
 
     uid: str
@@ -60,6 +68,11 @@ class PodFact:
     hold_for: str = ""
     surges: bool = False
     detached: str = ""
+    cpus: Cpus = ()
+    given: Cpus = ()
+    throttled: str = ""
+    resize: str = ""
+    version: str = ""
 
     @property
     def there(self) -> bool:
@@ -78,7 +91,10 @@ class NodeFact:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One move as a plan asks for it; the names are those of ``PlannedMove``, ``target`` stands for ``to``."""
+    """One move as a plan asks for it; the names are those of ``PlannedMove``, ``target`` stands for ``to``.
+
+    ``before`` and ``after`` are the CPU of the containers that are given other CPU in place.
+    """
 
     namespace: str
     pod: str
@@ -93,6 +109,9 @@ class Move:
     policy: str = ""
     priority: int = 0
     surge: bool = False
+    before: Cpus = ()
+    after: Cpus = ()
+    used_milli: int = 0
 
     @property
     def migrates(self) -> bool:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from powerplane.actuator.acts import Act, Detach, Evict, Hold, Nominate, Reattach, Release, Ungate
+from powerplane.actuator.acts import Act, Detach, Evict, Hold, Nominate, Reattach, Release, Remember, Resize, Ungate
 from powerplane.actuator.engine import Outcome, Wrote
 from powerplane.actuator.evicting import eviction_body, read_answer
 from powerplane.actuator.facts import Plan, PlanState
@@ -15,6 +15,7 @@ from powerplane.actuator.outcomes import outcome_of
 from powerplane.actuator.placeholders import MovingPod, placeholder_body, placeholder_name
 from powerplane.actuator.plan_writing import status_of
 from powerplane.actuator.reads import read
+from powerplane.actuator.resize_hands import remember, resize
 from powerplane.actuator.surge_hands import SurgeHands
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.cluster_http import TRANSPORT_ERRORS, reason
@@ -101,6 +102,10 @@ class ClusterHands:
                 return self._unheld(act) or self._surges.detach(act)
             case Reattach():
                 return self._surges.reattach(act)
+            case Remember():
+                return remember(self._writer, act)
+            case Resize():
+                return resize(self._writer, act)
 
     def _hold(self, act: Hold) -> Outcome:
         """Make the placeholder after the pod as it is now, and nominate it."""

@@ -18,7 +18,7 @@ from powerplane.actuator.recall import Recall
 from powerplane.actuator.steering import Claims
 from powerplane.actuator.surging import SurgingMover, given_back
 from powerplane.actuator.terms import Terms
-from powerplane.actuator.words import HOLDING, SETTLED, UNDER_WAY, Phase
+from powerplane.actuator.words import COUNTED, HOLDING, SETTLED, UNDER_WAY, Phase
 from powerplane.actuator.world import World
 
 PROGRESSING = "Progressing"
@@ -119,7 +119,7 @@ class Machine:
     def wrote(self, plan: Plan, state: PlanState, clock_s: float) -> None:
         """Take in that a status was written: evictions that it begins count from then on."""
         for uid, move in state.moves.items():
-            if move.step == "Evicting" and plan.state.of(uid).step != "Evicting":
+            if move.step in COUNTED and plan.state.of(uid).step != move.step:
                 self._hour.take(clock_s)
 
     @staticmethod

@@ -12,6 +12,7 @@ from powerplane.actuator.facts import Move, MoveState, Plan, PodFact
 from powerplane.actuator.look import Look
 from powerplane.actuator.placeholders import placeholder_name
 from powerplane.actuator.steering import SKEW_S, successor_of
+from powerplane.actuator.throttling import IN_PLACE, Resizer
 from powerplane.actuator.words import Step
 from powerplane.models.marks import MOVE_GATE, OWN_NAMESPACE
 
@@ -38,6 +39,7 @@ class Mover:
         self._plan = plan
         self._closing = closing
         self._wave = wave
+        self._resizer = Resizer(look, plan, closing, wave)
         self._steps: dict[Step, Callable[[Move, MoveState], MoveState]] = {
             "Waiting": self._waiting,
             "Reserving": self._reserving,
@@ -46,6 +48,7 @@ class Mover:
             "Evicted": self._evicted,
             "Steering": self._steering,
             "Bound": self._bound,
+            "Resizing": self._resizer.resizing,
         }
 
     # -- the next step
@@ -71,6 +74,8 @@ class Mover:
         return new if stays else replace(new, at_s=now_s, begun_s=begun_s)
 
     def _waiting(self, move: Move, state: MoveState) -> MoveState:
+        if move.lever in IN_PLACE:
+            return self._resizer.waiting(move, state)
         if self._closing:
             return _end(state, "Skipped", self._closing)
         if move.wave != self._wave:
@@ -204,6 +209,8 @@ class Mover:
                 return self._hold(move, state)
             case "Steering":
                 return self._steer(move, state)
+            case "Resizing":
+                return self._resizer.acts(move)
         return ()
 
     def _hold(self, move: Move, state: MoveState) -> tuple[Act, ...]:

@@ -3,6 +3,7 @@
 from powerplane.actuator.facts import Move, MoveState, Note, Plan, PlannedDomain, PlanState
 from powerplane.actuator.words import PHASE_OF, STEP_OF
 from powerplane.models.api.placement_plan import PlacementPlanObject, PlacementPlanStatus
+from powerplane.models.cpu_limits import ContainerCpu
 from powerplane.models.errors import InputError
 from powerplane.models.marks import TRACEPARENT_ANNOTATION
 from powerplane.models.timestamps import parse_moment
@@ -35,6 +36,12 @@ def read_plan(plan: PlacementPlanObject) -> Plan:
                 lever=each.lever,
                 policy=each.policy,
                 priority=each.priority,
+                before=tuple(
+                    ContainerCpu(cpu.container, cpu.request_before_milli, cpu.limit_before_milli)
+                    for cpu in each.resources
+                ),
+                after=tuple(ContainerCpu(cpu.container, cpu.request_milli, cpu.limit_milli) for cpu in each.resources),
+                used_milli=each.used_milli,
                 surge=each.surge,
             )
             for each in spec.moves

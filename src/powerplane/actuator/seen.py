@@ -4,17 +4,27 @@ from functools import lru_cache
 
 from powerplane.actuator.facts import Amounts, NodeFact, PodFact
 from powerplane.models.api.kinds import PLACEMENT_PLAN
+from powerplane.models.cpu_limits import Cpus, cpu_of, cpus_of
 from powerplane.models.errors import InputError
-from powerplane.models.marks import DETACHED_ANNOTATION, HASH_LABEL, HOLD_FOR_ANNOTATION, HOLD_LABEL, OWN_NAMESPACE
+from powerplane.models.marks import (
+    DETACHED_ANNOTATION,
+    HASH_LABEL,
+    HOLD_FOR_ANNOTATION,
+    HOLD_LABEL,
+    OWN_NAMESPACE,
+    THROTTLED_ANNOTATION,
+)
 from powerplane.models.mobility import controller_of, unmovable_reason
 from powerplane.models.objects import Narrow, Node, ObjectMeta, Pod, PodSpec, PodStatus
 from powerplane.models.quantities import LARGEST, parse_quantity
 from powerplane.models.requests import Amounts as Exact
 from powerplane.models.requests import pod_requests, whole_units
+from powerplane.models.sleeping import is_closed
 from powerplane.models.surge import read_detached, why_no_surge
 from powerplane.models.timestamps import parse_seconds
 
 FINISHED = ("Succeeded", "Failed")
+RESIZE_CONDITIONS = ("PodResizePending", "PodResizeInProgress")
 
 
 class SeenGate(Narrow, frozen=True):
@@ -34,6 +44,7 @@ class SeenCondition(Narrow, frozen=True):
 
     type: str = ""
     status: str = ""
+    reason: str = ""
 
 
 class SeenStatus(PodStatus, frozen=True):
@@ -78,13 +89,18 @@ def pod_fact(pod: SeenPod) -> PodFact:
         hold_for=(meta.annotations or {}).get(HOLD_FOR_ANNOTATION, "") if holds else "",
         surges=not why_no_surge(meta, spec),
         detached=_detached(meta),
+        cpus=_shared_cpus(cpus_of(spec)),
+        given=_shared_cpus(given_to(status)),
+        throttled=(meta.annotations or {}).get(THROTTLED_ANNOTATION, ""),
+        resize=_resize_of(status),
+        version=meta.resource_version,
     )
 
 
 def node_fact(node: Node) -> NodeFact:
     """Reduce a node; an amount that cannot be read counts as nothing."""
     ready = any(each.type == "Ready" and each.status == "True" for each in node.status.conditions or ())
-    usable = ready and not node.spec.unschedulable
+    usable = ready and not node.spec.unschedulable and not is_closed(node)
     offers = ((name, _units(name, text)) for name, text in (node.status.allocatable or {}).items())
     return NodeFact(node.metadata.name, usable, tuple(sorted(offers)))
 
@@ -93,6 +109,19 @@ def _detached(meta: ObjectMeta) -> str:
     """What says that a pod was taken out of its ReplicaSet; a pod that has the label has been given back."""
     text = (meta.annotations or {}).get(DETACHED_ANNOTATION, "")
     return text if HASH_LABEL not in (meta.labels or {}) and read_detached(text) is not None else ""
+
+
+def given_to(status: PodStatus) -> Cpus:
+    """Return the CPU that containers have, by their kubelet; none where it does not say so of all of them."""
+    statuses = status.container_statuses or ()
+    found = [cpu_of(each.name, each.resources) for each in statuses if each.resources is not None]
+    return tuple(each for each in found if each is not None) if len(found) == len(statuses) else ()
+
+
+def _resize_of(status: SeenStatus) -> str:
+    """Why a resize is not done: KEP-1287's conditions PodResizePending and PodResizeInProgress."""
+    told = (each for each in status.conditions or () if each.type in RESIZE_CONDITIONS and each.status == "True")
+    return next((each.reason for each in told if each.reason), "")
 
 
 def _plan_of(meta: ObjectMeta) -> str:
@@ -133,3 +162,8 @@ def _shared(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
 @lru_cache(maxsize=1 << 12)
 def _shared_amounts(amounts: Amounts) -> Amounts:
     return amounts
+
+
+@lru_cache(maxsize=1 << 14)
+def _shared_cpus(cpus: Cpus) -> Cpus:
+    return cpus

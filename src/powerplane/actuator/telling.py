@@ -1,6 +1,6 @@
-"""Events of the actuator: on pods that are evicted, and on plans that begin or end."""
+"""Events of the actuator: on pods that are evicted or given other CPU, and on plans that begin or end."""
 
-from powerplane.actuator.acts import Evict
+from powerplane.actuator.acts import Evict, Resize
 from powerplane.actuator.facts import Plan, PlanState
 from powerplane.adapters.cluster_events import ClusterEvent
 from powerplane.models.api.kinds import API_VERSION, PLACEMENT_PLAN
@@ -24,6 +24,27 @@ def eviction_event(act: Evict, plan: Plan | None, now_s: float) -> ClusterEvent:
         controller=CONTROLLER,
         action="Evict",
         reason="EvictedForPower",
+        note=note,
+        warning=False,
+        at_s=now_s,
+    )
+
+
+def resize_event(act: Resize, plan: Plan | None, now_s: float) -> ClusterEvent:
+    """Tell on a pod that it was given other CPU in place, and why."""
+    move = next((each for each in plan.moves if each.uid == act.uid), None) if plan else None
+    down = move is not None and move.lever == "throttle"
+    given = ", ".join(f"{each.container} {each.limit}m" for each in act.cpus[:MOST_NAMED])
+    note = f"{'held down to' if down else 'given back'} CPU {given} by plan {plan.name if plan else 'unknown'}"
+    if move is not None and move.policy:
+        note = f"{note}, as {move.policy} lets it"
+    return ClusterEvent(
+        stem=act.pod,
+        suffix=f"{act.uid}.{'throttled' if down else 'restored'}",
+        regarding={"apiVersion": "v1", "kind": "Pod", "namespace": act.namespace, "name": act.pod, "uid": act.uid},
+        controller=CONTROLLER,
+        action="Resize",
+        reason="ThrottledForPower" if down else "RestoredCpu",
         note=note,
         warning=False,
         at_s=now_s,

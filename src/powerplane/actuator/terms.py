@@ -32,6 +32,9 @@ class Terms:
         For the gates on a successor to go, ours and others'.
     ready_s : float
         For it to become ready.
+    report_s, resize_s : float
+        For the report of a resize by a kubelet that has told nothing of what containers have, and by one that has; the
+        latter for the API server to take it, too.
     most_attempts : int
         Reservations, and successors, of one move.
     back_off_s, longest_back_off_s : float
@@ -49,6 +52,8 @@ class Terms:
     bind_s: float = 120.0
     gate_s: float = 900.0
     ready_s: float = 300.0
+    report_s: float = 5.0
+    resize_s: float = 60.0
     most_attempts: int = 3
     back_off_s: float = 600.0
     longest_back_off_s: float = 6 * 3600.0

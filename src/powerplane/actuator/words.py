@@ -45,10 +45,10 @@ SURGED: Final[frozenset[Step]] = frozenset(("Surging", "Evicting", "Evicted"))
 HOLDING: Final[frozenset[Step]] = frozenset(("Reserving", "Reserved", "Surging", "Evicting", "Evicted", "Steering"))
 """Steps in which a placeholder belongs to a move; in any other, one that is there is taken away."""
 
-OVER: Final[frozenset[Phase]] = frozenset(("Done", "Failed", "Expired", "Stopped"))
-"""Phases of a plan that nothing more is done for."""
-
 COUNTED: Final[frozenset[Step]] = frozenset(("Evicting", "Resizing"))
 """Steps that count against the hour's budget once they are begun."""
+
+OVER: Final[frozenset[Phase]] = frozenset(("Done", "Failed", "Expired", "Stopped"))
+"""Phases of a plan that nothing more is done for."""
 
 EXTENDER_LEASE: Final = "powerplane"

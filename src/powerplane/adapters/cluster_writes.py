@@ -22,6 +22,7 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
 
 class Written(NamedTuple):
@@ -119,6 +120,10 @@ class Writer:
     def merge_patch(self, path: str, body: Mapping[str, Any]) -> Written:
         """Apply a merge patch (RFC 7396): null removes a key, a list replaces a list."""
         return self._write("merge_patch", Request("PATCH", path, self._query, body, MERGE_PATCH))
+
+    def strategic_patch(self, path: str, body: Mapping[str, Any]) -> Written:
+        """Apply a strategic merge patch: lists of containers are merged by their names."""
+        return self._write("strategic_patch", Request("PATCH", path, self._query, body, STRATEGIC_PATCH))
 
     def create(self, path: str, body: Mapping[str, Any]) -> Written:
         """Post an object to its collection's path."""

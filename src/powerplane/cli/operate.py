@@ -109,9 +109,10 @@ def operate(
     """Hold the budgets all day: decide which pods must move, and move them.
 
     What may be done is said by policies, not here: only pods that a policy in mode Enforce names with the lever migrate
-    or evict are moved, and without any such policy nothing is. Nothing is done without fresh watts, past a
-    PodDisruptionBudget, or while the webhook is gone. One replica decides and one acts, by Lease; more stand by.
-    `powerplane stop` ends all moves at once. SIGTERM or Ctrl-C ends it; whoever is started next goes on.
+    or evict are moved, only with throttle are any given less CPU in place, and without any such policy nothing is done.
+    Nothing is done without fresh watts, past a PodDisruptionBudget, or while the webhook is gone. One replica decides
+    and one acts, by Lease; more stand by. `powerplane stop` ends all moves at once. SIGTERM or Ctrl-C ends it; whoever
+    is started next goes on.
     """
     watts = WattsFrom(prometheus, None, token_file, ca_file, labels(header), labels(node_label), redfish)
     parts: list[Callable[[ClusterAccess, CollectorRegistry, OfService], Recommender | Actuator]] = []

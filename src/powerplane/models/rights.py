@@ -213,7 +213,7 @@ ACCOUNTS = (
         "carries plans out",
         (
             *READER,
-            *rights(["patch"], ["pods", "pods/status"]),
+            *rights(["patch"], ["pods", "pods/status", "pods/resize"]),
             *rights(["create"], ["pods/eviction"]),
             *rights(["get"], ["replicasets", "deployments"], "apps"),
             *rights(["list"], ["services"]),

@@ -23,6 +23,9 @@ from powerplane.models.snapshot import PodTemplate, Snapshot
 MOVING: tuple[Lever, ...] = ("migrate", "evict")
 """Levers that take a pod off its node."""
 
+RELIEVING: tuple[Lever, ...] = ("throttle", *MOVING)
+"""Levers that take watts off a rack."""
+
 NO_LEAVE = "no policy allows moving it"
 """Why such a pod stays where it is."""
 

@@ -91,11 +91,11 @@ def publishable(plan: Plan, reason: str, context: Context, in_place: Sequence[Pl
     reason : str
         Why it was made, for people.
     context : Context
+    in_place : sequence of PlannedMove
+        What pods are given where they are, before the moves or beside the first of them.
 
     Raises
     ------
-    in_place : sequence of PlannedMove
-        What pods are given where they are, before the moves or beside the first of them.
     InputError
         When a move is of a pod that nobody lets be moved, or that is not there any more, and when there are too many:
         a part of a plan has not been checked.

@@ -21,7 +21,7 @@ from powerplane.models.mobility import unmovable_reason
 from powerplane.models.objects import Pod, PodSpec
 from powerplane.models.requests import SIDECAR
 from powerplane.models.snapshot import Snapshot
-from powerplane.recommender.allowing import MOVING, Allowing, Leave
+from powerplane.recommender.allowing import RELIEVING, Allowing, Leave
 from powerplane.recommender.throttling import Candidate
 from powerplane.recommender.trees import NO_ROOTS, Trees
 
@@ -80,7 +80,7 @@ class Throttling:
     def _allowed(self, snapshot: Snapshot) -> list[May | None]:
         """By template."""
         throttle = Allowing(self.policies, levers=("throttle",)).of_templates(snapshot)
-        any_lever = Allowing(self.policies, levers=("throttle", *MOVING)).of_templates(snapshot)
+        any_lever = Allowing(self.policies, levers=RELIEVING).of_templates(snapshot)
         return [
             None if leave is None else May(leave, first is not None and first.lever == "throttle")
             for leave, first in zip(throttle, any_lever, strict=True)

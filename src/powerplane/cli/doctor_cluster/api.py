@@ -28,6 +28,7 @@ GUARDS = (
     "powerplane-namespaces",
     "powerplane-bindings",
     "powerplane-resize",
+    "powerplane-throttles",
     "powerplane-evictions",
     "powerplane-statuses",
     "powerplane-events",

@@ -11,7 +11,7 @@ from powerplane.models.marks import ACTUATOR_LEASE, RECOMMENDER_LEASE, STOP_ANNO
 from powerplane.models.plan import Wire
 from powerplane.models.rights import NAMESPACE
 
-MOVING = frozenset(("migrate", "evict"))
+MOVING = frozenset(("throttle", "migrate", "evict"))
 PARTS = ((RECOMMENDER_LEASE, "makes plans"), (ACTUATOR_LEASE, "moves pods"))
 FILE = "deploy/rbac-operator.yaml"
 
