@@ -18,7 +18,7 @@ from powerplane.models.api.power_domain import PowerDomainObject
 from powerplane.models.objects import ObjectMeta
 from powerplane.models.snapshot import NO_BUDGET
 from powerplane.models.telemetry.domains import DomainReading
-from powerplane.recommender.allowing import MOVING
+from powerplane.recommender.allowing import RELIEVING
 from powerplane.recommender.own_caps_facts import CapStanding, has_cap
 from powerplane.recommender.publishing import rfc3339
 from powerplane.recommender.statuses import Patch, policy_path
@@ -64,7 +64,7 @@ class ConditionKeeper:
     def of_domains(
         self, domains: Iterable[PowerDomainObject], readings: Iterable[DomainReading], trouble: str, now_s: float
     ) -> list[Patch]:
-        """Return patches of domains' conditions that differ from what is told."""
+        """Return patches of domains' conditions that differ from what is told; of all where nothing is measured."""
         by_name = {each.name: each for each in readings}
         # What was written longer ago than anything is held back says nothing any more.
         self._written_s = {path: at for path, at in self._written_s.items() if 0 <= now_s - at < WORDS_S}
@@ -206,12 +206,12 @@ def _enforcing(
 
 
 def _not_held(spec: PowerCappingPolicySpec, *, caps: bool, racks: bool) -> list[str]:
-    built = {*(CAP_LEVERS if caps else ()), *MOVING}
+    built = {*(CAP_LEVERS if caps else ()), *RELIEVING}
     constraints = [*spec.rack_constraints, *(one for entry in spec.schedule for one in entry.rack_constraints)]
     asked = {
         "rackConstraints.maxTemperature": any(one.max_temperature is not None for one in constraints),
-        "rackConstraints.maxPower for running pods, which it lets nobody move": racks
-        and not set(MOVING) & set(spec.levers),
+        "rackConstraints.maxPower for running pods, which it lets nobody move or hold down": racks
+        and not set(RELIEVING) & set(spec.levers),
         "performancePowerRatio": spec.performance_power_ratio is not None,
         "algorithm": spec.algorithm is not None,
         "levers " + ", ".join(each for each in spec.levers if each not in built): bool(set(spec.levers) - built),
