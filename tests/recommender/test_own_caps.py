@@ -197,11 +197,11 @@ def test_nothing_is_evicted_while_everything_is_stopped():
 def test_a_plan_that_nobody_has_begun_is_kept_while_the_cap_is_broken_and_taken_back_once_it_holds():
     watching = capped({"watts": "105W"})
     watching.look()
-    for _ in range(20):
+    for _ in range(5):
         watching.look(5)
     assert watching.outside.deleted == []
     watching.cluster.enforce("cap", levers=("evict",), cap={"watts": "500W"}, **SELECTS)
-    for _ in range(30):
+    for _ in range(18):
         watching.look(5)
     assert len(watching.outside.deleted) == 1
 

@@ -16,7 +16,6 @@ from powerplane.models.mobility import controller_of
 from powerplane.models.objects import Pod
 from powerplane.models.quantities import MILLI
 from powerplane.recommender.publishing import (
-    LEAST_S,
     LONGEST_LABEL,
     MOST_TREES,
     Context,
@@ -28,6 +27,8 @@ from powerplane.recommender.publishing import (
 from powerplane.recommender.shedding import Candidate
 
 EVICT = "evict"
+EXPIRES_S = 120.0
+"""How long such a plan is meant: evictions take seconds, and one that has to wait must not keep its trees for long."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +72,7 @@ def body_of(shedding: Shedding, context: Context) -> Json:
     """
     trees, now_s = sorted(shedding.trees), context.now_s
     spec = PlacementPlanSpec(
-        expires_at=rfc3339(now_s + LEAST_S),
+        expires_at=rfc3339(now_s + EXPIRES_S),
         moves=tuple(_eviction(each, context.pods[each.uid], shedding.title) for each in shedding.chosen),
         reason=shedding.reason[:LONGEST_REASON],
         trees=tuple(trees[:MOST_TREES]),

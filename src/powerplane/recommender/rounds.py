@@ -147,12 +147,13 @@ class Rounds:
         if fresh:
             hot = ground.trees.roots(each.name for each in found.violations)
             self._keeper.take_back(seen, hot | self._own_caps.trees_of(seen.plans, ground), courses)
-        with metrics.step("caps"):
-            self._own_caps.turn(seen, ground, courses, lambda: self._learned(self._demand, seen))
         if seen.stopped is not None:
             self._reporter.idle("Stopped", f"everything is stopped: {seen.stopped}", seen)
         elif self._due.is_due(wanted, self._parts.clock()):
             self._try(Case(seen, ground, found, wanted, Allowing(seen.policies), courses))
+        with metrics.step("caps"):
+            # After plans for domains: breakers come first.
+            self._own_caps.turn(seen, ground, courses, lambda: self._learned(self._demand, seen))
         with metrics.step("statuses"):
             pressing = frozenset().union(*(course.domains for course in courses if not course.over))
             forecasts = {name: each.forecast for name, each in foreseen.items() if each.forecast is not None}
