@@ -29,12 +29,11 @@ have a trip or served less than 99 % of chat.
 
 *operate* is the operator itself: the recommender's rounds and the actuator's looks, as `powerplane operate` runs \
 them, on the simulated clock, with sensors that come late and are a little wrong, and with an API server of the \
-bench's own between them (`bench/operating`). Its one policy lets every pod be migrated. It looks at every sample, \
-plans 0.4 s of wall time, and asks again every 5 minutes where the same budget stays broken. plan and plan+throttle \
-are the planner alone, every 15 minutes. throttle limits nodes, and *+throttle* puts it beside either as the fast \
-backstop. What the wall clock cuts short may come out otherwise next time. What one overload heats adds to what is \
-left of earlier ones, so chance decides some days: in steps of 5 s instead of 10 s, a breaker tripped under by-hand \
-with 32 servers and seed 1.
+bench's own between them (`bench/operating`). Its one policy lets every pod be migrated, and nothing else. It looks \
+at every sample, plans for 0.4 s of wall time, and asks again every 5 minutes where the same budget stays broken. \
+plan and plan+throttle are the planner alone, every 15 minutes. throttle limits nodes, and *+throttle* puts it beside \
+either as the fast backstop. What the wall clock cuts short may come out otherwise next time; and what one overload \
+heats adds to what is left of earlier ones, so chance decides some days.
 """
 
 HEADINGS = (

@@ -72,6 +72,8 @@ class SimulatedHands:
                 outcome = self._release(act)
             case Ungate():
                 outcome = self._ungate(act)
+            case _:
+                outcome = Outcome("refused", "the simulated cluster neither resizes pods nor lets them come beforehand")
         self._watches.tell()
         return outcome
 
