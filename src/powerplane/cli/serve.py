@@ -1,5 +1,6 @@
 """``powerplane serve``."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -26,7 +27,6 @@ from powerplane.cli.exit_codes import OK
 from powerplane.cli.measured_feed import history_opening
 from powerplane.cli.measured_options import NOT_MEASURED, MeasuredFrom
 from powerplane.cli.options import Context, Kubeconfig, parse_duration
-from powerplane.cli.output import warn
 from powerplane.cli.serve_certificates import NO_OPTIONS, Certificates
 from powerplane.cli.serve_webhook import (
     ReleaseGates,
@@ -43,6 +43,8 @@ from powerplane.scheduler_extender.metrics import ExtenderMetrics
 from powerplane.scheduler_extender.run import ExtenderRun, RunSettings
 from powerplane.scheduler_extender.server import ServerSettings
 from powerplane.scheduler_extender.server import serve as serve_answers
+
+LOG = logging.getLogger(__name__)
 
 LISTEN = Group("Listening", sort_key=3)
 
@@ -124,7 +126,7 @@ def serve(
         operations_port=operations_port,
     )
     if not lease:
-        warn("no Lease: a second replica would give the same headroom again")
+        LOG.warning("no Lease: a second replica would give the same headroom again")
     if feed is not None:
         feed.start()
     metrics = ExtenderMetrics(run.reading)
