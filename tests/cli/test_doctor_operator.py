@@ -21,7 +21,7 @@ def test_where_no_policy_lets_pods_be_moved_nobody_is_missed() -> None:
         ("Initial", ["migrate"]),
         ("Recommend", ["evict"]),
         ("Enforce", []),
-        ("Enforce", ["throttle"]),
+        ("Enforce", ["capReplicas"]),
     ):
         seen = cluster(
             cluster_policies=found(ClusterPowerCappingPolicyObject, policy("p", mode=mode, levers=levers)),

@@ -27,6 +27,9 @@ CONFIRMED = "Confirmed"
 GOOD = ("", "NoSuccessor")
 """Reasons of a move that is done which are as planned, or leave more room than planned."""
 
+NEEDLESS = ("PodGone", "NoHeadroom")
+"""Reasons of a move that was passed over because there was nothing to do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -290,7 +293,7 @@ class _PlanLook:
     def _over(self, state: PlanState, closing: str) -> PlanState:
         ends = [state.of(move.uid) for move in self._plan.moves]
         clean = all(
-            (each.step == "Done" and each.reason in GOOD) or (each.step, each.reason) == ("Skipped", "PodGone")
+            (each.step == "Done" and each.reason in GOOD) or (each.step == "Skipped" and each.reason in NEEDLESS)
             for each in ends
         )
         phase: Phase

@@ -308,6 +308,7 @@ def move(**changes):
         ([move(to="n1")], "denied"),
         ([move(to="n1", lever="evict")], "denied"),
         ([move(to="n1", lever="throttle")], "kept"),
+        ([move(to="n1", lever="restore")], "kept"),
     ],
 )
 def test_a_plan_moves_each_pod_once_and_somewhere(moves, result):
