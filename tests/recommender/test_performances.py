@@ -8,9 +8,16 @@ from tests.recommender.crowded import spec_of
 from tests.recommender.world import Cluster, Watching
 
 from powerplane.adapters.telemetry.work import WorkReading
-from powerplane.models.api.capping_policy import PerformancePowerRatio, PolicyPerformance
+from powerplane.models.api.capping_policy import (
+    ClusterPowerCappingPolicyObject,
+    PerformancePowerRatio,
+    PolicyPerformance,
+    PowerCappingPolicyObject,
+)
 from powerplane.models.work.metrics import KSERVE, VLLM, metric_of
 from powerplane.models.work.rates import PodRates
+from powerplane.recommender.performing import NOT_YET
+from powerplane.recommender.performing_facts import ratios_in_turn
 from powerplane.recommender.performing_told import BELOW
 from powerplane.recommender.rounds import Rounds
 
@@ -119,7 +126,29 @@ def test_a_policys_own_metric_counts_for_it_and_no_other():
     assert (watching.told().metric, watching.told().per_watt) == ("requests_total", pytest.approx(0.5, rel=0.01))
     other = Worked(serving(target=1.0, metric="other_total"), metric_of(REQUESTS), chat=10.0)
     other.minutes(4)
-    assert (other.told().per_watt, other.told().why) == (None, "no pod of it tells other_total")
+    assert (other.told().per_watt, other.told().why) == (None, NOT_YET)
+
+
+def test_pods_that_do_not_tell_the_metric_are_told_of():
+    watching = Worked(serving(target=1.0, metric="requests_total"), metric_of(REQUESTS), code=10.0)
+    watching.minutes(4)
+    assert (watching.told().per_watt, watching.told().why) == (None, "no pod of it tells requests_total")
+
+
+def test_no_namespace_takes_all_the_metrics_that_are_asked_for():
+    ratio = {"target": 1.0}
+    bodies = [
+        *(
+            {"metadata": {"name": f"p{i}", "namespace": "a"}, "spec": {"performancePowerRatio": ratio}}
+            for i in range(3)
+        ),
+        {"metadata": {"name": "p", "namespace": "b"}, "spec": {"performancePowerRatio": {"target": 2.0}}},
+    ]
+    policies = msgspec.convert(bodies, list[PowerCappingPolicyObject])
+    whole = msgspec.convert(
+        {"metadata": {"name": "z"}, "spec": {"performancePowerRatio": {"target": 3.0}}}, ClusterPowerCappingPolicyObject
+    )
+    assert [each.target for each in ratios_in_turn([*policies, whole])] == [3.0, 1.0, 2.0, 1.0, 1.0]
 
 
 def test_a_metric_that_cannot_be_asked_for_is_told():

@@ -155,6 +155,42 @@ REFUSED: list[tuple[ApiKind, dict[str, Any], str, dict[str, Any]]] = [
         {"performancePowerRatio": {"target": 1.5, "tolerance": 0.1}},
     ),
     (
+        N,
+        {"performancePowerRatio": {"target": 1, "metric": "sum(rate(x[1m]))"}},
+        "must be the name of a metric",
+        {"performancePowerRatio": {"target": 1, "metric": "vllm:generation_tokens_total", "metricType": "Counter"}},
+    ),
+    (
+        N,
+        {
+            "performancePowerRatio": {
+                "target": 1,
+                "metric": "x_total",
+                "metricLabels": [{"name": "__name__", "value": "y"}],
+            }
+        },
+        "must be the name of a label",
+        {
+            "performancePowerRatio": {
+                "target": 1,
+                "metric": "x_total",
+                "metricLabels": [{"name": "code", "value": '2"}.*'}],
+            }
+        },
+    ),
+    (
+        C,
+        {"performancePowerRatio": {"target": 1, "metricLabels": [{"name": "code", "value": "200"}]}},
+        "metricLabels need a metric",
+        {"performancePowerRatio": {"target": 1, "metricLabels": []}},
+    ),
+    (
+        C,
+        {"performancePowerRatio": {"target": 1, "metric": "x", "metricType": "Rate"}},
+        "Unsupported value",
+        {"performancePowerRatio": {"target": 1, "metric": "x", "metricType": "Gauge"}},
+    ),
+    (
         C,
         racks(domainNames=["r"]),
         "maxPower or maxTemperature must be given",

@@ -6,12 +6,28 @@ cluster whole again. More faults: ``test_operator_faults.py``. 500 nodes and 5,0
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from tests.rig.operator import CALM_S, HELD_S, LEASES, Operated, OperatedCluster, Operator
+from tests.rig.objects import apply, written
+from tests.rig.operator import (
+    CALM_S,
+    HELD_S,
+    LEASES,
+    SIZES,
+    WATTS_PER_CORE,
+    Operated,
+    OperatedCluster,
+    Operator,
+)
 from tests.rig.processes import wait_for
 
+from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY
+
 pytestmark = [pytest.mark.rig, pytest.mark.prometheus]
+
+TOKENS_A_SECOND = 30.0
+"""Of each pod of a model server."""
 
 
 def test_a_rack_whose_budget_is_cut_by_a_fifth_is_held_by_migration_alone(
@@ -28,6 +44,54 @@ def test_a_rack_whose_budget_is_cut_by_a_fifth_is_held_by_migration_alone(
         f"{heaviest} from {before_w:g} to {racks.draw_w(heaviest):g} W of {racks.budgets_w[heaviest]:g} W in "
         f"{took_s:.1f} s: {report.evictions} evictions, {report.placeholders} placeholders, {report.plans} plans"
     )
+
+
+def test_a_policys_status_says_what_its_pods_do_with_a_watt_by_vllms_counters(
+    parts: Operated, racks: OperatedCluster
+) -> None:
+    path, app, began_s = CLUSTER_CAPPING_POLICY.path("work"), "deployment-000", time.monotonic()
+    cores = float(SIZES[0].removesuffix("m")) / 1000
+    page = parts.prometheus.exporter.page
+
+    def tokens() -> str:
+        done = TOKENS_A_SECOND / 2 * (time.monotonic() - began_s)
+        pods = [pod["metadata"]["name"] for pod in racks.pods() if pod["metadata"]["labels"]["app"] == app]
+        kinds = ("prompt", "generation")
+        return "".join(
+            f'vllm:{kind}_tokens_total{{namespace="default",pod="{pod}"}} {done}\n' for kind in kinds for pod in pods
+        )
+
+    spec = {
+        "priority": 1,
+        "selector": {"matchLabels": {"app": app}},
+        "performancePowerRatio": {"target": TOKENS_A_SECOND / (cores * WATTS_PER_CORE), "tolerance": 0.1},
+    }
+    apply(racks.rig, path, written(CLUSTER_CAPPING_POLICY, "work", spec))
+    parts.prometheus.exporter.page = lambda: page() + tokens()
+    try:
+        operator = parts.operator("--only=recommender", "--period=5s")
+
+        def said() -> dict[str, Any]:
+            status: dict[str, Any] = racks.rig.api.get(path).get("status") or {}
+            return status
+
+        def is_met(wanted: str) -> bool:
+            held = {each["type"]: each["status"] for each in said().get("conditions") or ()}
+            return held.get("PerformanceMet") == wanted
+
+        assert wait_for(lambda: is_met("True"), 60, 0.5), f"{said()}\n{operator.said()}"
+        told = said()["performance"]
+        pods = racks.size.replicas
+        assert told["metric"] == "vllm:tokens"
+        assert told["perSecond"] == pytest.approx(TOKENS_A_SECOND * pods, rel=0.05)
+        assert told["watts"] == pytest.approx(cores * WATTS_PER_CORE * pods, rel=0.05)
+        assert told["met"] is True
+        spec["performancePowerRatio"]["target"] *= 2
+        apply(racks.rig, path, written(CLUSTER_CAPPING_POLICY, "work", spec))
+        assert wait_for(lambda: is_met("False"), 60, 0.5), f"{said()}\n{operator.said()}"
+    finally:
+        parts.prometheus.exporter.page = page
+        racks.rig.api.delete(path)
 
 
 @pytest.mark.faults

@@ -18,6 +18,7 @@ from powerplane.models.work.rates import in_order_of
 from powerplane.recommender.performing_facts import asking_of, reached
 
 NOT_ASKED = "no Prometheus is asked what pods do, or it has not answered for a while"
+NOT_YET = "its metric has not been asked for yet; where policies name many, not all are"
 Group = tuple[str, ...]
 """A workload, or a policy's namespace and name."""
 
@@ -92,6 +93,8 @@ class Performing:
                 alive.add((key, metric))
             elif metric in reading.troubles:
                 self._why[key] = f"{metric.name}: {reading.troubles[metric]}"
+            elif metric not in reading.rates:
+                self._why[key] = NOT_YET
         self._forget(alive, asking, now_s)
 
     def standings(self, policies: Iterable[CappingPolicyObject], now_s: float) -> dict[PolicyKey, Standing]:

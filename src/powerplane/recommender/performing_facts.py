@@ -30,6 +30,16 @@ def asking_of(
     return {key_of(policy): (policy, ratio) for policy, ratio in found if ratio is not None and ratio.target > 0}
 
 
+def ratios_in_turn(policies: Iterable[CappingPolicyObject]) -> list[PerformancePowerRatio]:
+    """Return what policies ask for: cluster policies first, then namespaces in turn, so that none takes it all."""
+    turns: dict[str, int] = {}
+    ranked = []
+    for (namespace, name), (_, ratio) in asking_of(policies).items():
+        turn = turns[namespace] = turns.get(namespace, 0) + 1
+        ranked.append(((turn if namespace else 0, namespace, name), ratio))
+    return [ratio for _, ratio in sorted(ranked, key=lambda each: each[0])]
+
+
 def pod_watts(snapshot: Snapshot, ground: Ground, readings: NodeReadings, learned: Learned) -> Floats:
     """Return what each pod draws above its node's idle, its accelerators included; NaN where its node is not measured.
 

@@ -9,6 +9,7 @@ import msgspec
 from powerplane.models.api.capping_policy import CappingPolicyObject, PolicyPerformance
 from powerplane.models.api.conditions import PERFORMANCE_MET, Condition, condition
 from powerplane.models.api.policies import PolicyKey, key_of
+from powerplane.models.plain import printable
 from powerplane.recommender.performing import Standing
 from powerplane.recommender.publishing import rfc3339
 
@@ -23,14 +24,14 @@ def performance_of(standing: Standing) -> dict[str, Any]:
     """Return a policy's ``status.performance``; figures that are not known are left out, never 0."""
     found = standing.performance
     told = PolicyPerformance(
-        metric=standing.metric[:LONGEST_METRIC],
+        metric=printable(standing.metric)[:LONGEST_METRIC],
         per_second=None if found is None else _rounded(found.per_second),
         watts=None if found is None else _rounded(found.watts),
         per_watt=None if found is None else _rounded(found.per_watt),
         target=standing.target,
         met=standing.met,
         at=None if found is None else rfc3339(found.at_s),
-        why=standing.why[:LONGEST_WHY],
+        why=printable(standing.why)[:LONGEST_WHY],
     )
     # A merge patch: what is not known any more is taken away.
     return {
@@ -64,7 +65,7 @@ def conditions_of(
 def condition_of(standing: Standing, generation: int) -> Condition:
     """Return whether a policy's ratio is kept."""
     if standing.met is None:
-        return _unknown("NotKnown", standing.why, generation)
+        return _unknown("NotKnown", printable(standing.why), generation)
     if standing.met:
         told = "its pods do as much with a watt as they are to"
         return condition(PERFORMANCE_MET, holds=True, reason="AtTarget", message=told, generation=generation)

@@ -34,7 +34,7 @@ from powerplane.recommender.hysteresis import Calm
 from powerplane.recommender.looking import Looker, Sources
 from powerplane.recommender.metrics import RecommenderMetrics
 from powerplane.recommender.outside import Parts
-from powerplane.recommender.performing_facts import asking_of
+from powerplane.recommender.performing_facts import ratios_in_turn
 from powerplane.recommender.rounds import Pace, Rounds
 from powerplane.recommender.solving import MOST_BYTES, Solver
 from powerplane.recommender.telling import Teller
@@ -168,7 +168,7 @@ class Recommender:
             return None
         working = Working(
             sources.work,
-            lambda: [ratio for _, ratio in asking_of(self._books.seen().policies).values()],
+            lambda: ratios_in_turn(self._books.seen().policies),
             told=self._metrics.work.read,
             failed=self._metrics.failed,
             period_s=settings.pace.period_s,

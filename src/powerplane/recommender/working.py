@@ -8,12 +8,13 @@ from typing import Protocol
 from powerplane.adapters.round_thread import RoundThread
 from powerplane.adapters.telemetry.work import WorkReading
 from powerplane.models.api.capping_policy import PerformancePowerRatio
+from powerplane.models.plain import printable
 from powerplane.models.work.metrics import WorkMetric, wanted
 
 LOG = logging.getLogger(__name__)
 
 MOST_NAMED = 16
-"""Metrics that policies name and that are asked for; the first by the policies' names."""
+"""Metrics that policies name and that are asked for: those of cluster policies, then of each namespace in turn."""
 
 YOUNG_PERIODS = 1.5
 """What was read longer ago counts no more: the watts beside it would be those of another time."""
@@ -35,7 +36,7 @@ class Working:
     reader : ReadsWork
         Used by this alone.
     ratios : callable
-        What policies ask for now, in order of their names.
+        What policies ask for now, whose metrics come first before others.
     told : callable
         Called with each reading.
     failed : callable
@@ -61,6 +62,7 @@ class Working:
         self._now = now
         self._young_s = YOUNG_PERIODS * period_s
         self._last: tuple[float, WorkReading] | None = None
+        self._said: dict[str, str] = {}
         self._rounds = RoundThread("work", self.once, failed, tick_s=lambda: period_s)
 
     def start(self) -> None:
@@ -74,12 +76,19 @@ class Working:
     def once(self) -> None:
         """Ask once."""
         reading = self._reader.read(wanted(self._ratios(), MOST_NAMED))
-        if reading.trouble:
-            LOG.warning("what pods do is not known: %s", reading.trouble)
-        for metric, trouble in reading.troubles.items():
-            LOG.warning("%s is not known: %s", metric.name, trouble)
+        self._say(reading)
         self._told(reading)
         self._last = (self._now(), reading)
+
+    def _say(self, reading: WorkReading) -> None:
+        """Say in the log what is not known, once while it stays so."""
+        said = {metric.name: trouble for metric, trouble in reading.troubles.items()}
+        if reading.trouble:
+            said["what pods do"] = reading.trouble
+        for what, trouble in said.items():
+            if self._said.get(what) != trouble:
+                LOG.warning("%s is not known: %s", printable(what), printable(trouble))
+        self._said = said
 
     def latest(self) -> WorkReading | None:
         """Return what was read last; None where that is old, of a time to come, or nothing."""

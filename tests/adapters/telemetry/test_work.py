@@ -12,7 +12,7 @@ from tests.simulator.worlds import SMALL, study_of
 
 from powerplane.adapters.telemetry import work
 from powerplane.adapters.telemetry.work import WorkReader
-from powerplane.models.api.capping_policy import PerformancePowerRatio
+from powerplane.models.api.capping_policy import MetricLabel, PerformancePowerRatio
 from powerplane.models.work.metrics import KNOWN, KSERVE, VLLM, WorkMetric, metric_of
 from powerplane.simulator.exporter import Measuring, Served
 from powerplane.simulator.truth import Truth
@@ -20,7 +20,8 @@ from powerplane.simulator.world import World
 
 
 def named(metric: str, **labels: str) -> WorkMetric:
-    found = metric_of(PerformancePowerRatio(target=1, metric=metric, metric_labels=labels))
+    wanted = tuple(MetricLabel(name, value) for name, value in labels.items())
+    found = metric_of(PerformancePowerRatio(target=1, metric=metric, metric_labels=wanted))
     assert found is not None
     return found
 

@@ -6,14 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from powerplane.adapters.telemetry.promql import raw_samples
-from powerplane.models.api.capping_policy import PerformancePowerRatio
+from powerplane.models.api.capping_policy import MetricLabel, PerformancePowerRatio
 from powerplane.models.work.metrics import KNOWN, kind_of, metric_of, wanted
 
 QUESTION = re.compile(r'[a-zA-Z_:][a-zA-Z0-9_:]*(\{([a-zA-Z_]\w*=~?"([^"\\\n]|\\.)*",?)+\})?\[60000ms\]')
 
 
-def ratio(**spec):
-    return PerformancePowerRatio(target=1.0, **spec)
+def ratio(metric_labels=(), **spec):
+    labels = tuple(MetricLabel(name, value) for name, value in dict(metric_labels).items())
+    return PerformancePowerRatio(target=1.0, metric_labels=labels, **spec)
 
 
 def question(**spec):

@@ -90,15 +90,30 @@ class RackConstraint(ApiStruct, frozen=True):
     )
 
 
-MetricLabels = Annotated[
-    dict[str, str],
-    ruled(
-        Rule(
-            "self.all(label, label.matches('^[a-zA-Z][a-zA-Z0-9_]{0,99}$'))",
-            "keys must be names of labels, such as model_name",
+class MetricLabel(ApiStruct, frozen=True):
+    """A value that a label of a metric's series must have.
+
+    Attributes
+    ----------
+    name
+        The label, for example model_name.
+    value
+        Its value; "" for series without the label.
+    """
+
+    name: Annotated[
+        str,
+        ruled(
+            Rule("self.matches('^[a-zA-Z][a-zA-Z0-9_]*$')", "must be the name of a label, such as model_name"),
+            maxLength=100,
         ),
-        maxProperties=8,
-    ),
+    ]
+    value: Annotated[str, bounded(maxLength=253)] = ""
+
+
+MetricLabels = Annotated[
+    tuple[MetricLabel, ...],
+    bounded(**{"maxItems": 8, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}),
 ]
 
 
@@ -134,7 +149,7 @@ class PerformancePowerRatio(ApiStruct, frozen=True):
         ),
     ] = ""
     metric_type: Literal["Auto", "Counter", "Gauge"] = "Auto"
-    metric_labels: MetricLabels | None = None
+    metric_labels: MetricLabels = ()
 
     rules = (
         Rule(

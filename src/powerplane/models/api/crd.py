@@ -50,6 +50,7 @@ _POLICY_COLUMNS = (
     _said("Ready", "Ready"),
     _AGE,
     _said("Enforcing", "Enforcing", wide=True),
+    _column("Per-Watt", "number", ".status.performance.perWatt", "Work that its pods do with a watt.", wide=True),
     _REASON,
 )
 

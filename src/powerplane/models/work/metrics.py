@@ -54,7 +54,7 @@ def metric_of(ratio: PerformancePowerRatio) -> WorkMetric | None:
     The API server refuses other names; objects of before that rule are read leniently, and whatever ends up in a
     question to Prometheus is held against these forms again.
     """
-    labels = ratio.metric_labels or {}
+    labels = {each.name: each.value for each in ratio.metric_labels}
     fine = METRIC.fullmatch(ratio.metric) and len(labels) <= MOST_LABELS
     if not fine or not all(LABEL.fullmatch(key) and len(value) <= LONGEST_VALUE for key, value in labels.items()):
         return None
