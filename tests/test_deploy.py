@@ -33,6 +33,7 @@ from powerplane.models.marks import (
 from powerplane.models.mobility import DO_NOT_DISRUPT
 from powerplane.models.pod_watts import PREDICTED_ANNOTATION
 from powerplane.models.quantities import parse_quantity
+from powerplane.models.sleeping import ASLEEP_TAINT, MARKS_ANNOTATION, READY_ANNOTATION, SLEEP_ANNOTATION
 from powerplane.node_watts.facts import CLOSED_TAINT
 from powerplane.node_watts.run import LEASE
 from powerplane.recommender.solving import MOST_BYTES
@@ -51,6 +52,7 @@ def documents(*names):
 
 
 RIGHTS = documents("rbac.yaml", "rbac-binder.yaml")
+SLEEPING = (ASLEEP_TAINT, MARKS_ANNOTATION, READY_ANNOTATION, SLEEP_ANNOTATION)
 OPERATOR = (RECOMMENDER_LEASE, ACTUATOR_LEASE)
 """Leases, and the accounts of the same names."""
 
@@ -81,6 +83,7 @@ def test_policies_name_the_taint_and_the_annotations_that_the_code_writes_and_re
         HOLD_GATE,
         SURGE_ANNOTATION,
         DETACHED_ANNOTATION,
+        *SLEEPING,
         THROTTLED_ANNOTATION,
     }
     assert keys == {"powerplane.dev/watts", "powerplane.dev/allow-node-name", shield} | ours

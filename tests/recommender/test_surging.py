@@ -1,6 +1,6 @@
 """Which moves of a plan may surge: no domain above both nodes draws more than its budget while both pods draw."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from powerplane.models.plan import DomainDraw, Move, Plan
@@ -68,6 +68,7 @@ NODES = st.sampled_from([node for nodes in RACKS.values() for node in nodes])
 MOVES = st.lists(st.tuples(NODES, NODES, st.integers(0, 200), st.integers(1, 3)), max_size=8)
 
 
+@settings(deadline=None)
 @given(MOVES, st.integers(0, 600), st.integers(0, 600), st.data())
 def test_no_part_of_a_wave_with_all_surging_pods_drawn_twice_exceeds_a_budget_that_it_need_not(
     rows, first, second, data

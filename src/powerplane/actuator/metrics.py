@@ -56,6 +56,12 @@ class ActuatorMetrics:
         )
         self._writes = Counter(f"{PREFIX}status_writes", "Writes to plans' status.", ("result",), registry=registry)
         self._events = Counter(f"{PREFIX}events", "Events, by outcome.", ("outcome",), registry=registry)
+        self._marks = Counter(
+            f"{PREFIX}sleep_marks",
+            "Marks on nodes that are to sleep, or no longer, by kind and outcome.",
+            ("mark", "outcome"),
+            registry=registry,
+        )
         self._failures = Counter(f"{PREFIX}round_failures", "Looks that ended in an error.", registry=registry)
         self._took = Histogram(
             f"{PREFIX}plan_seconds",
@@ -102,6 +108,10 @@ class ActuatorMetrics:
         self._acts.labels(type(act).__name__, outcome.result).inc()
         if isinstance(act, Evict) and outcome.answer is not None:
             self._evictions.labels(outcome.answer.verdict).inc()
+
+    def marked(self, what: str, outcome: str) -> None:
+        """Count a mark on a node that is to sleep, or no longer."""
+        self._marks.labels(what, outcome).inc()
 
     def told(self, outcome: str) -> None:
         """Count an event."""

@@ -20,6 +20,7 @@ from powerplane.actuator.metrics import ActuatorMetrics
 from powerplane.actuator.plans import Plans
 from powerplane.actuator.recall import Recall
 from powerplane.actuator.seen import SeenPod
+from powerplane.actuator.sleeping import SleepBooks, Sleeper
 from powerplane.actuator.telling import eviction_event, plan_event, resize_event
 from powerplane.actuator.terms import Terms
 from powerplane.actuator.tracing import ended_spans, trace_of
@@ -128,6 +129,8 @@ class Actuator:
         wake = self._loop.wake
         self._world, self._plans = World(wake), Plans(wake)
         self._books = GroundBooks(settings.demands, clock, now, wake, settings.namespace)
+        self._sleeping = SleepBooks(self._world)
+        self._sleeper = Sleeper(self._sleeping, self._loop.writer, self._fence.holds, self._metrics.marked, clock)
         self._watch()
         self._recall = recall = Recall(clock)
         self._engine = Engine(
@@ -146,7 +149,7 @@ class Actuator:
 
     def _watch(self) -> None:
         watch, sink = self._loop.watch, self._books.sink
-        watch(Watched("/api/v1/nodes", "Node", Node), self._world.nodes)
+        watch(Watched("/api/v1/nodes", "Node", Node), self._sleeping.take)
         watch(Watched("/api/v1/pods", "Pod", SeenPod), self._world.pods)
         watch(Watched("/api/v1/namespaces", "Namespace", Namespace), sink("namespaces"))
         kinds = ((POWER_DOMAIN, "domains"), (CLUSTER_CAPPING_POLICY, "policies"), (CAPPING_POLICY, "own"))
@@ -186,6 +189,7 @@ class Actuator:
         if self._engine.look(grounds, self._fence.written(token)):
             # What was written may be acted on now.
             self._loop.wake()
+        self._sleeper.look(grounds.stop or grounds.pause, self._now(), token, self._loop.pool.submit)
         self._metrics.looked(self._plans.all(), self._world.count_placeholders(), grounds.stop, grounds.pause)
         self._metrics.took(self._clock() - began_s, self._hour.left(self._clock()))
         self._metrics.succeeded(self._now())

@@ -19,6 +19,7 @@ from powerplane.models.objects import Narrow, Node, ObjectMeta, Pod, PodSpec, Po
 from powerplane.models.quantities import LARGEST, parse_quantity
 from powerplane.models.requests import Amounts as Exact
 from powerplane.models.requests import pod_requests, whole_units
+from powerplane.models.sleeping import is_closed
 from powerplane.models.surge import read_detached, why_no_surge
 from powerplane.models.timestamps import parse_seconds
 
@@ -99,7 +100,7 @@ def pod_fact(pod: SeenPod) -> PodFact:
 def node_fact(node: Node) -> NodeFact:
     """Reduce a node; an amount that cannot be read counts as nothing."""
     ready = any(each.type == "Ready" and each.status == "True" for each in node.status.conditions or ())
-    usable = ready and not node.spec.unschedulable
+    usable = ready and not node.spec.unschedulable and not is_closed(node)
     offers = ((name, _units(name, text)) for name, text in (node.status.allocatable or {}).items())
     return NodeFact(node.metadata.name, usable, tuple(sorted(offers)))
 

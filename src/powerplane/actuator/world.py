@@ -128,6 +128,10 @@ class World:
         with self._lock:
             return sum(len(each) for each in self._holds.values())
 
+    def on(self, node: str) -> Iterable[PodFact]:
+        """All pods that take up room on a node, or are nominated to it."""
+        return list(self._held.get(node, {}).values())
+
     def gated(self) -> Iterable[PodFact]:
         """All pods behind the gate of moves."""
         return list(self._gated.values())

@@ -60,6 +60,8 @@ def build_app(name: str = "powerplane") -> App:
     app.command(commands + "operate:operate", name="operate", help="Hold the budgets all day: decide, and move pods.")
     app.command(commands + "stop:stop", name="stop", help="Move no pod any more, until resumed.")
     app.command(commands + "stop:resume", name="resume", help="Let pods be moved again.")
+    app.command(commands + "sleep:sleep", name="sleep", help="Empty nodes, so that they can be powered off.")
+    app.command(commands + "sleep:wake", name="wake", help="Let nodes take pods again.")
     app.command(commands + "release:release", name="release", help="Let gated pods go, whatever the budgets.")
     node_watts = App(name="node-watts", help="Watts that nodes offer as a resource.", help_format="plaintext")
     node_watts.command(commands + "node_watts:run", name="run", help="Keep what nodes offer under every budget.")

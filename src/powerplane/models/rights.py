@@ -215,6 +215,7 @@ ACCOUNTS = (
             *READER,
             *rights(["patch"], ["pods", "pods/status", "pods/resize"]),
             *rights(["create"], ["pods/eviction"]),
+            *rights(["patch"], ["nodes"]),
             *rights(["get"], ["replicasets", "deployments"], "apps"),
             *rights(["list"], ["services"]),
             *rights(["create", "delete"], ["pods"], namespace=NAMESPACE),

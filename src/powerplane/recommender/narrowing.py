@@ -89,7 +89,7 @@ def _shut(snapshot: Snapshot, closed: NDArray[np.bool_]) -> Snapshot:
         template[row] = number[old]
     return replace(
         snapshot,
-        nodes=tuple(_cordoned(node) if shut else node for node, shut in zip(snapshot.nodes, closed, strict=True)),
+        nodes=tuple(cordoned(node) if shut else node for node, shut in zip(snapshot.nodes, closed, strict=True)),
         node_budget_mw=np.where(closed, NO_BUDGET, snapshot.node_budget_mw),
         templates=tuple(templates),
         pods=replace(pods, template=template),
@@ -99,10 +99,11 @@ def _shut(snapshot: Snapshot, closed: NDArray[np.bool_]) -> Snapshot:
 def _open_if_ready(node: Node) -> Node:
     """Close a node whose kubelet does not report: its taint may come later than its condition."""
     silent = any(each.type == "Ready" and each.status != "True" for each in node.status.conditions or ())
-    return _cordoned(node) if silent else node
+    return cordoned(node) if silent else node
 
 
-def _cordoned(node: Node) -> Node:
+def cordoned(node: Node) -> Node:
+    """Return a node that takes no pods."""
     spec: NodeSpec = msgspec.structs.replace(node.spec, unschedulable=True)
     return msgspec.structs.replace(node, spec=spec)
 

@@ -1,6 +1,6 @@
 """From a snapshot and what is violated to a plan that may be published, or the reason why there is none."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -80,7 +80,7 @@ def propose(
     if answer.plan is None:
         return Proposal("failed", None, f"{told}; no plan: {answer.trouble}", {})
     plan = answer.plan
-    by_uid = _leaves_of(plan, snapshot, leaves)
+    by_uid = leaves_of(plan, snapshot, leaves)
     if not plan.moves:
         return Proposal("none", plan, f"{told}; {_why_none(plan)}", {})
     after_mw = round(plan.overload_watts * 1000)
@@ -105,7 +105,8 @@ def cuts_mw(plan: Plan) -> dict[str, int]:
     return {name: cut for name, cut in changes.items() if cut}
 
 
-def _leaves_of(plan: Plan, snapshot: Snapshot, leaves: tuple[Leave | None, ...]) -> dict[str, Leave]:
+def leaves_of(plan: Plan, snapshot: Snapshot, leaves: Sequence[Leave | None]) -> dict[str, Leave]:
+    """Return by whose leave each pod of a plan is moved, by its UID."""
     moved = {move.uid for move in plan.moves}
     pods = snapshot.pods
     found = {}

@@ -15,6 +15,7 @@ from powerplane.recommender.concluding import Case, Concluding
 from powerplane.recommender.courses import Course
 from powerplane.recommender.curving import Curving
 from powerplane.recommender.demanding import Demanding
+from powerplane.recommender.draining import DrainHow, drain
 from powerplane.recommender.due import Due
 from powerplane.recommender.foreseeing import Foreseeing
 from powerplane.recommender.hysteresis import Calm, Hysteresis
@@ -251,6 +252,7 @@ class Rounds:
                 self._curving.learn(snapshot, case.ground.power, look.round.nodes, now_s)
                 metrics.fitted(self._curving.errors)
             self._restore(case, snapshot)
+            self._drain(case, snapshot)
         self._settle(case)
 
     def _restore(self, case: Case, snapshot: Snapshot) -> None:
@@ -259,6 +261,15 @@ class Rounds:
         proposal = self._throttles.restored(case.seen, case.ground, snapshot, case.found.violations, busy)
         if proposal is not None:
             self._concluding.conclude(proposal, case)
+
+    def _drain(self, case: Case, snapshot: Snapshot) -> None:
+        """Empty the next node that is to sleep."""
+        limits = Limits(self._keeper.busy(case.courses), frozenset(case.found.untold))
+        how = DrainHow(self._parts.solver, self._pace.deadline_s, self._pace.seed)
+        for proposal in drain(snapshot, case.allowing, case.ground.trees, limits, how):
+            self._concluding.conclude(proposal, case)
+            if proposal.outcome == "plan":
+                return
 
     def _learned(self, demand: Demanding | None, seen: Seen) -> Learned:
         return Learned(demand.usual(seen) if demand is not None else (), self._curving.fitted)
