@@ -89,8 +89,8 @@ def words_of(standing: Standing) -> str:
     if found is None:
         return standing.why
     return (
-        f"its pods do {found.per_watt:.4g} a watt by {standing.metric}, and are to do {standing.target:.4g}:"
-        f" {found.per_second:.4g} a second on {found.watts:.4g} W"
+        f"its pods do {found.per_watt:.4f} a watt by {standing.metric}, and are to do {standing.target:.4g}:"
+        f" {found.per_second:.1f} a second on {found.watts:.1f} W"
     )
 
 
