@@ -40,7 +40,7 @@ of one kind, namespace and priority that can reach the same pod and ask for diff
 lower figure holds.""",
     CLUSTER_CAPPING_POLICY.name: """\
 `maxPower` of every policy in mode Initial or Enforce lowers the budget of its domains, whatever its priority; no policy
-raises one. The condition Enforcing is True only where all that a policy asks for is held, and says else what is not.""",
+raises one. The condition Enforcing is True only where all that a policy asks for is held; else it says what is not.""",
     PLACEMENT_PLAN.name: """\
 The recommender writes the spec, the actuator the status, and neither the other's. Until a plan expires, pods that come
 in the place of moved ones are steered to the move's target. Deleting a plan takes its placeholders along.""",
