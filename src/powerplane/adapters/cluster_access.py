@@ -9,6 +9,7 @@ from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
 
 from powerplane.models.errors import InputError
+from powerplane.models.known_structs import know_structs
 
 MOST_KEPT = 64
 """Connections that are kept open: a watch holds one for as long as it stands, and more writers than are left would each
@@ -56,6 +57,8 @@ def open_cluster(kubeconfig: Path | None = None, context: str | None = None) -> 
     InputError
         When there is no kubeconfig, it cannot be used, or it lacks the context.
     """
+    # Whoever talks to a cluster has threads that decode what it says.
+    know_structs()
     settings = client.Configuration()
     # Retries are ours (see cluster_lists): the pool's own would multiply them and hide what was tried.
     settings.retries = False
