@@ -74,7 +74,9 @@ class ThrottleAuditor:
         self._first.setdefault(uid, resources)
         self._now[uid] = resources
         noted = NOTE in (meta.get("annotations") or {})
-        if self._notes.get(uid) and not noted:
+        if noted:
+            self._restored.discard(uid)
+        elif self._notes.get(uid):
             self._restored.add(uid)
         self._notes[uid] = noted
 
