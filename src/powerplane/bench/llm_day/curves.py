@@ -1,4 +1,4 @@
-"""The day's curves as a picture: the highest draw of any rack and any feed under each policy, in SVG."""
+"""The day's curves as a picture: the highest draw of any rack and any feed in each ten minutes, by policy, in SVG."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,12 @@ COLOURS = {
     "operate+throttle": "#d33682",
 }
 WIDTH, HEIGHT, LEFT, TOP, GAP = 860, 210, 52, 34, 46
-LOWEST, HIGHEST = 0.4, 1.4
+LOWEST, HIGHEST = 0.4, 1.6
 """Shares between which a panel shows loads."""
 
 HOURS = 24
 FEED_LOST = (14, 16)
-LEGEND_STEP = 108
+LEGEND_STEP = 122
 
 
 def render_curves(days: Sequence[Served], first_trip: float) -> str:
@@ -33,12 +33,18 @@ def render_curves(days: Sequence[Served], first_trip: float) -> str:
     first_trip : float
         Times a breaker's rating from which it trips in the end.
     """
-    shown = [day for day in days if len(day.racks) > 1]
+    order = list(COLOURS)
+    shown = sorted((day for day in days if len(day.racks) > 1), key=lambda day: order.index(day.policy))
     panels = (
-        _panel(0, "highest rack, share of its budget", [(day.policy, day.racks) for day in shown], {1.0: "budget"}),
+        _panel(
+            0,
+            "highest draw of any rack in ten minutes, share of its budget",
+            [(day.policy, day.racks) for day in shown],
+            {1.0: "budget"},
+        ),
         _panel(
             1,
-            "highest feed, share of its rating",
+            "highest draw of any feed in ten minutes, share of its breaker's rating",
             [(day.policy, day.feeds) for day in shown],
             {1.0: "rating", first_trip: "its curve begins"},
         ),
