@@ -49,7 +49,7 @@ rig: $(READY) ## The tests on a real control plane; builds it with Go where it i
 storms: $(READY) ## Storms of pods against every lock, with faults, on the same control plane (12 minutes)
 	$(BIN)/python -m pytest -q -m "storms and not faults" tests/rig
 
-faults: $(READY) ## What breaks while the operator moves pods, on the same control plane (10 minutes)
+faults: $(READY) ## What breaks while the operator moves pods, on the same control plane (45 minutes)
 	$(BIN)/python -m pytest -q -m faults tests/rig
 
 format: $(READY) ## Format the code and mend what lint can mend
