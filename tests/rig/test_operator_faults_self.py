@@ -61,7 +61,7 @@ def test_a_clock_that_jumps_by_an_hour_and_back(parts: Operated, trial: Trial, s
 
 
 def test_an_hour_of_evictions_is_used_up_whatever_is_done_to_clock_and_lease(
-    parts: Operated, racks: OperatedCluster, heaviest: str
+    parts: Operated, racks: OperatedCluster, heaviest: str, figure: Figure
 ) -> None:
     before, most = parts.evictions(), 3
     flags = (FEW, f"--most-per-hour={told(racks) + most}")
@@ -89,9 +89,11 @@ def test_an_hour_of_evictions_is_used_up_whatever_is_done_to_clock_and_lease(
         time.sleep(4)
         assert used_up(), parts.said()
     parts.end_operators()
+    freed_s = time.monotonic()
     parts.operator()
     parts.wait_settled()
     parts.sound()
+    figure(f"all settled {time.monotonic() - freed_s:.1f} s after the limit was lifted; load {os.getloadavg()[0]:.1f}")
 
 
 # -- two for one
