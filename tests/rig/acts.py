@@ -90,7 +90,8 @@ def furnish(rig: Rig) -> None:
 @contextmanager
 def overreaching(rig: Rig) -> Iterator[None]:
     """Rights that the operator's accounts do not have, for as long as the block runs: what is left is the policies'."""
-    held = [(account, "tests-plans") for account in (RECOMMENDER, ACTUATOR, COLLECTOR)] + [(ACTUATOR, "tests-pods")]
+    held = [(account, "tests-plans") for account in (RECOMMENDER, ACTUATOR, COLLECTOR)]
+    held += [(ACTUATOR, "tests-pods"), (ACTUATOR, "tests-nodes")]
     for account, role in held:
         grant(rig, account, role)
     yield

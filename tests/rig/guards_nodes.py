@@ -1,6 +1,7 @@
 """Nodes: what PowerPlane's own accounts may change of them, and what others may not."""
 
 from tests.rig.acts import (
+    ACTUATOR,
     KEY,
     LABELLER,
     MOVING,
@@ -22,7 +23,22 @@ from tests.rig.api import MERGE
 from tests.rig.cluster import node
 from tests.rig.security import NODE_WRITER, SERVING
 
+MARKED = merges(ACTUATOR, NODE, metadata(annotations={"powerplane.dev/sleep-marks": "karpenter.sh/do-not-disrupt"}))
+ASLEEP = "powerplane.dev/asleep"
+
 GUARDS: list[Guard] = [
+    ("sleep", "what says that it sleeps", merges(ACTUATOR, NODE, metadata(annotations={KEY: "1"})), MARKED),
+    (
+        "sleep",
+        "its own marks",
+        merges(ACTUATOR, NODE, metadata(annotations={"karpenter.sh/do-not-disrupt": "true"})),
+        MARKED,
+    ),
+    ("sleep", "which is NoSchedule", merges(ACTUATOR, NODE, taint(ASLEEP, "NoExecute")), MARKED),
+    ("sleep", "which is NoSchedule", merges(ACTUATOR, NODE, taint("team")), MARKED),
+    ("sleep", "that are asked for", merges(ACTUATOR, NODE, taint(ASLEEP)), MARKED),
+    ("sleep", "labels", merges(ACTUATOR, NODE, metadata(labels={"team": "b"})), MARKED),
+    ("sleep", "or spec", merges(ACTUATOR, NODE, {"spec": {"unschedulable": True}}), MARKED),
     (
         "node-writer",
         "and powerplane only powerplane.dev/headroom-grew",

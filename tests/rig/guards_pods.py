@@ -1,5 +1,7 @@
 """Pods and plans: keys, gates, names of nodes, and what the releaser may change."""
 
+from typing import Any
+
 from tests.rig.acts import (
     ACTUATOR,
     COLLECTOR,
@@ -50,6 +52,27 @@ THROTTLED, NOTE = "powerplane.dev/throttled", '{"cpu":[]}'
 def marks(annotations: dict[str, str]) -> Act:
     """Annotations of a pod that runs, by the actuator."""
     return updates(ACTUATOR, {}, metadata(annotations=annotations))
+
+
+def remove(path: str) -> dict[str, Any]:
+    return {"op": "remove", "path": path}
+
+
+DETACHED = "/metadata/annotations/powerplane.dev~1detached"
+HASH = "/metadata/labels/pod-template-hash"
+GRANTED_TOO = {"op": "add", "path": "/metadata/annotations/powerplane.dev~1granted", "value": "headroom"}
+
+
+def detaches(*more: dict[str, Any], surge: str = "true", told: str = "web-abc/uid/abc") -> Act:
+    """A pod taken out of its ReplicaSet by the actuator, and something else with it."""
+    before = metadata(labels={"app": "web", "pod-template-hash": "abc"}, annotations={"powerplane.dev/surge": surge})
+    return updates(ACTUATOR, before, [remove(HASH), adds(DETACHED, told), *more], JSON_PATCH)
+
+
+def reattaches(value: str) -> Act:
+    """A pod given back to its ReplicaSet by the actuator."""
+    before = metadata(labels={"app": "web"}, annotations={"powerplane.dev/detached": "web-abc/uid/abc"})
+    return updates(ACTUATOR, before, [remove(DETACHED), adds(HASH, value)], JSON_PATCH)
 
 
 def resizes(user: str, before: dict[str, str] | None = None, **more: str) -> Act:
@@ -205,6 +228,11 @@ GUARDS: list[Guard] = [
     ("actuator", "of a pod's status", nominates(status=READY_CONDITION), nominates()),
     ("actuator", "may change only pods behind", marks({"example.com/note": "1"}), marks({THROTTLED: NOTE})),
     ("actuator", "labels, annotations", marks({THROTTLED: NOTE, "example.com/note": "1"}), marks({THROTTLED: NOTE})),
+    ("actuator", "may change only pods behind", detaches(surge="false"), detaches()),
+    ("actuator", "may change only pods behind", detaches(told="web-abc/uid/xyz"), detaches()),
+    ("actuator", "labels, annotations", detaches(remove("/metadata/labels/app")), detaches()),
+    ("actuator", "labels, annotations", detaches(GRANTED_TOO), detaches()),
+    ("actuator", "may change only pods behind", reattaches("xyz"), reattaches("abc")),
     ("throttles", "that say what they had", resizes(ACTUATOR, {}), resizes(ACTUATOR)),
     ("throttles", "of PowerPlane's accounts", resizes(RELEASER), resizes(ACTUATOR)),
     ("throttles", "no pod's memory", resizes(ACTUATOR, memory="1Gi"), resizes(ACTUATOR)),

@@ -19,7 +19,7 @@ from powerplane.models.api.capping_policy import (
     PowerCappingPolicyObject,
 )
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY
-from powerplane.models.errors import InputError, UnreachableError
+from powerplane.models.errors import InputError, UnreachableError, UsageError
 from powerplane.models.mobility import unmovable_reason
 from powerplane.models.objects import Namespace, Node, Pod
 from powerplane.models.sleeping import SLEEP_ANNOTATION, WANTED, is_ours, is_wanted, opening
@@ -141,7 +141,7 @@ def _show(name: str, standings: Sequence[Standing]) -> None:
 
 def _known(names: Sequence[str], nodes: dict[str, Node]) -> Sequence[str]:
     if not names:
-        raise InputError("no node is named", "name one or more: kubectl get nodes")
+        raise UsageError("no node is named", "kubectl get nodes")
     for name in names:
         if name not in nodes:
             raise InputError(f"there is no node {name}", "kubectl get nodes")
