@@ -224,6 +224,12 @@ REFUSED: list[tuple[ApiKind, dict[str, Any], str, dict[str, Any]]] = [
     (P, {**PLAN, "expiresAt": "tomorrow"}, "must be of type date-time", PLAN),
     (P, {"expiresAt": "2030-01-01T00:00:00Z", "moves": [{**MOVE, "watts": -1}]}, "greater than or equal to 0", PLAN),
     (P, {"moves": [MOVE]}, "spec.expiresAt: Required value", {"expiresAt": "2030-01-01T00:00:00Z"}),
+    (
+        P,
+        {**PLAN, "moves": [{key: value for key, value in MOVE.items() if key != "to"}]},
+        "only an eviction has no target",
+        {**PLAN, "moves": [{key: value for key, value in MOVE.items() if key != "to"} | {"lever": "evict"}]},
+    ),
 ]
 
 
@@ -289,7 +295,7 @@ def test_a_domain_is_shown_in_its_columns(served: Rig) -> None:
     assert by_name["Parents"] == '["feed-a","feed-b"]'
     assert (by_name["In-Force"], by_name["Reason"]) == (11000, "InForce")
     assert (by_name["Measured"], by_name["Breach"]) == (9100, None)
-    assert priorities == [0] * 8 + [1] * 5
+    assert priorities == [0] * 8 + [1] * 6
 
 
 @pytest.mark.parametrize("kind", [CAPPING_POLICY, CLUSTER_CAPPING_POLICY], ids=lambda kind: kind.name)
@@ -299,12 +305,13 @@ def test_a_policy_is_shown_in_its_columns(served: Rig, kind: ApiKind) -> None:
         {"type": "Ready", "status": "False", "reason": "SamePriority"},
         {"type": "Conflicted", "status": "True"},
     ]
-    served.api.patch(f"{kind.path('p', 'default')}/status", {"status": {"conditions": conditions, "drawWatts": 5}})
+    status = {"conditions": conditions, "drawWatts": 5, "performance": {"perWatt": 2.5}}
+    served.api.patch(f"{kind.path('p', 'default')}/status", {"status": status})
     names, shown, _ = cells(served, kind.list_path)
     by_name = dict(zip(names, shown, strict=True))
-    assert names[1:7] == ["Mode", "Cap", "Priority", "Draw", "Conflicted", "Ready"]
-    assert shown[1:7] == ["Observe", '{"percentOfPeak":80}', 7, 5, "True", "False"]
-    assert by_name["Reason"] == "SamePriority"
+    assert names[1:9] == ["Mode", "Cap", "Priority", "Cap-Now", "Draw", "Held", "Conflicted", "Ready"]
+    assert shown[1:9] == ["Observe", '{"percentOfPeak":80}', 7, None, 5, None, "True", "False"]
+    assert (by_name["Reason"], by_name["Per-Watt"]) == ("SamePriority", 2.5)
 
 
 def test_a_plan_is_shown_in_its_columns(served: Rig) -> None:
