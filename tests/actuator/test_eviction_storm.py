@@ -36,7 +36,7 @@ def evictions(cluster):
 def test_of_a_hundred_plans_for_everything_an_hour_sees_no_more_evictions_than_it_may(lever, most, waves):
     cluster = stormy(lever, waves)
     replica = Replica(cluster, 1)
-    replica.hour = replica.engine._machine._hour = HourBudget(most)  # noqa: SLF001  # as its options set it
+    replica.hour = replica.engine._machine._hour = HourBudget(most)
     for _ in range(60):
         turn(cluster, replica, seconds=20.0)
         assert evictions(cluster) <= most

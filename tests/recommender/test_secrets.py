@@ -1,4 +1,4 @@
-"""What pods and policies keep to themselves comes into nothing that is written, and no text of theirs steers a reader."""
+"""What pods and policies keep secret comes into nothing that is written, and no text of theirs steers a reader."""
 
 import json
 import logging
