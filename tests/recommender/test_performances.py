@@ -19,7 +19,7 @@ from powerplane.models.work.rates import PodRates
 from powerplane.recommender.performing import NOT_YET
 from powerplane.recommender.performing_facts import ratios_in_turn
 from powerplane.recommender.performing_told import BELOW
-from powerplane.recommender.rounds import Rounds
+from powerplane.recommender.rounds import Pace, Rounds
 
 REQUESTS = PerformancePowerRatio(target=1.0, metric="requests_total")
 
@@ -110,6 +110,13 @@ def test_one_look_is_too_few_to_say_that_a_ratio_is_not_kept():
     watching = Worked(serving(target=9.0), chat=30.0)
     watching.look()
     assert (watching.told().met, watching.told().why) == (None, "too few looks yet")
+
+
+def test_rounds_that_are_rare_tell_whether_a_ratio_is_kept_as_well():
+    watching = Worked(serving(target=1.0), chat=30.0)
+    watching.rounds = Rounds(watching.parts, Pace(period_s=300.0), watching.rounds._calm)
+    watching.minutes(16)
+    assert watching.told().met is True
 
 
 def test_pods_that_do_nothing_keep_no_ratio_and_break_none():

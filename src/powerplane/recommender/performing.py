@@ -13,7 +13,7 @@ from powerplane.models.demand.memory import owners
 from powerplane.models.snapshot import Snapshot
 from powerplane.models.telemetry.readings import Floats
 from powerplane.models.work.metrics import KNOWN, WorkMetric, metric_of
-from powerplane.models.work.performance import Performance, Track, Work, is_met, work_of
+from powerplane.models.work.performance import SPAN_S, Performance, Track, Work, is_met, work_of
 from powerplane.models.work.rates import in_order_of
 from powerplane.recommender.performing_facts import asking_of, reached
 
@@ -55,9 +55,12 @@ class Performing:
     ----------
     latest : callable
         What pods do, as it was last read.
+    span_s : float
+        Over which ratios are taken: so long that enough rounds are within it.
     """
 
     latest: Callable[[], WorkReading | None]
+    span_s: float = SPAN_S
     _tracks: dict[tuple[Group, WorkMetric], Track] = field(default_factory=dict)
     _metric_of: dict[PolicyKey, WorkMetric] = field(default_factory=dict)
     _why: dict[PolicyKey, str] = field(default_factory=dict)
@@ -136,7 +139,7 @@ class Performing:
             for owner in rows_of.keys() - told:
                 if (work := found.work(metric, np.array(rows_of[owner]))) is not None:
                     alive.add(((owner,), metric))
-                    self._tracks.setdefault(((owner,), metric), Track()).add(work, now_s)
+                    self._add(((owner,), metric), work, now_s)
             told |= rows_of.keys()
         return alive
 
@@ -154,8 +157,11 @@ class Performing:
         if work is None:
             return f"the watts of its pods that tell {metric.name} are not known"
         self._metric_of[key] = metric
-        self._tracks.setdefault((key, metric), Track()).add(work, now_s)
+        self._add((key, metric), work, now_s)
         return ""
+
+    def _add(self, key: tuple[Group, WorkMetric], work: Work, now_s: float) -> None:
+        self._tracks.setdefault(key, Track(self.span_s)).add(work, now_s)
 
     def _forget(self, alive: Collection[tuple[Group, WorkMetric]], keys: Collection[PolicyKey], now_s: float) -> None:
         gone = [each for each, track in self._tracks.items() if each not in alive and track.performance(now_s) is None]

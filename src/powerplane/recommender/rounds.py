@@ -9,6 +9,7 @@ from powerplane.adapters.site import Site
 from powerplane.models.demand.alarms import ALARM_AT
 from powerplane.models.errors import InputError
 from powerplane.models.snapshot import Snapshot
+from powerplane.models.work.performance import SPAN_S
 from powerplane.recommender.allowing import Allowing
 from powerplane.recommender.books import Seen
 from powerplane.recommender.concluding import Case, Concluding
@@ -40,6 +41,9 @@ from powerplane.recommender.violations import Found, Violation, find_violations,
 LOG = logging.getLogger(__name__)
 
 MOST_FAILURES = 3
+ROUNDS_OF_WORK = 5
+"""Of which the work per watt is told, where they are rarer than usual."""
+
 AGAIN_S = 60.0
 """Until the log says again that nothing can be planned, and why."""
 
@@ -107,7 +111,8 @@ class Rounds:
         self._concluding = Concluding(parts, self._keeper, self._reporter, self.ledger)
         self._throttles = ThrottleKeeper(parts, self._reporter)
         self._own_caps = OwnCaps(parts, calm, self._keeper, self._reporter)
-        self._performances = Performances(Performing(parts.work), parts.metrics.work)
+        span_s = max(SPAN_S, ROUNDS_OF_WORK * pace.period_s)
+        self._performances = Performances(Performing(parts.work, span_s), parts.metrics.work)
         self._reporter.performances = self._performances.look
         self.last_proposal: Proposal | None = None
         """What the last solve came to."""

@@ -49,6 +49,8 @@ PLANS = ListedKind(PLACEMENT_PLAN.plural, PLACEMENT_PLAN.name, API_VERSION)
 CHECKPOINTS = ListedKind(DEMAND_CHECKPOINT.plural, DEMAND_CHECKPOINT.name, API_VERSION)
 LIST_S, LIST_ATTEMPTS = 5.0, 2
 EVENT_ATTEMPTS = 3
+WORK_S = 60.0
+"""Between two questions for what pods do, where rounds are not more frequent: rates are of the last two minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ class Recommender:
             lambda: ratios_in_turn(self._books.seen().policies),
             told=self._metrics.work.read,
             failed=self._metrics.failed,
-            period_s=settings.pace.period_s,
+            period_s=min(settings.pace.period_s, WORK_S),
             now=now,
         )
         self._loop.along(working)

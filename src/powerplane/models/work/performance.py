@@ -12,7 +12,7 @@ import numpy as np
 from powerplane.models.telemetry.readings import Floats
 
 SPAN_S = 300.0
-"""Over which the ratio is taken."""
+"""Over which the ratio is taken, where looks are no rarer than usual."""
 
 LEAST_SAMPLES = 3
 """Fewer say nothing of whether a target is met: a cold start is one bad minute."""
@@ -82,8 +82,15 @@ def work_of(rates: Floats, watts: Floats) -> Work | None:
 
 @dataclass(slots=True)
 class Track:
-    """The last minutes of one group. Not for several threads at once."""
+    """The last minutes of one group. Not for several threads at once.
 
+    Parameters
+    ----------
+    span_s : float
+        How many seconds count.
+    """
+
+    span_s: float = SPAN_S
     _samples: deque[tuple[float, float, float]] = field(default_factory=deque)
 
     def add(self, work: Work, now_s: float) -> None:
@@ -103,7 +110,7 @@ class Track:
 
     def _forget(self, now_s: float) -> None:
         # A clock that was set back leaves samples that are to come: they are forgotten as well.
-        kept = [each for each in self._samples if now_s - SPAN_S < each[0] <= now_s]
+        kept = [each for each in self._samples if now_s - self.span_s < each[0] <= now_s]
         if len(kept) != len(self._samples):
             self._samples = deque(kept)
 
