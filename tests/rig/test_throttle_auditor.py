@@ -60,7 +60,7 @@ def test_a_pod_that_is_held_down_and_given_back_what_it_had_breaks_no_rule():
     [
         ("precondition", [CREATED, *plan(), NOTED, resize(uid="")]),
         ("precondition", [CREATED, *plan(), NOTED, resize(version="")]),
-        ("note", [CREATED, *plan(), resize()]),
+        ("note", [CREATED, *plan(), resize(note=False)]),
         ("plan", [CREATED, NOTED, resize()]),
         ("plan", [CREATED, *plan(phase="Done"), NOTED, resize()]),
         ("planned", [CREATED, *plan(), NOTED, resize("700m", "700m")]),
