@@ -100,7 +100,7 @@ class ThrottleAuditor:
             return
         if write.received_s > self._stopped_s + LATE_S:
             self._find("stop", f"{write.name} was resized after the stop")
-        # A resize leaves a pod's metadata as it is: what its answer shows was there before, whether or not the answer to
+        # A resize leaves a pod's metadata as it is: what its answer shows was there before, even where the answer to
         # the write that put it there was cut off.
         if NOTE not in (write.answered.get("metadata", {}).get("annotations") or {}):
             self._find("note", f"{write.name} was resized, and nothing on it said what it had")
