@@ -132,7 +132,6 @@ def test_an_actuator_that_is_killed_while_it_surges_leaves_nobody_missing_and_en
 
 def test_a_stop_in_the_middle_of_a_surge_gives_the_pods_back_to_their_set(site: Site, actuator: Process) -> None:
     before = {each["metadata"]["uid"] for each in site.cluster.pods()}
-    had = evicted(read_writes(site.rig.audit_log))
     publish(site, "third", site.moves("r3", "r1"))
     out = lambda: len(set(taken_out(read_writes(site.rig.audit_log))) & before)  # noqa: E731  # named for what is waited for
     assert wait_for(out, OVER_S, 0.01)
@@ -142,7 +141,6 @@ def test_a_stop_in_the_middle_of_a_surge_gives_the_pods_back_to_their_set(site: 
         assert wait_for(lambda: len(site.cluster.pods()) == REPLICAS, 20, 0.1), processes.tail(actuator.log, 40)
         site.cluster.wait_placed(30)
         stayed = {each["metadata"]["uid"] for each in site.cluster.pods()}
-        assert before - stayed <= evicted(read_writes(site.rig.audit_log)) - had
         assert before & stayed, "all had been moved already"
     finally:
         site.stop(None)
