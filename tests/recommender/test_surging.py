@@ -1,7 +1,9 @@
 """Which moves of a plan may surge: no domain above both nodes draws more than its budget while both pods draw."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.recommender.world import Cluster, Watching
 
 from powerplane.models.plan import DomainDraw, Move, Plan
 from powerplane.models.topology import PowerDomain, PowerTopology
@@ -89,3 +91,19 @@ def test_no_part_of_a_wave_with_all_surging_pods_drawn_twice_exceeds_a_budget_th
             twice = sum(m.watts for m in here if m.uid in found and {m.source, m.target} <= nodes)
             assert not twice or drawn + arriving + twice <= budgets[name]
             drawn += arriving - leaving
+
+
+@pytest.mark.parametrize(("feed_watts", "surge"), [(2000.0, True), (615.0, False)])
+def test_a_round_lets_pods_surge_whose_owner_asks_where_the_feed_above_both_racks_has_the_watts(feed_watts, surge):
+    # Four nodes of 100 W and 10 pods of 20 W: the feed has room for one pod more, or for none.
+    cluster = Cluster({"r1": 365.0, "r2": None}, parents={"r1": ("f",), "r2": ("f",)}, feeds={"f": feed_watts})
+    cluster.enforce()
+    cluster.run("web", "r1-n0", 10, labels={"pod-template-hash": "rs"})
+    for pod in cluster.pods.values():
+        pod["metadata"]["annotations"] = {"powerplane.dev/surge": "true"}
+    watching = Watching(cluster)
+    for _ in range(6):
+        watching.look(5.0)
+    (plan,) = cluster.plans.values()
+    assert plan.spec.moves
+    assert {move.surge for move in plan.spec.moves} == {surge}
