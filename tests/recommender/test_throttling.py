@@ -18,8 +18,10 @@ from powerplane.recommender.throttle_check import faults_of, pod_faults
 from powerplane.recommender.throttling import choose, lowered
 
 
-def pod(name="p0", containers=(("1", None),), memory=None, annotations=None, restarts=(), statuses=True, **spec):
+def pod(name="p0", containers=(("1", None),), memory=None, annotations=None, restarts=(), statuses=True, **more):
     """A running pod; of each container its request and limit in CPU."""
+    owner = {"kind": more.pop("kind", "ReplicaSet"), "name": "o", "uid": "o", "controller": True}
+    namespace = more.pop("namespace", "default")
 
     def resources(request, limit):
         both = {"requests": request, "limits": limit}
@@ -37,8 +39,14 @@ def pod(name="p0", containers=(("1", None),), memory=None, annotations=None, res
     told = [{"name": each["name"], "resources": each["resources"]} for each in made] if statuses else []
     return msgspec.convert(
         {
-            "metadata": {"name": name, "namespace": "default", "uid": f"uid-{name}", "annotations": annotations or {}},
-            "spec": {"containers": made, **spec},
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "uid": f"uid-{name}",
+                "annotations": annotations or {},
+                "ownerReferences": [owner],
+            },
+            "spec": {"containers": made, **more},
             "status": {"phase": "Running", "containerStatuses": told},
         },
         Pod,
@@ -231,10 +239,21 @@ def test_a_guaranteed_pod_stays_so():
         pod("p", [(None, None)]),
         pod("p", [("1", None)], statuses=False),
         pod("p", [("1", None)], annotations={"powerplane.dev/do-not-disrupt": "true"}),
+        pod("p", [("1", None)], annotations={"powerplane.dev/do-not-disrupt": "true"}, kind="DaemonSet"),
+        pod("p", [("1", None)], namespace="kube-system"),
         pod("p", [("1", None)], resources={"requests": {"cpu": "2"}}),
         pod("p", [("1", None)], initContainers=[{"name": "side", "restartPolicy": "Always"}]),
     ],
-    ids=["restarts", "asks for nothing", "kubelet does not resize", "do not disrupt", "pod level", "sidecar unbounded"],
+    ids=[
+        "restarts",
+        "asks for nothing",
+        "kubelet does not resize",
+        "do not disrupt",
+        "do not disrupt a DaemonSet's",
+        "the system's",
+        "pod level",
+        "sidecar unbounded",
+    ],
 )
 def test_pods_whose_use_cannot_be_bounded_in_place_are_left_alone(left_alone):
     assert candidate_of(left_alone, 0, 0, 0, 1_000_000) is None

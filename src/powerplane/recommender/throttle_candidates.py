@@ -17,7 +17,7 @@ from powerplane.models.cpu_limits import (
 )
 from powerplane.models.errors import InputError
 from powerplane.models.marks import THROTTLED_ANNOTATION
-from powerplane.models.mobility import unmovable_reason
+from powerplane.models.mobility import DO_NOT_DISRUPT, unmovable_reason
 from powerplane.models.objects import Pod, PodSpec
 from powerplane.models.requests import SIDECAR
 from powerplane.models.snapshot import Snapshot
@@ -25,6 +25,7 @@ from powerplane.recommender.allowing import RELIEVING, Allowing, Leave
 from powerplane.recommender.throttling import Candidate
 from powerplane.recommender.trees import NO_ROOTS, Trees
 
+SYSTEM = "kube-system"
 LEFT_ALONE = frozenset(("mirror pod", "terminating", "do-not-disrupt"))
 """Reasons to stay that count here too; whatever else keeps a pod on its node does not keep it from being resized."""
 
@@ -94,7 +95,7 @@ def candidate_of(pod: Pod, row: int, node: int, priority: int, use: int) -> Cand
     beside = _beside(spec)
     if not cpus or beside is None or spec.resources is not None or not resizes(pod):
         return None
-    if unmovable_reason(pod) in LEFT_ALONE:
+    if unmovable_reason(pod) in LEFT_ALONE or _is_shielded(pod):
         return None
     floors = tuple(
         each.floor if in_place(container) else None
@@ -105,6 +106,12 @@ def candidate_of(pod: Pod, row: int, node: int, priority: int, use: int) -> Cand
     if unbounded or all(floor is None for floor in floors):
         return None
     return Candidate(row, pod.metadata.uid, node, priority, use, cpus, floors, _apart(spec, cpus), beside)
+
+
+def _is_shielded(pod: Pod) -> bool:
+    """Whether it is of the system, or its owner wants it left as it is, whatever else keeps it where it is."""
+    annotations = pod.metadata.annotations or {}
+    return pod.metadata.namespace == SYSTEM or any(annotations.get(key) == "true" for key in DO_NOT_DISRUPT)
 
 
 def resizes(pod: Pod) -> bool:
