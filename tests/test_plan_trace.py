@@ -110,6 +110,17 @@ def test_the_wait_for_watts_is_an_act_of_the_move():
     assert told == [("confirm", 20, 31), ("move", 4, 31), ("wave", 4, 31), ("plan", 3, 31)]
 
 
+def test_a_wave_tells_the_watts_that_were_measured_after_it():
+    moves = [Move("default", f"web-{wave}", f"u{wave}", "n0", "n1", wave=wave) for wave in (1, 2)]
+    ready = {"u1": MoveState("u1", "Ready", at_s=20.0, begun_s=4.0)}
+    plan = Plan("p", "uid-p", moves=tuple(moves), state=PlanState("Running", wave=1, started_s=3.0, moves=ready))
+    done = {"u1": replace(ready["u1"], step="Done", at_s=31.0)}
+    next_wave = replace(plan.state, wave=2, moves=done, measured=(("r1", 480.0, 30.0),))
+    (wave,) = [span for span in ended_spans(plan, next_wave, 31.0) if span.name == "wave"]
+    assert wave.attributes["powerplane.measured_watts.r1"] == 480
+    assert wave.attributes["powerplane.wave"] == 1
+
+
 def test_a_move_that_fails_and_its_plan_are_told_as_failed_with_their_reasons(collector):
     cluster = ModelCluster()
     cluster.add_owner("web", "ReplicaSet", 1, ["n0"])

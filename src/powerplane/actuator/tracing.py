@@ -109,7 +109,7 @@ def _wave(trace: TraceParent, plan: Plan, state: PlanState, wave: int, now_s: fl
     if not begun:
         return
     about: dict[str, Value] = {"powerplane.plan": plan.name, "powerplane.wave": wave, "powerplane.moves": len(begun)}
-    if wave == state.wave:
+    if wave == plan.state.wave and state.measured != plan.state.measured:
         about |= {f"powerplane.measured_watts.{name}": watts for name, watts, _ in state.measured[:16]}
     span_id = _wave_id(trace, plan, wave)
     yield Span("wave", trace.trace_id, span_id, _plan_id(trace, plan), min(begun), now_s, about)
