@@ -83,7 +83,7 @@ def test_a_node_is_written_by_whoever_leads_and_not_again_at_once():
     nodes, sent, now = Nodes(), [], [0.0]
 
     class Writes:
-        def strategic_patch(self, path, body):
+        def json_patch(self, path, body):
             sent.append((path, body))
             return Written(200, b"{}")
 

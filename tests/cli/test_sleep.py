@@ -49,8 +49,10 @@ def server():
             sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             name = urlsplit(self.path).path.removeprefix("/api/v1/nodes/")
             made.patches += 1
-            sent["metadata"].setdefault("resourceVersion", "7")
-            made.nodes[name] = patched(made.nodes[name], sent)
+            if isinstance(sent, dict):
+                made.nodes[name]["metadata"]["annotations"] |= sent["metadata"]["annotations"]
+            else:
+                made.nodes[name] = patched(made.nodes[name], sent)
             return self.send(made.nodes[name])
 
         def send(self, body):

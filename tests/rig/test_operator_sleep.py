@@ -52,7 +52,11 @@ def test_a_node_is_emptied_and_told_ready_and_wakes_while_all_is_stopped(
     rig = parts.rig
     do = lambda *words: run([*words, "--kubeconfig", str(rig.kubeconfig)])  # noqa: E731  # one line, used often
     first, second = names(FROM)[:2]
-    rig.api.patch(f"/api/v1/nodes/{first}", {"metadata": {"annotations": {OTHERS[0]: "true"}}})
+    theirs = {
+        "metadata": {"annotations": {OTHERS[0]: "true"}},
+        "spec": {"taints": [{"key": "team", "effect": "NoSchedule"}]},
+    }
+    rig.api.patch(f"/api/v1/nodes/{first}", theirs)
     before = node_of(rig, first)
     held = len(on(parts, first))
     assert held
@@ -98,6 +102,7 @@ def test_a_node_is_emptied_and_told_ready_and_wakes_while_all_is_stopped(
     wish(None)
     assert wait_for(lambda: not is_closed(rig, first), 30, 0.2), parts.said()
     assert annotations(rig, first) == before["metadata"]["annotations"]
+    assert node_of(rig, first)["spec"]["taints"] == before["spec"]["taints"]
 
     findings = Auditor().audit(read_writes(rig.audit_log)).findings
     assert not findings, "\n".join(map(str, findings[:20]))

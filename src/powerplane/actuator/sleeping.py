@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Literal
 
 from powerplane.actuator.facts import PodFact
+from powerplane.actuator.outcomes import STALE
 from powerplane.actuator.plan_writing import moment
 from powerplane.actuator.world import World
 from powerplane.adapters.cluster_writes import Writer, node_path
@@ -47,7 +48,7 @@ class Mark:
 
     node: str
     what: What
-    patch: dict[str, Any]
+    patch: list[dict[str, Any]]
 
 
 class SleepBooks:
@@ -179,9 +180,9 @@ class Sleeper:
     def _write(self, mark: Mark, token: int) -> None:
         if not self._may(token):
             return
-        written = self._writer.strategic_patch(node_path(mark.node), mark.patch)
+        written = self._writer.json_patch(node_path(mark.node), mark.patch)
         self._told(mark.what, written.outcome)
         if written.ok:
             LOG.info("node %s: %s", mark.node, TOLD[mark.what])
-        elif not written.conflict:
+        elif written.status not in STALE:
             LOG.warning("node %s is not marked: %s", mark.node, written.told)

@@ -29,6 +29,9 @@ from powerplane.recommender.publishing import policy_title
 
 TIMEOUT_S = 30.0
 ATTEMPTS = 5
+CHANGED = (409, 422)
+"""Answers where somebody else has written it meanwhile."""
+
 OWN = ("DaemonSet", "mirror pod")
 ENDED = ("Succeeded", "Failed")
 
@@ -102,8 +105,8 @@ def _wake(access: ClusterAccess, name: str) -> None:
     """Take off a node what is ours; whoever writes it meanwhile is not overwritten."""
     for _ in range(ATTEMPTS):
         found = msgspec.json.decode(_get(access, node_path(name)), type=Node)
-        written = Writer(access).strategic_patch(node_path(name), opening(found, asked=True))
-        if not written.conflict:
+        written = Writer(access).json_patch(node_path(name), opening(found, asked=True))
+        if written.status not in CHANGED:
             break
     _written(access, name, written)
 

@@ -6,7 +6,7 @@ consolidators are told to leave it alone, as they would delete a node without wo
 that nobody else's marks are ever taken away. Nothing here powers a node off.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from math import floor
 from typing import Any, Final
 
@@ -72,16 +72,18 @@ def why_not(node: Node, nodes: Iterable[Node]) -> str:
     return ""
 
 
-def closing(node: Node) -> Json:
-    """Return the strategic merge patch that closes a node, for the version of it that was seen."""
+def closing(node: Node) -> list[Json]:
+    """Return the JSON patch that closes a node which is asked for, for the version of it that was seen."""
     annotations = node.metadata.annotations or {}
     ours = [mark for mark in MARKS if mark not in annotations]
     marks = dict.fromkeys(ours, "true") | {MARKS_ANNOTATION: ",".join(ours)}
-    return _patch(node, marks, {"key": ASLEEP_TAINT, "effect": "NoSchedule"})
+    taint = {"key": ASLEEP_TAINT, "effect": "NoSchedule"}
+    closed = _add("/spec/taints/-", taint) if node.spec.taints else _add("/spec/taints", [taint])
+    return [_seen(node), *(_add(_pointer(key), value) for key, value in marks.items()), closed]
 
 
-def opening(node: Node, *, asked: bool = False) -> Json:
-    """Return the strategic merge patch that takes off a node what is ours, for the version of it that was seen.
+def opening(node: Node, *, asked: bool = False) -> list[Json]:
+    """Return the JSON patch that takes off a node what is ours, for the version of it that was seen.
 
     Parameters
     ----------
@@ -94,18 +96,29 @@ def opening(node: Node, *, asked: bool = False) -> Json:
     gone: list[str] = [mark for mark in MARKS if mark in said and annotations.get(mark) == "true"]
     gone += [key for key in (MARKS_ANNOTATION, READY_ANNOTATION) if key in annotations]
     gone += [SLEEP_ANNOTATION] if asked and SLEEP_ANNOTATION in annotations else []
-    return _patch(node, dict.fromkeys(gone), {"$patch": "delete", "key": ASLEEP_TAINT} if is_closed(node) else None)
+    # From the last to the first: each that is taken away moves those after it.
+    places = [place for place, taint in enumerate(node.spec.taints or ()) if taint.key == ASLEEP_TAINT][::-1]
+    opened = [{"op": "remove", "path": f"/spec/taints/{place}"} for place in places]
+    return [_seen(node), *({"op": "remove", "path": _pointer(key)} for key in gone), *opened]
 
 
-def telling(node: Node, since: str | None) -> Json:
-    """Return the strategic merge patch that says since when a node is empty; None for not."""
-    return _patch(node, {READY_ANNOTATION: since})
+def telling(node: Node, since: str | None) -> list[Json]:
+    """Return the JSON patch that says since when a node is empty; None for not."""
+    path = _pointer(READY_ANNOTATION)
+    return [_seen(node), {"op": "remove", "path": path} if since is None else _add(path, since)]
 
 
-def _patch(node: Node, annotations: Mapping[str, str | None], taint: Json | None = None) -> Json:
-    # Taints are merged by their keys: those of others stay as they are.
-    body: Json = {"metadata": {"annotations": dict(annotations), "resourceVersion": node.metadata.resource_version}}
-    return body if taint is None else body | {"spec": {"taints": [taint]}}
+def _seen(node: Node) -> Json:
+    """Places in lists are those of this version, and of no other."""
+    return {"op": "test", "path": "/metadata/resourceVersion", "value": node.metadata.resource_version}
+
+
+def _add(path: str, value: object) -> Json:
+    return {"op": "add", "path": path, "value": value}
+
+
+def _pointer(annotation: str) -> str:
+    return f"/metadata/annotations/{annotation.replace('/', '~1')}"
 
 
 def _is_ready(node: Node) -> bool:
