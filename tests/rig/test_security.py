@@ -50,6 +50,7 @@ PROBED = {
     "volumes": ("/api/v1/persistentvolumes", "v"),
     "volume claims": ("/api/v1/namespaces/team/persistentvolumeclaims", "c"),
     "replicasets": ("/apis/apps/v1/namespaces/team/replicasets", "r"),
+    "services": ("/api/v1/namespaces/team/services", "s"),
     "events": ("/apis/events.k8s.io/v1/namespaces/team/events", "e"),
     "quotas": ("/api/v1/namespaces/team/resourcequotas", "q"),
     "webhook's lease": (LEASES, "powerplane-webhook"),
@@ -113,9 +114,14 @@ MAY: dict[str, set[str]] = {
         "patch pods",
         "patch own pods",
         "patch pods/status",
+        "patch pods/resize",
         "create pods/eviction",
         "create own pods",
         "delete own pods",
+        "patch nodes",
+        "get replicasets",
+        "get deployments",
+        "list services",
     }
     | {"patch plans/status", "create events", "patch events"}
     | {f"{verb} actuator's lease" for verb in ("get", "update", "patch")}

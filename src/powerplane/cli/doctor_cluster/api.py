@@ -18,6 +18,7 @@ NOMINATING = (1, 35)
 GUARDS = (
     "powerplane-node-writer",
     "powerplane-node-facts",
+    "powerplane-sleep",
     "powerplane-pod-keys",
     "powerplane-node-name",
     "powerplane-gates",
