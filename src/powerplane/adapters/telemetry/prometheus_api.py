@@ -43,8 +43,8 @@ class PrometheusApi:
         Certificates to trust, instead of the usual ones.
     clock, sleep : callable
         Monotonic seconds; pause.
-    most_bytes : int
-        Of an answer.
+    most_bytes : int, optional
+        Of an answer; ``MOST_BYTES`` where it is left out.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class PrometheusApi:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         *,
-        most_bytes: int = MOST_BYTES,
+        most_bytes: int | None = None,
     ) -> None:
         self.url = url.rstrip("/")
         self._clock = clock
         self._sleep = sleep
-        self._session = BoundedSession(30.0, clock, most_bytes)
+        self._session = BoundedSession(30.0, clock, most_bytes or MOST_BYTES)
         self._session.headers.update(headers)
         self._session.verify = ca_file or True
         self._small = PrometheusConnect(self.url, headers=dict(headers), retry=Retry(0), session=self._session)
