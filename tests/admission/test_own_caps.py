@@ -10,11 +10,11 @@ from powerplane.admission.predicting import Predictor
 from powerplane.admission.review import read_review
 from powerplane.admission.table import Table, reaches_of
 from powerplane.models.api.capping_policy import (
-    CappingPolicyStatus,
     ClusterPowerCappingPolicyObject,
     ClusterPowerCappingPolicySpec,
     PowerCap,
 )
+from powerplane.models.api.capping_status import CappingPolicyStatus
 from powerplane.models.objects import LabelSelector, ObjectMeta
 
 NOW_S = 1_790_000_000.0

@@ -11,9 +11,9 @@ from powerplane.adapters.telemetry.work import WorkReading
 from powerplane.models.api.capping_policy import (
     ClusterPowerCappingPolicyObject,
     PerformancePowerRatio,
-    PolicyPerformance,
     PowerCappingPolicyObject,
 )
+from powerplane.models.api.capping_status import PolicyPerformance
 from powerplane.models.work.metrics import KSERVE, VLLM, metric_of
 from powerplane.models.work.rates import PodRates
 from powerplane.recommender.performing import NOT_YET

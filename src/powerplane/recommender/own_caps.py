@@ -8,7 +8,8 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from powerplane.models.api.capping_policy import CappingPolicyObject, Recommendation
+from powerplane.models.api.capping_policy import CappingPolicyObject
+from powerplane.models.api.capping_status import Recommendation
 from powerplane.models.api.placement_plan import MOST_PUBLISHED, PlacementPlanObject
 from powerplane.models.api.policies import PolicyKey, key_of
 from powerplane.models.quantities import MILLI

@@ -11,8 +11,8 @@ from powerplane.models.api.capping_policy import (
     CappingPolicyObject,
     ClusterPowerCappingPolicyObject,
     ClusterPowerCappingPolicySpec,
-    Recommendation,
 )
+from powerplane.models.api.capping_status import Recommendation
 from powerplane.models.api.policies import EVERYTHING, PolicyKey, key_of
 from powerplane.models.marks import OWN_NAMESPACE
 from powerplane.models.matching import NAMESPACE_NAME, canonical, selector_matches

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from powerplane.models.api.capping_policy import CappingPolicyObject, PolicyPerformance
+from powerplane.models.api.capping_policy import CappingPolicyObject
+from powerplane.models.api.capping_status import PolicyPerformance
 from powerplane.models.api.conditions import PERFORMANCE_MET, Condition, condition
 from powerplane.models.api.policies import PolicyKey, key_of
 from powerplane.models.plain import printable

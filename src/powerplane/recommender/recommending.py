@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from powerplane.models.api.capping_policy import Mode, Recommendation
+from powerplane.models.api.capping_policy import Mode
+from powerplane.models.api.capping_status import Recommendation
 from powerplane.models.api.policies import PolicyKey, key_of
 from powerplane.models.errors import InputError
 from powerplane.models.telemetry.domains import read_domains

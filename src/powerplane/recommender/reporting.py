@@ -4,7 +4,8 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from powerplane.models.api.capping_policy import CappingPolicyObject, ClusterPowerCappingPolicyObject, Recommendation
+from powerplane.models.api.capping_policy import CappingPolicyObject, ClusterPowerCappingPolicyObject
+from powerplane.models.api.capping_status import Recommendation
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, PLACEMENT_PLAN, POWER_DOMAIN
 from powerplane.models.api.policies import PolicyKey, key_of
 from powerplane.models.api.power_domain import BreachForecast

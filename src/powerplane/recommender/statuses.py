@@ -11,11 +11,8 @@ from typing import Any
 
 import msgspec
 
-from powerplane.models.api.capping_policy import (
-    CappingPolicyObject,
-    PolicyLedger,
-    Recommendation,
-)
+from powerplane.models.api.capping_policy import CappingPolicyObject
+from powerplane.models.api.capping_status import PolicyLedger, Recommendation
 from powerplane.models.api.kinds import CAPPING_POLICY, CLUSTER_CAPPING_POLICY, POWER_DOMAIN
 from powerplane.models.api.last_action import LastAction
 from powerplane.models.api.policies import PolicyKey, domains_of, key_of

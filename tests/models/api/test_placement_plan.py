@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from powerplane.models.api.capping_policy import CappingPolicyStatus, PolicyLedger, Recommendation
+from powerplane.models.api.capping_status import CappingPolicyStatus, PolicyLedger, Recommendation
 from powerplane.models.api.crd import crd_documents
 from powerplane.models.api.kinds import PLACEMENT_PLAN
 from powerplane.models.api.last_action import LastAction
