@@ -65,7 +65,7 @@ def test_true_series_bring_the_rack_under_its_budget_with_the_least_moves():
     assert cluster.draw("r2") <= 350
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.dictionaries(st.integers(0, 21), lies, min_size=1), st.dictionaries(st.sampled_from("abc"), lies))
 def test_whatever_is_said_of_pods_no_budget_that_held_is_broken_and_moves_are_bounded(told, strangers):
     cluster = tight()
