@@ -58,6 +58,7 @@ def build_app(name: str = "powerplane") -> App:
     )
     app.command(commands + "serve:serve", name="serve", help="Answer the scheduler: the extender.")
     app.command(commands + "operate:operate", name="operate", help="Hold the budgets all day: decide, and move pods.")
+    app.command(commands + "ledger:ledger", name="ledger", help="Say what plans came to, and what without them.")
     app.command(commands + "stop:stop", name="stop", help="Move no pod any more, until resumed.")
     app.command(commands + "stop:resume", name="resume", help="Let pods be moved again.")
     app.command(commands + "sleep:sleep", name="sleep", help="Empty nodes, so that they can be powered off.")

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import msgspec
 from cyclopts import Parameter
 
 from powerplane.adapters.cluster_access import ClusterAccess, open_cluster
-from powerplane.adapters.cluster_http import TRANSPORT_ERRORS, Request, fetch, reason, why_not
 from powerplane.adapters.cluster_writes import Writer, Written, node_path
+from powerplane.cli.asking import get_bytes, list_of
 from powerplane.cli.exit_codes import OK
 from powerplane.cli.options import Context, Kubeconfig
 from powerplane.cli.output import print_text, warn
@@ -27,7 +27,6 @@ from powerplane.models.sleeping import why_not as why_not_closed
 from powerplane.recommender.allowing import Allowing
 from powerplane.recommender.publishing import policy_title
 
-TIMEOUT_S = 30.0
 ATTEMPTS = 5
 CHANGED = (409, 422)
 """Answers where somebody else has written it meanwhile."""
@@ -35,12 +34,7 @@ CHANGED = (409, 422)
 OWN = ("DaemonSet", "mirror pod")
 ENDED = ("Succeeded", "Failed")
 
-T = TypeVar("T")
 What = Literal["moves", "stays", "holds"]
-
-
-class _Items(msgspec.Struct, frozen=True):
-    items: tuple[msgspec.Raw, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +61,7 @@ def sleep(
     Without --yes nothing is changed: the pods are named that would move, and those that would hold a node awake.
     """
     access = open_cluster(kubeconfig, context)
-    nodes = {each.metadata.name: each for each in _list(access, "/api/v1/nodes", Node)}
+    nodes = {each.metadata.name: each for each in list_of(access, "/api/v1/nodes", Node)}
     for name in _known(node, nodes):
         why = why_not_closed(nodes[name], nodes.values())
         if why:
@@ -91,7 +85,7 @@ def wake(
     everything is stopped. Moves that are under way end as planned; nothing is moved back.
     """
     access = open_cluster(kubeconfig, context)
-    nodes = {each.metadata.name: each for each in _list(access, "/api/v1/nodes", Node)}
+    nodes = {each.metadata.name: each for each in list_of(access, "/api/v1/nodes", Node)}
     for name in _known(node, nodes):
         if not is_wanted(nodes[name]) and not is_ours(nodes[name]):
             print_text(f"{name} is awake")
@@ -104,7 +98,7 @@ def wake(
 def _wake(access: ClusterAccess, name: str) -> None:
     """Take off a node what is ours; whoever writes it meanwhile is not overwritten."""
     for _ in range(ATTEMPTS):
-        found = msgspec.json.decode(_get(access, node_path(name)), type=Node)
+        found = msgspec.json.decode(get_bytes(access, node_path(name)), type=Node)
         written = Writer(access).json_patch(node_path(name), opening(found, asked=True))
         if written.status not in CHANGED:
             break
@@ -114,12 +108,13 @@ def _wake(access: ClusterAccess, name: str) -> None:
 def _standings(access: ClusterAccess, name: str) -> Iterator[Standing]:
     """What becomes of each pod of a node."""
     policies: list[CappingPolicyObject] = [
-        *_list(access, CLUSTER_CAPPING_POLICY.list_path, ClusterPowerCappingPolicyObject),
-        *_list(access, CAPPING_POLICY.list_path, PowerCappingPolicyObject),
+        *list_of(access, CLUSTER_CAPPING_POLICY.list_path, ClusterPowerCappingPolicyObject),
+        *list_of(access, CAPPING_POLICY.list_path, PowerCappingPolicyObject),
     ]
     allowing = Allowing(policies)
-    labels = {each.metadata.name: each.metadata.labels or {} for each in _list(access, "/api/v1/namespaces", Namespace)}
-    for pod in _list(access, "/api/v1/pods", Pod, ("fieldSelector", f"spec.nodeName={name}")):
+    namespaces = list_of(access, "/api/v1/namespaces", Namespace)
+    labels = {each.metadata.name: each.metadata.labels or {} for each in namespaces}
+    for pod in list_of(access, "/api/v1/pods", Pod, ("fieldSelector", f"spec.nodeName={name}")):
         meta = pod.metadata
         if pod.status.phase in ENDED:
             continue
@@ -153,24 +148,6 @@ def _known(names: Sequence[str], nodes: dict[str, Node]) -> Sequence[str]:
 
 def _wish(value: str | None) -> dict[str, Any]:
     return {"metadata": {"annotations": {SLEEP_ANNOTATION: value}}}
-
-
-def _list(access: ClusterAccess, path: str, kind: type[T], *query: tuple[str, str]) -> list[T]:
-    items = msgspec.json.decode(_get(access, path, *query), type=_Items).items
-    return [msgspec.json.decode(item, type=kind) for item in items or ()]
-
-
-def _get(access: ClusterAccess, path: str, *query: tuple[str, str]) -> bytes:
-    try:
-        answer = fetch(access, Request("GET", path, query), TIMEOUT_S)
-    except TRANSPORT_ERRORS as error:
-        told = reason(error, TIMEOUT_S)
-        raise UnreachableError(
-            f"{access.server} does not answer: {told}", "check --kubeconfig and --context"
-        ) from error
-    if answer.status != 200:
-        raise InputError(f"{path} cannot be read: {why_not(answer.status, answer.body)}", "ask somebody who may")
-    return answer.body
 
 
 def _written(access: ClusterAccess, name: str, written: Written) -> None:
