@@ -52,6 +52,10 @@ PATHS = {
 }
 PLACED_S = 180.0
 HELD_S = 120.0
+COUNTED_S = 150.0
+"""An eviction whose client is killed may be counted without being done: a disruption budget allows no other for two
+minutes then (``status.disruptedPods``)."""
+
 CALM_S = 12.0
 """Long enough for an operator to act if it were going to: it sees a broken budget within ten seconds."""
 

@@ -16,6 +16,7 @@ from tests.rig.auditor import Auditor
 from tests.rig.cluster import make_nodes, node
 from tests.rig.extender import install_objects
 from tests.rig.objects import apply, written
+from tests.rig.operator import COUNTED_S
 from tests.rig.planned_cluster import CORES, NODES_IN_RACK, RACKS, WATTS_PER_CORE, PlannedCluster
 from tests.rig.processes import wait_for
 from tests.rig.rig import Rig, running_rig
@@ -30,10 +31,6 @@ PLANS = "/apis/powerplane.dev/v1alpha1/placementplans"
 OWN_PODS = "/api/v1/namespaces/powerplane-system/pods"
 OVER = ("Done", "Failed", "Expired", "Stopped")
 OVER_S = 60.0
-COUNTED_S = 150.0
-"""An eviction whose client is killed may be counted without being done: a disruption budget allows no other for two
-minutes then (``status.disruptedPods``)."""
-
 STEPS = ("Reserving", "Evicting", "Evicted", "Steering", "Bound")
 STOP = "powerplane.dev/stop"
 

@@ -12,6 +12,7 @@ import pytest
 from tests.rig.objects import apply, written
 from tests.rig.operator import (
     CALM_S,
+    COUNTED_S,
     HELD_S,
     LEASES,
     SIZES,
@@ -107,7 +108,7 @@ def test_an_actuator_that_is_killed_at_each_step_finishes_the_plan_once(
             actuator.kill()
             killed.append(step)
             actuator.start()
-    parts.wait_settled()
+    parts.wait_settled(HELD_S + COUNTED_S)
     parts.sound()
     assert len(killed) >= 3, killed
 
@@ -122,7 +123,7 @@ def test_of_two_operators_one_acts_and_the_other_takes_over_when_it_is_killed(
     holder = parts.cluster.rig.api.get(f"{LEASES}/powerplane-actuator")["spec"]["holderIdentity"]
     (leader,) = [each for each in (first, second) if holder.startswith(each.name)]
     leader.kill()
-    parts.wait_settled()
+    parts.wait_settled(HELD_S + COUNTED_S)
     assert parts.sound().tokens >= 2
 
 

@@ -12,6 +12,7 @@ from tests.rig.audit_log import read_writes
 from tests.rig.cluster import WATTS, make_nodes, node
 from tests.rig.extender import install_objects
 from tests.rig.objects import apply, written
+from tests.rig.operator import COUNTED_S
 from tests.rig.planned_cluster import CORES, NODES_IN_RACK, RACKS, WATTS_PER_CORE
 from tests.rig.processes import wait_for
 from tests.rig.rig import running_rig
@@ -125,7 +126,7 @@ def test_an_actuator_that_is_killed_while_it_surges_leaves_nobody_missing_and_en
         if wait_for(lambda step=step: step in site.steps("second") or site.over("second"), OVER_S, 0.002):
             process.kill()
             process.start()
-    carried_out(site, plan, process)
+    carried_out(site, plan, process, OVER_S + COUNTED_S)
     processes.stop(process.pid)
     judge(site)
 

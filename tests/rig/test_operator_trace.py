@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.adapters.otlp_receiver import receiving
-from tests.rig.operator import Operated, OperatedCluster
+from tests.rig.operator import COUNTED_S, HELD_S, Operated, OperatedCluster
 from tests.rig.processes import wait_for
 from tests.traces import trees
 
@@ -26,7 +26,7 @@ def test_each_plan_is_one_trace_over_both_programs_also_when_the_actuator_is_kil
         assert wait_for(lambda: racks.steps()["Evicting"] or racks.steps()["Evicted"], 60, 0.01), parts.said()
         acting.kill()
         acting.start()
-        parts.wait_settled()
+        parts.wait_settled(HELD_S + COUNTED_S)
         plans = {each["metadata"]["name"]: each for each in racks.plans()}
         parts.end_operators()
     found = trees(collector.spans)
