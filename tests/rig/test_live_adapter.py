@@ -197,7 +197,7 @@ def test_a_person_snapshots_and_plans_a_hot_rack_on_the_real_cluster(rig, grant,
     assert wait_for(lambda: len(bound(rig)) == 10, 60)
     make_nodes(rig, [node("n3"), node("n4")])
     phases = lambda: {each["status"]["phase"] for each in rig.api.items("/api/v1/pods")}  # noqa: E731  # named for what is waited for
-    assert wait_for(lambda: phases() == {"Running"}, 30)
+    assert wait_for(lambda: phases() == {"Running"}, 90)
     domains = [
         {"name": "rack-1", "kind": "rack", "budget": "300W", "nodes": ["n1", "n2"]},
         {"name": "rack-2", "kind": "rack", "budget": "1kW", "nodes": ["n3", "n4"]},
