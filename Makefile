@@ -46,7 +46,7 @@ slow: $(READY) ## The slower suites: packaging, scale, browser
 rig: $(READY) ## The tests on a real control plane; builds it with Go where it is not cached (9 minutes)
 	$(BIN)/python -m pytest -q -m "rig and not storms and not faults" tests/rig
 
-storms: $(READY) ## Storms of pods against every lock, with faults, on the same control plane (12 minutes)
+storms: $(READY) ## Storms of pods against every lock, and what takes minutes, on the same control plane (12 minutes)
 	$(BIN)/python -m pytest -q -m "storms and not faults" tests/rig
 
 faults: $(READY) ## What breaks while the operator moves pods, on the same control plane (45 minutes)

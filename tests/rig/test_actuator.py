@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -98,6 +99,12 @@ class Site:
             for place, pod in enumerate(here)
         ]
 
+    def onwards(self) -> list[Json]:
+        """Every pod of the rack that has most of them to the next one's nodes."""
+        count = Counter(pod["spec"]["nodeName"].partition("-")[0] for pod in self.cluster.pods())
+        (source, _), *_ = count.most_common(1)
+        return self.moves(source, RACKS[(RACKS.index(source) + 1) % len(RACKS)])
+
     def publish(self, name: str, moves: list[Json]) -> Json:
         """Publish a plan, as the recommender would."""
         plan = self.cluster.placement_plan(name, {"moves": moves})
@@ -178,15 +185,16 @@ def carried_out(site: Site, plan: Json, process: Process, within_s: float = OVER
 
 def test_a_plan_is_carried_out_to_the_letter(site: Site, actuator: Process, figure: Callable[[str], None]) -> None:
     began_s = time.monotonic()
-    plan = site.publish("first", site.moves("r1", "r2"))
+    plan = site.publish("first", site.onwards())
     carried_out(site, plan, actuator)
     figure(f"{len(plan['spec']['moves'])} moves in two waves in {time.monotonic() - began_s:.1f} s")
     site.judge()
 
 
+@pytest.mark.storms
 def test_an_actuator_that_is_killed_in_each_step_ends_the_plan_as_one_that_was_not(site: Site) -> None:
     process = Process(site.rig, "killed").start()
-    plan = site.publish("second", site.moves("r2", "r3"))
+    plan = site.publish("second", site.onwards())
     killed = []
     for step in STEPS:
         if wait_for(lambda step=step: step in site.steps("second") or site.over("second"), OVER_S, 0.002):
@@ -203,7 +211,7 @@ def test_an_actuator_that_is_killed_in_each_step_ends_the_plan_as_one_that_was_n
 
 def test_after_a_stop_nothing_is_begun_and_nothing_of_ours_is_left(site: Site, actuator: Process) -> None:
     before = {pod["metadata"]["uid"] for pod in site.cluster.pods()}
-    site.publish("third", site.moves("r3", "r1"))
+    site.publish("third", site.onwards())
     assert wait_for(lambda: "Evicted" in site.steps("third") or "Steering" in site.steps("third"), OVER_S, 0.002)
     site.stop("a test")
     try:
