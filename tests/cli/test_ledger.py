@@ -1,13 +1,12 @@
 """`powerplane ledger` says what plans came to, and what would have been without them."""
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.cli.api_stub import Answering, serving
 from tests.cli.test_api_server import kubeconfig
 
 from powerplane.cli.ledger_view import ledger_view
@@ -72,26 +71,14 @@ def command(tmp_path):
     """The program against an API server whose lists can be set."""
     lists = {}
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Answering, BaseHTTPRequestHandler):
         def do_GET(self):
             found = lists.get(self.path.rsplit("/", 1)[-1], [])
-            text = found if isinstance(found, bytes) else json.dumps({"items": found}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
+            self.send(found if isinstance(found, bytes) else {"items": found})
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    config = str(kubeconfig(tmp_path, f"http://127.0.0.1:{server.server_port}"))
-    yield lists, lambda *words: run(["ledger", *words, "--kubeconfig", config])
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Handler) as server:
+        config = str(kubeconfig(tmp_path, f"http://127.0.0.1:{server.server_port}"))
+        yield lists, lambda *words: run(["ledger", *words, "--kubeconfig", config])
 
 
 def test_the_table_shows_both_and_ends_with_what_it_comes_to(command, capsys):

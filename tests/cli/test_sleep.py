@@ -1,11 +1,11 @@
 """`powerplane sleep` says what would move and changes nothing unless told to; `wake` undoes what is ours, always."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from tests.cli.api_stub import Answering, serving
 from tests.cli.test_api_server import kubeconfig
 from tests.models.test_sleeping import patched, raw, read
 
@@ -26,9 +26,7 @@ def pod(name, node, kind="ReplicaSet", **spec):
 def server():
     """An API server with ten nodes, a few pods on the first, and a policy that lets pods of `web` be moved."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Handler(Answering, BaseHTTPRequestHandler):
         def do_GET(self):
             url = urlsplit(self.path)
             name = url.path.removeprefix("/api/v1/nodes/")
@@ -55,28 +53,13 @@ def server():
                 made.nodes[name] = patched(made.nodes[name], sent)
             return self.send(made.nodes[name])
 
-        def send(self, body):
-            text = json.dumps(body).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_):
-            pass
-
-    made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.nodes = {f"n{i}": raw(f"n{i}") for i in range(10)}
-    made.pods = [pod("web", "n0"), pod("log", "n0", "DaemonSet"), pod("db", "n0", volumes=LOCAL), pod("web", "n1")]
-    spec = {"mode": "Enforce", "levers": ["migrate"], "selector": {}}
-    made.policies = [{"metadata": {"name": "all"}, "spec": spec}]
-    made.patches = 0
-    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    made.shutdown()
-    thread.join()
-    made.server_close()
+    with serving(Handler) as made:
+        made.nodes = {f"n{i}": raw(f"n{i}") for i in range(10)}
+        made.pods = [pod("web", "n0"), pod("log", "n0", "DaemonSet"), pod("db", "n0", volumes=LOCAL), pod("web", "n1")]
+        spec = {"mode": "Enforce", "levers": ["migrate"], "selector": {}}
+        made.policies = [{"metadata": {"name": "all"}, "spec": spec}]
+        made.patches = 0
+        yield made
 
 
 @pytest.fixture

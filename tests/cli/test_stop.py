@@ -1,10 +1,10 @@
 """`powerplane stop` and `resume` say what is so now, and what is in the way; that they stop is tried on a rig."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
+from tests.cli.api_stub import Answering, serving
 from tests.cli.test_api_server import closed_address, kubeconfig
 
 from powerplane.cli.main import run
@@ -17,9 +17,7 @@ __all__ = ["closed_address"]
 def server():
     """An API server that keeps one namespace, or answers with the status that it is told to."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Handler(Answering, BaseHTTPRequestHandler):
         def do_PATCH(self):
             sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             made.paths.append(self.path.split("?")[0])
@@ -28,23 +26,11 @@ def server():
                     made.annotations.pop(key, None)
                     made.annotations |= {} if value is None else {key: value}
             body = {"message": "no"} if made.status != 200 else {"metadata": {"annotations": made.annotations}}
-            text = json.dumps(body).encode()
-            self.send_response(made.status)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
+            self.send(body, made.status)
 
-        def log_message(self, *_):
-            pass
-
-    made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.annotations, made.paths, made.status, made.obeys = {"other": "kept"}, [], 200, True
-    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    made.shutdown()
-    thread.join()
-    made.server_close()
+    with serving(Handler) as made:
+        made.annotations, made.paths, made.status, made.obeys = {"other": "kept"}, [], 200, True
+        yield made
 
 
 @pytest.fixture
