@@ -1,9 +1,9 @@
 """A small API server with controllers, a scheduler and kubelets, as far as moves depend on them; it judges each act."""
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
+from tests.actuator.model_judge import ENDED_STEPS, Judge
 
 from powerplane.actuator.acts import Detach, Evict, Hold, Nominate, Reattach, Release, Ungate
 from powerplane.actuator.engine import Outcome, Wrote
@@ -25,7 +25,6 @@ START_S = 1_800_000_000.0
 CORES = 8
 HASH = "5d8f"
 OPEN_PHASES = ("Running",)
-ENDED_STEPS = ("Done", "RolledBack", "Failed", "Skipped")
 
 
 @dataclass
@@ -44,14 +43,6 @@ class Owner:
     def set_name(self):
         """Name of a Deployment's ReplicaSet."""
         return f"{self.name}-{HASH}"
-
-
-@dataclass
-class Judge:
-    """What must never happen, as it happened."""
-
-    wrongs: list[str] = field(default_factory=list)
-    evicted: Counter[str] = field(default_factory=Counter)
 
 
 class ModelCluster:
@@ -300,38 +291,9 @@ class ModelCluster:
         surged = DETACHED_ANNOTATION in pod["metadata"]["annotations"]
         if surged and not self.is_ready(act.successor_uid):
             self.judge.wrongs.append(f"{act.uid} was evicted before the one in its place was ready")
-        self.judge_eviction(pod, held=surged)
+        self.judge.eviction(self, pod, held=surged)
         self.delete(pod)
         return 201, b"{}"
-
-    def judge_eviction(self, pod, *, held=False):
-        uid, wrongs = pod["metadata"]["uid"], self.judge.wrongs
-        if self.stop:
-            wrongs.append(f"{uid} was evicted after the stop")
-        if self.pause:
-            wrongs.append(f"{uid} was evicted without fresh Leases")
-        moves = [
-            (name, move)
-            # That a plan is gone may not have been told yet.
-            for name, plan in (self.gone_plans | self.plans).items()
-            for move in plan["spec"]["moves"]
-            if move["uid"] == uid and plan["status"].get("phase") == "Running"
-        ]
-        if not moves:
-            wrongs.append(f"{uid} was evicted, and no plan says so")
-        asking = [(name, move) for name, move in moves if self.step_of(name, uid) == "Evicting"]
-        if moves and not asking:
-            wrongs.append(f"{uid} was evicted before its status said so")
-        # The plan that is there is who asks, where one does.
-        for name, move in [each for each in asking if each[0] in self.plans] or asking:
-            if move["lever"] == "migrate" and not held and not self.is_held(uid, move["to"]):
-                wrongs.append(f"{uid} was evicted without a place on {move['to']}")
-            others = (self.gone_plans | self.plans)[name]["spec"]["moves"]
-            if any(o["wave"] < move["wave"] and self.step_of(name, o["uid"]) not in ENDED_STEPS for o in others):
-                wrongs.append(f"{uid} was evicted before its wave")
-        self.judge.evicted[uid] += 1
-        if self.judge.evicted[uid] > 1:
-            wrongs.append(f"{uid} was evicted twice")
 
     def is_held(self, uid, node):
         """Whether a placeholder holds a pod's place on a node."""
@@ -429,21 +391,10 @@ class ModelCluster:
             return Wrote(False, told="HTTP 409")
         conditions = msgspec.convert(stored["status"], PlacementPlanStatus).conditions
         status = stored["status"] | status_of(plan, state, conditions, self.now_s)
-        self._judge_write(plan.name, stored["status"], status)
+        self.judge.write(plan.name, stored["status"], status)
         self.version += 1
         stored["status"] = msgspec.json.decode(msgspec.json.encode(status))
         stored["metadata"]["resourceVersion"] = str(self.version)
         msgspec.convert(stored, PlacementPlanObject)
         self._tell("plans", "MODIFIED", stored)
         return Wrote(True, str(self.version))
-
-    def _judge_write(self, name, before, after):
-        if after["token"] < before.get("token", 0):
-            self.judge.wrongs.append(f"{name} was written with token {after['token']} after {before['token']}")
-        ended = {m["uid"]: m["step"] for m in before.get("moves", []) if m["step"] in ENDED_STEPS}
-        now = {m["uid"]: m["step"] for m in after["moves"]}
-        changed = {uid: (step, now.get(uid)) for uid, step in ended.items() if now.get(uid) != step}
-        if changed:
-            self.judge.wrongs.append(f"moves of {name} that had ended went on: {changed}")
-        if before.get("phase") in ("Done", "Failed", "Expired", "Stopped"):
-            self.judge.wrongs.append(f"{name} was over and was written")
