@@ -53,8 +53,9 @@ PATHS = {
 PLACED_S = 180.0
 HELD_S = 120.0
 COUNTED_S = 150.0
-"""An eviction whose client is killed may be counted without being done: a disruption budget allows no other for two
-minutes then (``status.disruptedPods``)."""
+"""A disruption budget counts an eviction that it allowed for two minutes, and may allow no other in them, where no pod
+of that name is seen to go (``status.disruptedPods``): where the eviction's client was killed before it was done, and
+where a StatefulSet's next pod, which has the same name, came sooner than the going was seen."""
 
 CALM_S = 12.0
 """Long enough for an operator to act if it were going to: it sees a broken budget within ten seconds."""

@@ -186,7 +186,9 @@ def carried_out(site: Site, plan: Json, process: Process, within_s: float = OVER
 def test_a_plan_is_carried_out_to_the_letter(site: Site, actuator: Process, figure: Callable[[str], None]) -> None:
     began_s = time.monotonic()
     plan = site.publish("first", site.onwards())
-    carried_out(site, plan, actuator)
+    # A StatefulSet's next pod has the name of the one before: where it comes before that one is seen to go, the
+    # disruption budget counts it as still to be evicted.
+    carried_out(site, plan, actuator, OVER_S + COUNTED_S)
     figure(f"{len(plan['spec']['moves'])} moves in two waves in {time.monotonic() - began_s:.1f} s")
     site.judge()
 

@@ -80,7 +80,9 @@ def compact(rig):
     assert answer.status == 200, answer.data
 
 
-def test_a_storm_of_pods_ends_in_the_servers_state(rig, follow):
+def test_a_storm_of_pods_ends_in_the_servers_state_and_is_listed_again_only_where_the_server_forgot(
+    rig, follow, caplog
+):
     make_nodes(rig, [node(f"n{number}", pods=500, cpu=1000) for number in range(5)])
     cache = Cache()
     reflector = follow(rig.kubeconfig, PODS, cache)
@@ -89,7 +91,10 @@ def test_a_storm_of_pods_ends_in_the_servers_state(rig, follow):
         rig.api.delete(f"/api/v1/namespaces/default/pods/p{number}")
     assert cache.equals(rig, "/api/v1/pods", 90)
     status = reflector.status
-    assert (status.relists, status.malformed, status.unreadable, status.sink_failures) == (0, 0, 0, 0)
+    assert (status.malformed, status.unreadable, status.sink_failures) == (0, 0, 0)
+    # A machine that is busy reads late, and a server keeps its events for so long only.
+    forgotten = [each.getMessage() for each in caplog.records if "HTTP 410" in each.getMessage()]
+    assert status.relists == len(forgotten), caplog.text
     assert status.events > 2000
 
 
