@@ -69,7 +69,6 @@ def parts() -> Iterator[Operated]:
 def racks(parts: Operated) -> Iterator[OperatedCluster]:
     """That cluster: whole, every rack a little under its budget, no plan, no operator."""
     cluster = parts.cluster
-    cluster.lie = None
     cluster.stop_everything(None)
     # A Job's next pod comes later from failure to failure, and an eviction counts as one.
     assert wait_for(lambda: cluster.whole() and parts.hook.ready(), 90, 0.2), parts.said()

@@ -1,7 +1,8 @@
 """A cluster whose budgets `powerplane operate` holds: workloads of all kinds, a Prometheus that measures what runs.
 
 Watts are true here by the test's own arithmetic: a node draws its idle watts and so much for each core that its pods
-request. The exporter tells them from a watch of pods; nothing of ours has a hand in it.
+request, known from a watch of pods in which nothing of ours has a hand. What Prometheus scrapes are the simulator's
+exporters, whose sensors see that truth as real ones would.
 """
 
 import itertools
@@ -11,7 +12,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,22 +24,25 @@ from tests.rig.auditor import Auditor
 from tests.rig.cluster import make_nodes
 from tests.rig.extender import change_domain, install_objects, make_domains
 from tests.rig.floor import Floor
+from tests.rig.meters import Meters, PodsWorld, metered
 from tests.rig.objects import apply, written
 from tests.rig.operator_objects import disruption_budget, workload
 from tests.rig.processes import free_ports, wait_for
 from tests.rig.rig import Rig
-from tests.rig.telemetry import Prometheus, measured
+from tests.rig.telemetry import Prometheus
 from tests.rig.webhook import Hook, registered
 from tests.rig.witness import Budget, Witness
 
 from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY
 
 Json = dict[str, Any]
-Lie = Callable[[dict[str, float]], Mapping[str, float]]
 
 CORES, IDLE_W, WATTS_PER_CORE = 16, 100, 20
 PEAK_W = IDLE_W + CORES * WATTS_PER_CORE
 SIZES = ("500m", "1", "1500m")
+SERVERS, TOKENS_PER_S = "deployment-000", 15.0
+"""The workload whose pods serve a language model, and how many tokens each reads, and writes, a second."""
+
 OWN = "/api/v1/namespaces/powerplane-system/pods"
 PLANS = "/apis/powerplane.dev/v1alpha1/placementplans"
 PDBS = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
@@ -52,6 +56,9 @@ PATHS = {
 }
 PLACED_S = 180.0
 HELD_S = 120.0
+METER_ERROR = 0.005
+"""Standard deviation of a meter's calibration, as a share of what it measures (the simulator's BMCs)."""
+
 COUNTED_S = 150.0
 """A disruption budget counts an eviction that it allowed for two minutes, and may allow no other in them, where no pod
 of that name is seen to go (``status.disruptedPods``): where the eviction's client was killed before it was done, and
@@ -133,7 +140,6 @@ class OperatedCluster:
     rig: Rig
     size: Size = SMALL
     owners: dict[tuple[str, str], int] = field(default_factory=dict)
-    lie: Lie | None = None
 
     def __post_init__(self) -> None:
         rack_w = self.size.per_rack * PEAK_W
@@ -235,10 +241,10 @@ class OperatedCluster:
 
     # -- watts
 
-    def watts(self) -> Mapping[str, float]:
-        """What the exporter says of each node."""
-        true = {name: IDLE_W + self.witness.draw(name) for name in self.floor.node_names}
-        return self.lie(true) if self.lie is not None else true
+    def world(self) -> PodsWorld:
+        """What the simulator's sensors see."""
+        nodes = tuple(self.floor.node_names)
+        return PodsWorld(self.witness, nodes, CORES, IDLE_W, WATTS_PER_CORE, {SERVERS: (TOKENS_PER_S, TOKENS_PER_S)})
 
     def draw_w(self, rack: str) -> float:
         """What a rack draws in truth."""
@@ -261,8 +267,8 @@ class OperatedCluster:
         return time.monotonic()
 
     def held(self) -> bool:
-        """Whether every rack draws no more than it may."""
-        return all(self.draw_w(rack) <= watts for rack, watts in self.budgets_w.items())
+        """Whether every rack draws no more than it may, as far as its meters can tell."""
+        return all(self.draw_w(rack) <= (1 + METER_ERROR) * watts for rack, watts in self.budgets_w.items())
 
     # -- plans
 
@@ -319,6 +325,7 @@ class Operated:
 
     cluster: OperatedCluster
     prometheus: Prometheus
+    meters: Meters
     hook: Hook
     flags: tuple[str, ...] = ()
     operators: list[Operator] = field(default_factory=list)
@@ -382,8 +389,8 @@ def operated(
         parts.enter_context(cluster.witness)
         cluster.deploy()
         cluster.settle_budgets()
-        server = parts.enter_context(measured(rig, prometheus, cluster.watts))
-        made = Operated(cluster, server, hook, flags)
+        server, meters = parts.enter_context(metered(rig, prometheus, cluster.world()))
+        made = Operated(cluster, server, meters, hook, flags)
         parts.callback(made.end_operators)
         yield made
 

@@ -1,4 +1,4 @@
-"""A real Prometheus that scrapes whole nodes' watts by IPMI's name, which follow the pods on the rig's nodes."""
+"""A real Prometheus, and the smallest exporter for it to scrape: whole nodes' watts by IPMI's name, as a test says."""
 
 import os
 import signal
@@ -18,21 +18,12 @@ UP_S = 30.0
 
 
 class Exporter:
-    """Serves nodes' watts at the wall, as a function says when it is asked.
-
-    Attributes
-    ----------
-    page : callable
-        What is served; tests put others in its place.
-    """
+    """Serves nodes' watts at the wall, as a function says when it is asked."""
 
     def __init__(self, watts: Callable[[], Mapping[str, float]]) -> None:
-        self.page: Callable[[], str] = lambda: page_of(watts())
-        exporter = self
-
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                page = exporter.page()
+                page = page_of(watts())
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.end_headers()
@@ -54,28 +45,32 @@ class Exporter:
         self._thread.join(5)
 
 
-def page_of(watts: Mapping[str, float], at_s: float | None = None) -> str:
-    """A page of watts, dated where a time is given (Unix seconds)."""
-    dated = "" if at_s is None else f" {round(1000 * at_s)}"
-    lines = (f'{METRIC}{{node="{node}"}} {value}{dated}\n' for node, value in watts.items())
+def page_of(watts: Mapping[str, float]) -> str:
+    """A page of watts."""
+    lines = (f'{METRIC}{{node="{node}"}} {value}\n' for node, value in watts.items())
     return f"# TYPE {METRIC} gauge\n" + "".join(lines)
 
 
 class Prometheus:
-    """A Prometheus process that scrapes one exporter every second."""
+    """A Prometheus process.
 
-    def __init__(self, rig: Rig, program: str, exporter: Exporter) -> None:
-        self.exporter = exporter
+    Parameters
+    ----------
+    rig : Rig
+        In whose folder it keeps what it stores.
+    program : str
+    configuration : str
+        Its ``prometheus.yml``.
+    """
+
+    def __init__(self, rig: Rig, program: str, configuration: str) -> None:
         (self.port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{self.port}"
         folder = rig.folder / "prometheus"
         folder.mkdir(exist_ok=True)
         self.data = folder / "data"
         config = folder / "prometheus.yml"
-        config.write_text(
-            f"global: {{scrape_interval: {SCRAPE_S}s}}\n"
-            f"scrape_configs: [{{job_name: rig, static_configs: [{{targets: ['127.0.0.1:{exporter.port}']}}]}}]\n"
-        )
+        config.write_text(configuration)
         self._command = [
             program,
             f"--config.file={config}",
@@ -119,8 +114,12 @@ class Prometheus:
 def measured(rig: Rig, program: str, watts: Callable[[], Mapping[str, float]]) -> Iterator[Prometheus]:
     """An exporter and a Prometheus for as long as the block runs."""
     exporter = Exporter(watts)
+    configuration = (
+        f"global: {{scrape_interval: {SCRAPE_S}s}}\n"
+        f"scrape_configs: [{{job_name: rig, static_configs: [{{targets: ['127.0.0.1:{exporter.port}']}}]}}]\n"
+    )
     try:
-        server = Prometheus(rig, program, exporter)
+        server = Prometheus(rig, program, configuration)
         try:
             yield server
         finally:

@@ -5,7 +5,8 @@ cluster whole again. More faults: ``test_operator_faults.py``. 500 nodes and 5,0
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from tests.rig.operator import (
     COUNTED_S,
     HELD_S,
     LEASES,
+    SERVERS,
     SIZES,
+    TOKENS_PER_S,
     WATTS_PER_CORE,
     Operated,
     OperatedCluster,
@@ -24,11 +27,9 @@ from tests.rig.operator import (
 from tests.rig.processes import wait_for
 
 from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY
+from powerplane.simulator.sensors.faults import Lies, Missing, Says
 
 pytestmark = [pytest.mark.rig, pytest.mark.prometheus]
-
-TOKENS_A_SECOND = 30.0
-"""Of each pod of a model server."""
 
 
 def test_a_rack_whose_budget_is_cut_by_a_fifth_is_held_by_migration_alone(
@@ -50,25 +51,14 @@ def test_a_rack_whose_budget_is_cut_by_a_fifth_is_held_by_migration_alone(
 def test_a_policys_status_says_what_its_pods_do_with_a_watt_by_vllms_counters(
     parts: Operated, racks: OperatedCluster
 ) -> None:
-    path, app, began_s = CLUSTER_CAPPING_POLICY.path("work"), "deployment-000", time.monotonic()
+    path = CLUSTER_CAPPING_POLICY.path("work")
     cores = float(SIZES[0].removesuffix("m")) / 1000
-    page = parts.prometheus.exporter.page
-
-    def tokens() -> str:
-        done = TOKENS_A_SECOND / 2 * (time.monotonic() - began_s)
-        pods = [pod["metadata"]["name"] for pod in racks.pods() if pod["metadata"]["labels"]["app"] == app]
-        kinds = ("prompt", "generation")
-        return "".join(
-            f'vllm:{kind}_tokens_total{{namespace="default",pod="{pod}"}} {done}\n' for kind in kinds for pod in pods
-        )
-
     spec = {
         "priority": 1,
-        "selector": {"matchLabels": {"app": app}},
-        "performancePowerRatio": {"target": TOKENS_A_SECOND / (cores * WATTS_PER_CORE), "tolerance": 0.1},
+        "selector": {"matchLabels": {"app": SERVERS}},
+        "performancePowerRatio": {"target": 2 * TOKENS_PER_S / (cores * WATTS_PER_CORE), "tolerance": 0.1},
     }
     apply(racks.rig, path, written(CLUSTER_CAPPING_POLICY, "work", spec))
-    parts.prometheus.exporter.page = lambda: page() + tokens()
     try:
         operator = parts.operator("--only=recommender", "--period=5s")
 
@@ -84,14 +74,13 @@ def test_a_policys_status_says_what_its_pods_do_with_a_watt_by_vllms_counters(
         told = said()["performance"]
         pods = racks.size.replicas
         assert told["metric"] == "vllm:tokens"
-        assert told["perSecond"] == pytest.approx(TOKENS_A_SECOND * pods, rel=0.05)
+        assert told["perSecond"] == pytest.approx(2 * TOKENS_PER_S * pods, rel=0.05)
         assert told["watts"] == pytest.approx(cores * WATTS_PER_CORE * pods, rel=0.05)
         assert told["met"] is True
         spec["performancePowerRatio"]["target"] *= 2
         apply(racks.rig, path, written(CLUSTER_CAPPING_POLICY, "work", spec))
         assert wait_for(lambda: is_met("False"), 60, 0.5), f"{said()}\n{operator.said()}"
     finally:
-        parts.prometheus.exporter.page = page
         racks.rig.api.delete(path)
 
 
@@ -148,18 +137,22 @@ def test_without_telemetry_to_be_believed_nothing_is_done(
     parts: Operated, racks: OperatedCluster, heaviest: str, operator: Operator
 ) -> None:
     before = len(racks.plans()), parts.evictions()
-    racks.lie = lied
-    time.sleep(6)
-    racks.cut(heaviest)
-    time.sleep(CALM_S)
-    assert (len(racks.plans()), parts.evictions()) == before
-    racks.lie = None
+    with lying(parts):
+        time.sleep(6)
+        racks.cut(heaviest)
+        time.sleep(CALM_S)
+        assert (len(racks.plans()), parts.evictions()) == before
     parts.wait_settled()
     parts.sound()
 
 
-def lied(true: dict[str, float]) -> dict[str, float]:
-    """A third of the nodes say nothing, a third NaN, and a third less than nothing."""
-    said = {0: lambda _: None, 1: lambda _: float("nan"), 2: lambda watts: -watts}
-    found = {name: said[number % 3](watts) for number, (name, watts) in enumerate(true.items())}
-    return {name: watts for name, watts in found.items() if watts is not None}
+@contextmanager
+def lying(parts: Operated) -> Iterator[None]:
+    """Of a third of the nodes nothing is said, of a third NaN, and of a third less than nothing."""
+    names = parts.cluster.floor.node_names
+    third = [frozenset(names[number::3]) for number in range(3)]
+    with ExitStack() as faults:
+        faults.enter_context(parts.meters.failing(Missing, third[0]))
+        faults.enter_context(parts.meters.failing(Says, third[1], value=float("nan")))
+        faults.enter_context(parts.meters.failing(Lies, third[2], times=-1.0))
+        yield

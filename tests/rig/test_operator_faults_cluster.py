@@ -18,6 +18,8 @@ from tests.rig.operator_objects import workload
 from tests.rig.processes import wait_for
 from tests.rig.trials import Figure, Trial
 
+from powerplane.simulator.sensors.faults import Down
+
 pytestmark = [pytest.mark.rig, pytest.mark.faults, pytest.mark.prometheus]
 
 Json = dict[str, Any]
@@ -47,12 +49,12 @@ def test_a_target_that_is_not_ready_any_more(racks: OperatedCluster, operator: O
     trial.endure(not_ready(racks), 30, within_s=RESTED_S)
 
 
-def test_a_target_that_is_deleted(racks: OperatedCluster, operator: Operator, trial: Trial) -> None:
-    trial.endure(deleted(racks, "to"), 30, within_s=RESTED_S)
+def test_a_target_that_is_deleted(parts: Operated, operator: Operator, trial: Trial) -> None:
+    trial.endure(deleted(parts, "to"), 30, within_s=RESTED_S)
 
 
-def test_a_source_that_is_deleted(racks: OperatedCluster, operator: Operator, trial: Trial) -> None:
-    trial.endure(deleted(racks, "from"), 60, within_s=RESTED_S)
+def test_a_source_that_is_deleted(parts: Operated, operator: Operator, trial: Trial) -> None:
+    trial.endure(deleted(parts, "from"), 60, within_s=RESTED_S)
 
 
 # -- targets that take nobody
@@ -116,17 +118,17 @@ def heal(racks: OperatedCluster, node: str) -> None:
 
 
 @contextmanager
-def deleted(racks: OperatedCluster, end: str) -> Iterator[None]:
+def deleted(parts: Operated, end: str) -> Iterator[None]:
     """The node is gone at which most moves that are under way end, or begin; a node like it comes back."""
+    racks = parts.cluster
     (node, _), *_ = under_way(racks, end, BEFORE_EVICTION).most_common(1)
-    racks.lie = lambda true: {name: watts for name, watts in true.items() if name != node}
     racks.rig.api.delete(f"/api/v1/nodes/{node}")
     try:
-        yield
+        with parts.meters.failing(Down, frozenset({node})):
+            yield
     finally:
         every = racks.floor.nodes(cpu=CORES, watts=PEAK_W - IDLE_W)
         make_nodes(racks.rig, [each for each in every if each["metadata"]["name"] == node])
-        racks.lie = None
 
 
 @contextmanager

@@ -14,8 +14,9 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 from tests.rig.operator import CALM_S, Operated, OperatedCluster, Operator
-from tests.rig.telemetry import page_of
 from tests.rig.trials import Figure, Trial
+
+from powerplane.simulator.sensors.faults import Frozen, Late, Lies
 
 pytestmark = [pytest.mark.rig, pytest.mark.faults, pytest.mark.prometheus]
 
@@ -79,48 +80,24 @@ def stuttering(parts: Operated) -> Iterator[None]:
         thread.join(5)
 
 
-@contextmanager
-def served(parts: Operated, page: Callable[[], str]) -> Iterator[None]:
-    """Another page than the true one."""
-    exporter = parts.prometheus.exporter
-    true, exporter.page = exporter.page, page
-    try:
-        yield
-    finally:
-        exporter.page = true
-
-
-@contextmanager
-def silent(parts: Operated) -> Iterator[None]:
-    """Whoever scrapes waits until it is over."""
-    over = threading.Event()
-
-    def page() -> str:
-        over.wait()
-        return ""
-
-    with served(parts, page):
-        try:
-            yield
-        finally:
-            over.set()
+def silent(parts: Operated) -> AbstractContextManager[None]:
+    """Whoever scrapes waits until the next scrape is due, and longer."""
+    return parts.meters.failing(Late, seconds=GAP_S)
 
 
 def undated(parts: Operated) -> AbstractContextManager[None]:
-    """What was true at the beginning, as if it were measured now."""
-    kept = page_of(parts.cluster.watts())
-    return served(parts, lambda: kept)
+    """What was read at the beginning, as if it were read now."""
+    return parts.meters.failing(Frozen)
 
 
 def dated(parts: Operated) -> AbstractContextManager[None]:
-    """What was true at the beginning, with its time."""
-    kept = page_of(parts.cluster.watts(), time.time())
-    return served(parts, lambda: kept)
+    """What was read at the beginning, with its time."""
+    return parts.meters.standing_still()
 
 
 def tenfold(parts: Operated) -> AbstractContextManager[None]:
     """Ten times what is true."""
-    return served(parts, lambda: page_of({node: 10 * watts for node, watts in parts.cluster.watts().items()}))
+    return parts.meters.failing(Lies, times=10.0)
 
 
 # -- tests

@@ -73,6 +73,8 @@ class Witness:
     ----------
     came_s : dict
         Pod to the node that it was bound to, and when.
+    told : dict
+        A pod's namespace, name and controller (``Kind/name``), by its UID.
     """
 
     rig: Rig
@@ -84,6 +86,7 @@ class Witness:
     bound: dict[str, tuple[str, float]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     came_s: dict[str, tuple[str, float]] = field(default_factory=dict)
+    told: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     first_s: float = 0.0
     last_s: float = 0.0
 
@@ -173,6 +176,7 @@ class Witness:
             self._add(before[0], -before[1])
         if not node:
             return
+        self.told[uid] = (pod["metadata"]["namespace"], pod["metadata"]["name"], _controller(pod))
         self.bound[uid] = (node, watts)
         self.names[uid] = pod["metadata"]["name"]
         self._add(node, watts)
@@ -193,3 +197,8 @@ class Witness:
                 self.breaches.append(
                     Breach(budget.name, name, self._load[budget.name] - budget.watts, time.monotonic())
                 )
+
+
+def _controller(pod: Mapping[str, Any]) -> str:
+    owners = pod["metadata"].get("ownerReferences", ())
+    return next((f"{each['kind']}/{each['name']}" for each in owners if each.get("controller")), "")
