@@ -8,9 +8,9 @@ from tests.rig.acts import furnish
 from tests.rig.cluster import clear, refresh
 from tests.rig.objects import install_crds
 from tests.rig.operator import Operated, OperatedCluster, Operator, operated
-from tests.rig.processes import wait_for
 from tests.rig.rig import Rig, running_rig
 from tests.rig.security import applied, wait_for_guards
+from tests.rig.sizes import chosen_size
 
 FIGURES: list[str] = []
 
@@ -61,7 +61,7 @@ def guarded(shared_rig: Rig, warnings: list[str]) -> Rig:
 @pytest.fixture(scope="module")
 def parts() -> Iterator[Operated]:
     """A rig of its own that keeps an audit log, under load, with a webhook and a Prometheus, for `operate`."""
-    with running_rig("operator", audit=True) as rig, operated(rig, find_prometheus()) as made:
+    with running_rig("operator", audit=True) as rig, operated(rig, find_prometheus(), chosen_size()) as made:
         yield made
 
 
@@ -71,7 +71,7 @@ def racks(parts: Operated) -> Iterator[OperatedCluster]:
     cluster = parts.cluster
     cluster.stop_everything(None)
     # A Job's next pod comes later from failure to failure, and an eviction counts as one.
-    assert wait_for(lambda: cluster.whole() and parts.hook.ready(), 90, 0.2), parts.said()
+    parts.wait(lambda: cluster.whole() and parts.hook.ready(), 90)
     cluster.drop_plans()
     cluster.settle_budgets()
     yield cluster

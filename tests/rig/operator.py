@@ -29,6 +29,7 @@ from tests.rig.objects import apply, written
 from tests.rig.operator_objects import disruption_budget, workload
 from tests.rig.processes import free_ports, wait_for
 from tests.rig.rig import Rig
+from tests.rig.sizes import SMALL, Size
 from tests.rig.telemetry import Prometheus
 from tests.rig.webhook import Hook, registered
 from tests.rig.witness import Budget, Witness
@@ -68,33 +69,6 @@ CALM_S = 12.0
 """Long enough for an operator to act if it were going to: it sees a broken budget within ten seconds."""
 
 BEGUN = ("Reserving", "Reserved", "Surging", "Evicting", "Evicted", "Steering", "Bound", "Ready", "Done")
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How large a cluster is.
-
-    Parameters
-    ----------
-    racks, per_rack : int
-        Nodes.
-    workloads, replicas : int
-        Of seven in ten workloads the owner is a Deployment, of two a StatefulSet, of one a Job.
-    """
-
-    racks: int = 6
-    per_rack: int = 5
-    workloads: int = 30
-    replicas: int = 10
-
-    @property
-    def pods(self) -> int:
-        """All pods."""
-        return self.workloads * self.replicas
-
-
-SMALL = Size()
-LARGE = Size(racks=25, per_rack=20, workloads=250, replicas=20)
 
 
 class Operator:
@@ -343,15 +317,18 @@ class Operated:
             each.stop()
         self.operators.clear()
 
+    def wait(self, until: Callable[[], object], within_s: float, every_s: float = 0.2) -> None:
+        """Wait for something, as much longer as the cluster is larger."""
+        assert wait_for(until, within_s * self.cluster.size.patience, every_s), self.said()
+
     def wait_settled(self, within_s: float = HELD_S) -> None:
         """Wait until all budgets hold and nothing is under way."""
-        assert wait_for(self.cluster.settled, within_s, 0.2), self.said()
+        self.wait(self.cluster.settled, within_s)
 
     def wait_begun(self, *steps: str, within_s: float = 40.0) -> None:
         """Wait until some move is at one of these steps; at any from the first on where none is named."""
         wanted = steps or BEGUN
-        found = wait_for(lambda: any(self.cluster.steps()[step] for step in wanted), within_s, 0.02)
-        assert found, self.said()
+        self.wait(lambda: any(self.cluster.steps()[step] for step in wanted), within_s, 0.02)
 
     def sound(self, *, finished: bool = True) -> Report:
         """The auditor's report, which has found nothing."""

@@ -8,9 +8,10 @@ import time
 from dataclasses import replace
 
 from tests.conftest import find_prometheus
-from tests.rig.operator import LARGE, Operated, operated
+from tests.rig.operator import Operated, operated
 from tests.rig.processes import wait_for
 from tests.rig.rig import running_rig
+from tests.rig.sizes import LARGE
 from tests.rig.usage import Meter, solver_of
 
 WITHIN_S = 240.0

@@ -13,10 +13,11 @@ import pytest
 from tests.conftest import find_prometheus
 from tests.rig.audit_log import read_writes
 from tests.rig.objects import apply, written
-from tests.rig.operator import PATHS, PDBS, Operated, Size, operated
+from tests.rig.operator import PATHS, PDBS, Operated, operated
 from tests.rig.operator_objects import workload
 from tests.rig.processes import wait_for
 from tests.rig.rig import running_rig
+from tests.rig.sizes import Size
 
 from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY, POWER_DOMAIN
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from tests.rig.operator import CALM_S, HELD_S, Operated, OperatedCluster, Operator
-from tests.rig.processes import wait_for
 
 from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY
 
@@ -20,7 +19,7 @@ def test_a_stop_in_the_middle_stops_everything_until_it_is_taken_back(
     racks.cut(heaviest)
     parts.wait_begun()
     racks.stop_everything("by hand")
-    assert wait_for(racks.quiet, 40, 0.2), parts.said()
+    parts.wait(racks.quiet, 40)
     time.sleep(3)
     during = parts.evictions()
     time.sleep(CALM_S)
@@ -37,9 +36,9 @@ def test_a_recommender_that_is_killed_leaves_a_plan_that_is_carried_out(
     recommender = parts.operator("--only=recommender")
     parts.operator("--only=actuator")
     racks.cut(heaviest)
-    assert wait_for(racks.open_plans, 40, 0.02), parts.said()
+    parts.wait(racks.open_plans, 40, 0.02)
     recommender.kill()
-    assert wait_for(racks.quiet, HELD_S, 0.2), parts.said()
+    parts.wait(racks.quiet, HELD_S)
     recommender.start()
     parts.wait_settled()
     parts.sound()
@@ -66,7 +65,7 @@ def test_a_policy_that_is_deleted_in_the_middle_leaves_nothing_behind(
     racks.cut(heaviest)
     parts.wait_begun()
     racks.rig.api.delete(CLUSTER_CAPPING_POLICY.path("all"))
-    assert wait_for(lambda: not racks.plans() and racks.quiet(), 60, 0.2), parts.said()
+    parts.wait(lambda: not racks.plans() and racks.quiet(), 60)
     parts.sound()
     racks.enforce()
     parts.wait_settled()
@@ -85,7 +84,7 @@ def test_an_owner_that_is_scaled_to_zero_in_the_middle_is_left_at_zero(
     parts.wait_settled()
     parts.sound()
     racks.scale(name, racks.size.replicas)
-    assert wait_for(racks.whole, 60, 0.2), parts.said()
+    parts.wait(racks.whole, 60)
 
 
 def replica_sets(racks: OperatedCluster) -> list[Json]:

@@ -16,6 +16,7 @@ from tests.rig.odd_operators import OddOperator
 from tests.rig.operator import CORES, IDLE_W, PATHS, PEAK_W, Operated, OperatedCluster, Operator
 from tests.rig.operator_objects import workload
 from tests.rig.processes import wait_for
+from tests.rig.sizes import chosen_size
 from tests.rig.trials import Figure, Trial
 
 from powerplane.simulator.sensors.faults import Down
@@ -24,6 +25,7 @@ pytestmark = [pytest.mark.rig, pytest.mark.faults, pytest.mark.prometheus]
 
 Json = dict[str, Any]
 
+FEW = f"--most-at-once={chosen_size().few}"
 STICKS = "rig.powerplane.dev/sticks"
 BEFORE_EVICTION = ("Reserving", "Reserved", "Evicting")
 ON_THE_WAY = (*BEFORE_EVICTION, "Evicted", "Steering")
@@ -39,7 +41,7 @@ def trial(parts: Operated, racks: OperatedCluster, heaviest: str, figure: Figure
 @pytest.fixture
 def operator(parts: Operated, racks: OperatedCluster) -> Operator:
     """One that moves few pods at once, so that there is a middle of a plan."""
-    return parts.operator("--most-at-once=3")
+    return parts.operator(FEW)
 
 
 # -- nodes that are lost
@@ -78,7 +80,7 @@ def test_targets_that_close(racks: OperatedCluster, operator: Operator, trial: T
 
 
 def test_successors_that_never_get_ready(racks: OperatedCluster, parts: Operated, trial: Trial) -> None:
-    OddOperator(parts, "impatient", "--most-at-once=3", ready_s=6.0, back_off_s=5.0).start()
+    OddOperator(parts, "impatient", FEW, ready_s=6.0, back_off_s=5.0).start()
     trial.endure(nothing_starts(racks), 12, step="Bound", whole=True, within_s=RESTED_S)
 
 

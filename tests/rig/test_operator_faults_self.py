@@ -19,6 +19,7 @@ from tests.rig.odd_operators import OddOperator
 from tests.rig.operator import LEASES, Operated, OperatedCluster, Operator, operated
 from tests.rig.processes import alive, wait_for
 from tests.rig.rig import running_rig, scheduler_config
+from tests.rig.sizes import chosen_size
 from tests.rig.trials import Figure, Trial
 
 from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY
@@ -27,7 +28,7 @@ pytestmark = [pytest.mark.rig, pytest.mark.faults, pytest.mark.prometheus]
 
 Json = dict[str, Any]
 
-FEW = "--most-at-once=3"
+FEW = f"--most-at-once={chosen_size().few}"
 """So that there is a middle of a plan."""
 
 HOUR_S = 3600.0
@@ -43,7 +44,7 @@ def parts() -> Iterator[Operated]:
     """As everywhere, but that the webhook's process does not answer for the extender, too."""
     with (
         running_rig("operator", audit=True) as rig,
-        operated(rig, find_prometheus(), hook_flags=("--release-gates", "--lease=")) as made,
+        operated(rig, find_prometheus(), chosen_size(), hook_flags=("--release-gates", "--lease=")) as made,
     ):
         yield made
 
@@ -75,7 +76,7 @@ def test_an_hour_of_evictions_is_used_up_whatever_is_done_to_clock_and_lease(
     def used_up() -> bool:
         return parts.evictions() == before + most
 
-    assert wait_for(used_up, 40, 0.2), parts.said()
+    parts.wait(used_up, 40)
     for seconds in (-HOUR_S, -2 * HOUR_S, 0.0):
         operator.set_clock(seconds)
         time.sleep(4)
@@ -88,7 +89,7 @@ def test_an_hour_of_evictions_is_used_up_whatever_is_done_to_clock_and_lease(
         operator = OddOperator(parts, name, FEW, limit)
         operator.set_clock(seconds)
         operator.start()
-        assert wait_for(lambda own=operator: writes_statuses(racks, own), 25, 0.2), parts.said()
+        parts.wait(lambda own=operator: writes_statuses(racks, own), 25)
         time.sleep(4)
         assert used_up(), parts.said()
     parts.end_operators()
@@ -149,7 +150,7 @@ def test_a_solver_that_hangs_and_is_killed_and_one_that_is_killed_while_pods_mov
     parts: Operated, racks: OperatedCluster, heaviest: str, figure: Figure
 ) -> None:
     operator = parts.operator(FEW)
-    assert wait_for(lambda: solvers_of(operator), 30, 0.1), parts.said()
+    parts.wait(lambda: solvers_of(operator), 30)
     (hung,) = solvers_of(operator)
     os.kill(hung, signal.SIGSTOP)
     racks.cut(heaviest)
@@ -163,7 +164,7 @@ def test_a_solver_that_hangs_and_is_killed_and_one_that_is_killed_while_pods_mov
     os.kill(next_one, signal.SIGKILL)
     parts.wait_settled()
     assert parts.sound().evictions
-    assert wait_for(lambda: solvers_of(operator), 20, 0.2), parts.said()
+    parts.wait(lambda: solvers_of(operator), 20)
     figure(
         f"moves began {begun_s - hit_s:.1f} s after the hung one was killed, all settled after "
         f"{time.monotonic() - hit_s:.1f} s; load {os.getloadavg()[0]:.1f}"

@@ -14,10 +14,11 @@ from tests.rig.audit_log import read_writes
 from tests.rig.kubelets import Kubelets, given_cores
 from tests.rig.kubelets import cores as cores_of
 from tests.rig.objects import apply, written
-from tests.rig.operator import HELD_S, PLANS, SIZES, WATTS_PER_CORE, Operated, OperatedCluster, Size, operated
+from tests.rig.operator import HELD_S, PLANS, SIZES, WATTS_PER_CORE, Operated, OperatedCluster, operated
 from tests.rig.processes import wait_for
 from tests.rig.rig import running_rig
 from tests.rig.security import applied, guards_are_up
+from tests.rig.sizes import Size
 from tests.rig.throttle_auditor import NOTE, ThrottleAuditor, Told
 
 from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY
