@@ -9,10 +9,10 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format unit slow rig storms faults bench lock docs clean
+.PHONY: help venv demo test lint format unit slow rig storms faults faults-large bench lock docs clean
 
 help: ## List what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 venv: $(READY) ## Set up .venv from the locked requirements
 
@@ -51,6 +51,9 @@ storms: $(READY) ## Storms of pods against every lock, and what takes minutes, o
 
 faults: $(READY) ## What breaks while the operator moves pods, on the same control plane (45 minutes)
 	$(BIN)/python -m pytest -q -m faults tests/rig
+
+faults-large: $(READY) ## The same with 500 nodes and 5,000 pods (90 minutes)
+	POWERPLANE_RIG_SIZE=large $(BIN)/python -m pytest -q -m faults tests/rig
 
 format: $(READY) ## Format the code and mend what lint can mend
 	$(BIN)/ruff format src tests

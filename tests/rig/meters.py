@@ -178,11 +178,11 @@ class Meters:
 
 
 @contextmanager
-def metered(rig: Rig, program: str, world: PodsWorld) -> Iterator[tuple[Prometheus, Meters]]:
+def metered(rig: Rig, program: str, world: PodsWorld, scrape_s: int = SCRAPE_S) -> Iterator[tuple[Prometheus, Meters]]:
     """The exporters, and a Prometheus that scrapes them as they say, for as long as the block runs."""
     meters = Meters(world)
     try:
-        server = Prometheus(rig, program, meters.prometheus_yml())
+        server = Prometheus(rig, program, meters.prometheus_yml(scrape_s))
         try:
             yield server, meters
         finally:

@@ -366,7 +366,7 @@ def operated(
         parts.enter_context(cluster.witness)
         cluster.deploy()
         cluster.settle_budgets()
-        server, meters = parts.enter_context(metered(rig, prometheus, cluster.world()))
+        server, meters = parts.enter_context(metered(rig, prometheus, cluster.world(), size.scrape_s))
         made = Operated(cluster, server, meters, hook, flags)
         parts.callback(made.end_operators)
         yield made

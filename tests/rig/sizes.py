@@ -20,6 +20,10 @@ class Size:
         Moves at once at the most where a plan is to have a middle.
     patience : float
         How many times as long as on the smallest cluster something may take: its rack loses as many times the watts.
+    scrape_s : int
+        Between two scrapes. Each second would be a million samples of pods in the window that is looked at.
+    plan_s : float
+        For so long a plan is carried out where nothing fails.
     """
 
     racks: int = 6
@@ -28,6 +32,8 @@ class Size:
     replicas: int = 10
     few: int = 3
     patience: float = 1.0
+    scrape_s: int = 1
+    plan_s: float = 10.0
 
     @property
     def pods(self) -> int:
@@ -39,9 +45,14 @@ class Size:
         """All nodes."""
         return self.racks * self.per_rack
 
+    @property
+    def old_s(self) -> float:
+        """After this no sample that was scraped is believed any more: it is three scrapes old."""
+        return 3.0 * self.scrape_s
+
 
 SMALL = Size()
-LARGE = Size(racks=25, per_rack=20, workloads=250, replicas=20, few=12, patience=2.0)
+LARGE = Size(racks=25, per_rack=20, workloads=250, replicas=20, few=12, patience=2.0, scrape_s=5, plan_s=20.0)
 BY_NAME = {"small": SMALL, "large": LARGE}
 
 

@@ -138,7 +138,7 @@ def test_without_telemetry_to_be_believed_nothing_is_done(
 ) -> None:
     before = len(racks.plans()), parts.evictions()
     with lying(parts):
-        time.sleep(6)
+        time.sleep(3 + parts.cluster.size.old_s)
         racks.cut(heaviest)
         time.sleep(CALM_S)
         assert (len(racks.plans()), parts.evictions()) == before

@@ -6,7 +6,7 @@ Judged by the API server's audit log. How long each took to come right is in the
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.rig, pytest.mark.faults, pytest.mark.prometheus]
 Json = dict[str, Any]
 
 FEW = f"--most-at-once={chosen_size().few}"
+FILLERS = "/api/v1/namespaces/kube-public/pods"
 STICKS = "rig.powerplane.dev/sticks"
 BEFORE_EVICTION = ("Reserving", "Reserved", "Evicting")
 ON_THE_WAY = (*BEFORE_EVICTION, "Evicted", "Steering")
@@ -140,23 +141,34 @@ def filled(racks: OperatedCluster, *, past_the_scheduler: bool) -> Iterator[None
     important = {"metadata": {"name": "important"}, "value": 1000, "preemptionPolicy": "Never"}
     answer = api.call("POST", "/apis/scheduling.k8s.io/v1/priorityclasses", important)
     assert answer.ok or answer.status == 409, answer.message
-    made = []
-    for node in under_way(racks, "to", ON_THE_WAY):
-        left_m = 1000 * CORES - sum(millicores(pod) for pod in racks.pods() if pod["spec"].get("nodeName") == node)
-        container = {"name": "main", "image": "none", "resources": {"requests": {"cpu": f"{left_m}m"}}}
+    targets = list(under_way(racks, "to", ON_THE_WAY))
+    try:
+        within_s = 10 * racks.size.patience
+        assert wait_for(lambda: fill(racks, targets, past_the_scheduler), within_s, 0.5), "a target is not filled"
+        yield
+    finally:
+        for node in targets:
+            api.delete(f"{FILLERS}/fills-{node}")
+
+
+def fill(racks: OperatedCluster, targets: Iterable[str], past_the_scheduler: bool) -> bool:
+    """Have a pod take all that is left of each target; again where somebody came before it. Whether all are filled."""
+    api = racks.rig.api
+    filled = set(bound(racks.rig, "kube-public"))
+    left_m = Counter({node: 1000 * CORES for node in targets if f"fills-{node}" not in filled})
+    for pod in racks.pods() if left_m else ():
+        if (node := pod["spec"].get("nodeName")) in left_m:
+            left_m[node] -= millicores(pod)
+    for node, left in left_m.items():
+        container = {"name": "main", "image": "none", "resources": {"requests": {"cpu": f"{max(left, 0)}m"}}}
         body: Json = {"containers": [container], "terminationGracePeriodSeconds": 0}
         if past_the_scheduler:
             body["nodeName"] = node
         else:
             body |= {"priorityClassName": "important", "nodeSelector": {"kubernetes.io/hostname": node}}
-        made.append(f"fills-{node}")
-        api.post("/api/v1/namespaces/kube-public/pods", {"metadata": {"name": made[-1]}, "spec": body})
-    try:
-        assert wait_for(lambda: len(bound(racks.rig, "kube-public")) == len(made), 10, 0.05), "a target is not filled"
-        yield
-    finally:
-        for name in made:
-            api.delete(f"/api/v1/namespaces/kube-public/pods/{name}")
+        api.delete(f"{FILLERS}/fills-{node}")
+        api.post(FILLERS, {"metadata": {"name": f"fills-{node}"}, "spec": body})
+    return not left_m
 
 
 @contextmanager
