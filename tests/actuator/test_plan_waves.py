@@ -1,5 +1,7 @@
 """Waves over the model: each begins once the one before is done and measured."""
 
+import pytest
+from tests.actuator.model_cluster import ModelCluster
 from tests.actuator.published import MEASURED, ended, published, reasons
 from tests.actuator.replica import Replica
 from tests.actuator.test_moves import left, turn
@@ -93,6 +95,22 @@ def test_a_budget_that_is_lowered_half_way_ends_the_plan_and_nobody_is_blamed():
     assert reasons(cluster) == {("Done", ""), ("Skipped", "BudgetLowered")}
     assert confirmed(cluster) == ("False", "BudgetLowered")
     assert not replica.recall.backs_off(("default", pods[0]["metadata"]["ownerReferences"][0]["uid"]))
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_rack_that_is_still_over_is_no_fault_of_the_moves_that_were_done_where_others_were_not(lost):
+    cluster = ModelCluster()
+    owners = [cluster.add_owner(name, "ReplicaSet", 1, ["n0"], unavailable=99) for name in ("web", "db")]
+    web, db = cluster.pods.values()
+    cluster.publish("p", [cluster.move(web, "n2"), cluster.move(db, "n3")], domains=rack())
+    cluster.set_node("n3", ready=not lost)
+    replica = Replica(cluster, 1, terms=MEASURED)
+    for _ in range(60):
+        replica.measured = {"r1": Measurement(1100.0, cluster.now_s)}
+        turn(cluster, replica, seconds=3.0)
+    assert reasons(cluster) == {("Done", ""), *([("Failed", "TargetLost")] if lost else [])}
+    assert confirmed(cluster) == ("False", "StillOver")
+    assert [replica.recall.backs_off(("default", each.uid)) for each in owners] == [not lost, not lost]
 
 
 def test_a_rack_that_is_still_over_half_way_is_no_reason_to_stop():

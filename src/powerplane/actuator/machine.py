@@ -268,10 +268,16 @@ class _PlanLook:
                 note = Note("True", "Measured" if confirmed.watts else "ByBooks", f"wave {state.wave}")
         state = _noted(state, CONFIRMED, note)
         if note.reason in ("MoreThanForetold", "StillOver"):
-            self._blame([move for move in self._plan.moves if move.wave <= state.wave], state, all_of_them=True)
+            self._blame(self._did_not_help(state, note.reason), state, all_of_them=True)
         if note.reason in ("MoreThanForetold", "BudgetLowered", "NoTelemetry"):
             return replace(state, closing=state.closing or note.reason)
         return state
+
+    def _did_not_help(self, state: PlanState, why: str) -> list[Move]:
+        """Moves of waves so far after which watts are too many: where some were not done, it is theirs that lack."""
+        begun = [move for move in self._plan.moves if move.wave <= state.wave]
+        undone = [move for move in begun if state.of(move.uid).step not in ("Ready", "Done")]
+        return undone if undone and why == "StillOver" else begun
 
     def _incomplete(self, wave: Iterable[Move], state: PlanState) -> str:
         ended = (state.of(move.uid) for move in wave)

@@ -34,6 +34,7 @@ from powerplane.recommender.proposing import Proposal
 from powerplane.recommender.recommending import MOVED, Recommending, entry_of, recommendations
 from powerplane.recommender.reporting import Reporter
 from powerplane.recommender.seeing import Ground, GroundKeeper, Learned, snapshot_of
+from powerplane.recommender.sparing import spared, spared_owners
 from powerplane.recommender.throttle_candidates import Throttling
 from powerplane.recommender.throttle_keeper import ThrottleKeeper
 from powerplane.recommender.violations import Found, Violation, find_violations, node_violations
@@ -244,7 +245,12 @@ class Rounds:
             snapshot = self._performances.follow(case.seen.policies, snapshot, drawn, now_s)
         if case.wanted:
             throttling = self._throttles.throttling(case.seen)
-            portion = self._solve(case, snapshot, growth_mw(case.wanted, look), throttling)
+            growth = growth_mw(case.wanted, look)
+            left = spared(snapshot, case.seen.cluster.pods, spared_owners(case.seen.plans, now_s))
+            portion = self._solve(case, left, growth, throttling)
+            if left is not snapshot and portion.proposal.outcome == "none":
+                # Nobody else can be moved: another actuator may know nothing of what failed.
+                portion = self._solve(case, snapshot, growth, throttling)
             # What is left of it is wanted still: it is solved for at the next look.
             case, self.last_proposal = replace(case, wanted=portion.wanted), portion.proposal
             with metrics.step("publish"):
