@@ -129,9 +129,12 @@ def test_nothing_is_begun_while_watts_cannot_be_true(
     over_s = time.monotonic()
     parts.wait_settled()
     well_s = time.monotonic() - over_s
-    parts.sound()
-    evictions = parts.evictions() - before[1]
-    figure(f"nothing was begun; all well {well_s:.1f} s after it, {evictions} evictions; load {os.getloadavg()[0]:.1f}")
+    report = parts.sound()
+    plans, evictions = len(racks.plans()) - before[0], report.evictions - before[1]
+    figure(
+        f"nothing was begun; all well {well_s:.1f} s after it, {plans} plans, {evictions} evictions; "
+        f"refused in all {dict(report.refused)}; load {os.getloadavg()[0]:.1f}"
+    )
 
 
 def test_old_watts_that_look_new_cost_no_more_than_another_plan(parts: Operated, trial: Trial) -> None:

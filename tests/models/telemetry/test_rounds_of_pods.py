@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,3 +65,16 @@ def test_devices_are_their_pods_and_what_pods_share_is_shared_out() -> None:
 def test_a_pod_with_nothing_but_bad_samples_is_not_measured(bad: Sequence[float]) -> None:
     pods = pods_of(answer(block(meaning(POD_USE), [(Entity("n1", "shop", "a"), gauge(bad))])))
     assert np.isnan(pods.cpu_cores).all()
+
+
+def test_pods_that_use_more_cpu_together_than_their_node_has_are_not_measured() -> None:
+    node = replace(facts(), cores=16.0)
+    tenfold = pods_of(use_of({"a": 15.0, "b": 2.5, "c": 10.0}), node=node)
+    assert np.isnan(tenfold.cpu_cores).all()
+    full = pods_of(use_of({"a": 10.0, "b": 6.0, "c": 1.0}), node=node)
+    assert column(full, full.cpu_cores) == {"a": 10.0, "b": 6.0, "c": 1.0}
+
+
+def test_pods_of_a_node_of_which_it_is_not_known_how_much_cpu_it_has_are_measured() -> None:
+    pods = pods_of(use_of({"a": 5_000.0}), node=replace(facts(), cores=0.0))
+    assert column(pods, pods.cpu_cores) == {"a": 5_000.0}

@@ -10,11 +10,14 @@ from powerplane.models.telemetry.hygiene import Judged, JudgedBlock
 from powerplane.models.telemetry.node_readings import PodReadings
 from powerplane.models.telemetry.precedence import PRECEDENCE
 from powerplane.models.telemetry.readings import Entity, Floats, Integers, Quantity
+from powerplane.models.telemetry.rules import DEFAULT_RULES, Rules
 
 Key = tuple[str, str]
 
 
-def pod_readings(judged: Sequence[Judged], nodes: Sequence[NodeFacts], names: NodeRows) -> PodReadings:
+def pod_readings(
+    judged: Sequence[Judged], nodes: Sequence[NodeFacts], names: NodeRows, rules: Rules = DEFAULT_RULES
+) -> PodReadings:
     """Gather what sources say of pods.
 
     Parameters
@@ -23,11 +26,13 @@ def pod_readings(judged: Sequence[Judged], nodes: Sequence[NodeFacts], names: No
     nodes : sequence of NodeFacts
     names : NodeRows
         Of those nodes.
+    rules : Rules
 
     Notes
     -----
-    A pod whose samples are bad is not measured (NaN): it counts by its requests. A device that several pods share is
-    shared out evenly, as the source does not say how they use it.
+    A pod whose samples are bad is not measured (NaN): it counts by its requests. So do all pods of a node that use
+    more CPU together than it has, which cannot be. A device that several pods share is shared out evenly, as the
+    source does not say how they use it.
     """
     pods = _Pods()
     cores = [(block, pods.rows(block.entities)) for block in _blocks(judged, "pod cpu cores")]
@@ -39,6 +44,7 @@ def pod_readings(judged: Sequence[Judged], nodes: Sequence[NodeFacts], names: No
     columns.add_shares(shares)
     columns.add_devices(devices)
     where = names.rows(pods.nodes)
+    columns.cores[_beyond_node(columns.cores, where, nodes, rules)] = np.nan
     return PodReadings(
         namespaces=tuple(namespace for namespace, _ in pods.keys),
         pods=tuple(name for _, name in pods.keys),
@@ -127,6 +133,19 @@ def _from_zero(column: Floats, rows: Integers) -> Integers:
     fresh = rows[np.isnan(column[rows])]
     column[fresh] = 0.0
     return rows
+
+
+def _beyond_node(used: Floats, where: Integers, nodes: Sequence[NodeFacts], rules: Rules) -> NDArray[np.bool_]:
+    """Pods on nodes whose pods use more CPU together than there is, as where a counter has another unit.
+
+    What pods that have gone did is held for a while, beside what those do that came: hence the tolerance.
+    """
+    cores = np.array([node.cores for node in nodes], dtype=np.float64)
+    placed = where >= 0
+    together = np.bincount(where[placed], np.nan_to_num(used[placed]), minlength=len(nodes))
+    beyond = (cores > 0) & (together > rules.high_share * cores)
+    found: NDArray[np.bool_] = placed & beyond[np.maximum(where, 0)] if len(nodes) else np.zeros(len(used), np.bool_)
+    return found
 
 
 def _still(block: JudgedBlock) -> NDArray[np.bool_]:

@@ -62,7 +62,7 @@ def follow(
     sources = {key: one.memory for key, one in judged.items()}
     inlet, fans = (sensed(every, names, len(nodes), quantity) for quantity in SENSED)
     told = replace(told, found=found, inlet_celsius=inlet, fan_rpm=fans)
-    return Memory(sources, renewed), told, pod_readings(every, nodes, names)
+    return Memory(sources, renewed), told, pod_readings(every, nodes, names, rules)
 
 
 def _found(judged: Sequence[Judged], believed: Believed) -> dict[tuple[str, str], int]:

@@ -62,7 +62,7 @@ class Rules:
     device_busy_share : float
         Part of its peak that an accelerator draws at the least when it is busy all of the time.
     high_share : float
-        Times its peak above which no node is.
+        Times its peak above which no node is; times its CPUs above which its pods do not use them together.
     agree_share : float
         How far two sources may differ, as a share of the higher, before it is told.
     below_parts_share : float
