@@ -210,6 +210,20 @@ def test_something_else_than_a_lease_is_told(server, stand):
     assert "not a Lease" in elector.status.last_error
 
 
+def test_whoever_comes_to_lead_leaves_what_the_one_before_wrote_beside_to_be_read(server, stand):
+    written = []
+
+    def mine():
+        written.append((server.holder != "", server.lease["metadata"]["annotations"]["a"]))
+        return {"a": "mine"}
+
+    server.lease["metadata"]["annotations"] = {"a": "theirs"}
+    elector = stand(annotations=mine)
+    until(elector.leading)
+    until(lambda: server.lease["metadata"]["annotations"] == {"a": "mine"})
+    assert written[0] == (True, "theirs")
+
+
 def test_what_stands_beside_the_record_stays_and_our_own_annotations_are_written_with_each_renewal(server, stand):
     asked = {"a": "1"}
     elector = stand(annotations=lambda: asked)

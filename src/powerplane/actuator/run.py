@@ -101,6 +101,7 @@ class Actuator:
         self._clock = clock
         self._now = now
         self._hour = HourBudget(settings.limits.per_hour)
+        self._token = 0
         self._metrics = ActuatorMetrics(registry)
         self._own: LeaseElector | None = None
         if elector is None:
@@ -109,7 +110,7 @@ class Actuator:
                 settings.namespace,
                 ACTUATOR_LEASE,
                 settings.identity,
-                annotations=lambda: {EVICTIONS_ANNOTATION: self._hour.told(self._clock())},
+                annotations=self._beside,
             )
         self._loop = ControllerLoop(
             access,
@@ -145,7 +146,6 @@ class Actuator:
             clock=clock,
         )
         self._looked_s = float("-inf")
-        self._token = 0
 
     def _watch(self) -> None:
         watch, sink = self._loop.watch, self._books.sink
@@ -198,6 +198,12 @@ class Actuator:
         names = (WEBHOOK_LEASE, EXTENDER_LEASE)
         namespace, timeout_s = self._settings.namespace, self._settings.write_timeout_s
         self._books.leases(*(look_at_lease(self._access, namespace, name, timeout_s) for name in names))
+
+    def _beside(self) -> dict[str, str]:
+        """What stands beside our Lease: as the one before left it, until that could be read."""
+        if self._own is None or self._own.token != self._token:
+            return {}
+        return {EVICTIONS_ANNOTATION: self._hour.told(self._clock())}
 
     def _take_over(self, token: int) -> bool:
         """Count on from where the one before left off."""

@@ -77,7 +77,8 @@ class LeaseElector:
     chance : random.Random, optional
         For the pauses, ±20 %.
     annotations : callable, optional
-        What to write on the Lease with each renewal; other annotations and labels stay.
+        What to write on the Lease with each renewal; other annotations and labels stay. Whoever comes to lead writes
+        none at first, so that what the one before has written can be read.
 
     Raises
     ------
@@ -243,20 +244,22 @@ class ClusterLease:
     def write(self, record: LeaseRecord, seen: LeaseRecord | None) -> LeaseRecord:
         """Write it, if it is still as seen."""
         query = [("fieldManager", FIELD_MANAGER)]
+        comes = bool(record.holder) and (seen is None or seen.holder != record.holder)
+        beside = {} if comes else self._annotations()
         if seen is None:
-            request = Request("POST", self._collection, query, self._body(record, ""))
+            request = Request("POST", self._collection, query, self._body(record, "", beside))
         else:
-            request = Request("PUT", self._path, query, self._body(record, seen.version))
+            request = Request("PUT", self._path, query, self._body(record, seen.version, beside))
         answer = self._send(request)
         if seen is not None and answer.status == 404:
             # Deleted since it was seen. (A POST's 404 means that there is no such namespace.)
             raise LostRaceError
         return self._record(answer)
 
-    def _body(self, record: LeaseRecord, version: str) -> dict[str, Any]:
+    def _body(self, record: LeaseRecord, version: str, beside: Mapping[str, str]) -> dict[str, Any]:
         now = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         metadata: dict[str, Any] = {"name": self._name, "namespace": self._namespace}
-        if annotations := {**(self._seen_meta.annotations or {}), **self._annotations()}:
+        if annotations := {**(self._seen_meta.annotations or {}), **beside}:
             metadata["annotations"] = annotations
         if self._seen_meta.labels:
             metadata["labels"] = self._seen_meta.labels
