@@ -135,12 +135,17 @@ class Meters:
         self._thread = threading.Thread(target=self._run, daemon=True, name="meters")
         self._thread.start()
 
+    @property
+    def url(self) -> str:
+        """Where they answer."""
+        return self._served.listener.url
+
     def prometheus_yml(self, scrape_s: int = SCRAPE_S) -> str:
         """How the exporters say that they are scraped."""
         with requests.Session() as session:
             session.trust_env = False
             query = f"?layout=pages&scrape={scrape_s}s"
-            answer = session.get(f"{self._served.listener.url}/prometheus.yml{query}", timeout=10)
+            answer = session.get(f"{self.url}/prometheus.yml{query}", timeout=10)
         answer.raise_for_status()
         return answer.text
 
