@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 from tests.rig.operator import CALM_S, Operated, OperatedCluster, Operator
+from tests.rig.sizes import chosen_size
 from tests.rig.trials import Figure, Trial
 
 from powerplane.simulator.sensors.faults import Frozen, Late, Lies
@@ -22,13 +23,13 @@ pytestmark = [pytest.mark.rig, pytest.mark.faults, pytest.mark.prometheus]
 
 Fault = Callable[[Operated], AbstractContextManager[None]]
 
-GAP_S = 20.0
-"""Long enough for ten looks, so that whatever was believed before is too old."""
+GAP_S = 17.0 + chosen_size().old_s
+"""Long enough for several looks after whatever was believed before is too old."""
 
-FROZEN_S = 45.0
-"""Longer than power trees rest after a plan."""
+FROZEN_S = 35.0 + chosen_size().plan_s
+"""As long as a plan takes, and longer than power trees rest after it."""
 
-OLD_S = 8.0
+OLD_S = 5.0 + chosen_size().old_s
 """After this no sample of before the fault is held any more."""
 
 
