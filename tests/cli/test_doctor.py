@@ -199,7 +199,7 @@ def test_a_topology_without_budgets_holds_nothing_and_says_so(cluster: Any, prog
         del domain["budget"]
     where = record_ipmi(tmp_path / "pages", WATTS)
     _, view = doctor_json(program, "--telemetry", where, "--snapshot", cluster.write())
-    assert findings(view, "site", "budgets") == [
+    assert findings(view, "site", "known budgets") == [
         ("warn", "4 nodes in 2 racks and 1 row, 0 domains with a budget: there is nothing to hold")
     ]
 

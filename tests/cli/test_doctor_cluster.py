@@ -29,8 +29,8 @@ def test_a_part_that_fails_says_so_and_hides_no_other() -> None:
         raise KeyError("what nobody foresaw")
 
     report = alone("api", "API server", broken)
-    assert trouble(report) == {("looking", "warn")}
-    assert "what nobody foresaw" in text(report, "looking")
+    assert trouble(report) == {("looking at api", "warn")}
+    assert "what nobody foresaw" in text(report, "looking at api")
 
 
 def test_every_finding_that_is_no_ok_says_what_to_type_next() -> None:

@@ -32,8 +32,8 @@ def test_where_no_policy_lets_pods_be_moved_nobody_is_missed() -> None:
 def test_where_both_live_who_they_are_is_told() -> None:
     report = examine_operator(cluster(cluster_policies=ENFORCING, leases=found(Lease, *BOTH)))
     assert trouble(report) == set()
-    assert "r-1 makes plans" in text(report, "replicas")
-    assert "a-1 moves pods" in text(report, "replicas")
+    assert "r-1 makes plans" in text(report, "makes plans")
+    assert "a-1 moves pods" in text(report, "moves pods")
 
 
 @pytest.mark.parametrize("gone", [RECOMMENDER_LEASE, ACTUATOR_LEASE])
@@ -46,8 +46,9 @@ def test_whichever_is_gone_stops_enforcement_and_is_told_with_the_policy(gone: s
         "stale": [lease(gone, renewed=BEFORE, written=BEFORE)],
     }
     report = examine_operator(cluster(cluster_policies=ENFORCING, leases=found(Lease, *others, *dead[how])))
-    assert trouble(report) == {("replicas", "fail")}
-    told = text(report, "replicas")
+    check = {RECOMMENDER_LEASE: "makes plans", ACTUATOR_LEASE: "moves pods"}[gone]
+    assert trouble(report) == {(check, "fail")}
+    told = text(report, check)
     assert "hold" in told
     assert ("deploy/rbac-operator.yaml" in told) == (how == "no lease")
 
@@ -56,8 +57,8 @@ def test_a_namespaces_own_policy_counts_as_well() -> None:
     body = policy("own", mode="Enforce", levers=["evict"])
     body["metadata"]["namespace"] = "shop"
     report = examine_operator(cluster(policies=found(PowerCappingPolicyObject, body)))
-    assert trouble(report) == {("replicas", "fail")}
-    assert "shop/own" in text(report, "replicas")
+    assert trouble(report) == {("makes plans", "fail"), ("moves pods", "fail")}
+    assert "shop/own" in text(report, "makes plans")
 
 
 @pytest.mark.parametrize(("reason", "told"), [("moving house", "moving house"), ("", "no reason is given")])
@@ -76,4 +77,4 @@ def test_the_same_annotation_on_another_namespace_stops_nothing() -> None:
 
 def test_what_may_not_be_seen_is_told() -> None:
     hidden = cluster(leases=Found((), REFUSED), namespaces=Found((), REFUSED))
-    assert trouble(examine_operator(hidden)) == {("replicas", "warn"), ("stopped", "warn")}
+    assert trouble(examine_operator(hidden)) == {("makes plans", "warn"), ("moves pods", "warn"), ("stopped", "warn")}

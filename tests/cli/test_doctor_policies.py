@@ -43,10 +43,10 @@ def test_a_scheduler_that_asked_is_told_and_one_that_did_not_matters_where_a_pol
 def test_an_extender_that_nobody_runs_is_warned_of_and_stops_policies_that_state_it() -> None:
     for ours in (lease("powerplane", holder=""), lease("powerplane", renewed=BEFORE, written=BEFORE)):
         leases = found(Lease, ours, *LEASES[1:])
-        assert trouble(asked(cluster(leases=leases))) == {("replicas", "warn")}
+        assert trouble(asked(cluster(leases=leases))) == {("answers the scheduler", "warn")}
         stated = found(ClusterPowerCappingPolicyObject, policy("p", lock="Extender"))
-        assert trouble(asked(cluster(leases=leases, cluster_policies=stated))) == {("replicas", "fail")}
-    assert trouble(asked(cluster(leases=Found((), REFUSED)))) == {("replicas", "warn")}
+        assert trouble(asked(cluster(leases=leases, cluster_policies=stated))) == {("answers the scheduler", "fail")}
+    assert trouble(asked(cluster(leases=Found((), REFUSED)))) == {("answers the scheduler", "warn")}
 
 
 def policies(seen: Any) -> Any:

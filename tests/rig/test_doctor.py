@@ -281,7 +281,7 @@ def test_a_sound_cluster_is_told_to_be_sound_and_each_planted_fault_is_found_and
     rig.api.post("/api/v1/namespaces/default/pods", pod("held", schedulingGates=[{"name": GATE}]))
     code, view = doctor(rig, "stopped")
     now_too = {
-        ("extender", "replicas", "warn"),
+        ("extender", "answers the scheduler", "warn"),
         ("certificates", "webhook's port", "fail"),
         ("policies", "waiting pods", "fail"),
     }

@@ -110,11 +110,11 @@ def _known(view: SiteView, site: Site) -> Iterator[Finding]:
     kinds = words.kinds(domain.kind for domain in site.book.topology.domains)
     text = f"{words.count(view.nodes, 'node')} in {kinds}, {words.count(view.with_budget, 'domain')} with a budget"
     if view.with_budget:
-        yield Finding(level="ok", check="budgets", text=text)
+        yield Finding(level="ok", check="known budgets", text=text)
     else:
         yield Finding(
             level="warn",
-            check="budgets",
+            check="known budgets",
             text=f"{text}: there is nothing to hold",
             next="give budgets: --topology FILE, or PowerDomains (docs/how-to/declare-power-domains.md)",
         )
@@ -122,7 +122,7 @@ def _known(view: SiteView, site: Site) -> Iterator[Finding]:
         count = words.count(len(view.outside), "node")
         yield Finding(
             level="warn",
-            check="domains",
+            check="nodes outside",
             text=f"{count} in no domain, which no budget holds: {_names(view.outside)}",
             next="put them into a rack: in topology.yaml, or by the label that its nodeSelector asks for",
         )
@@ -132,11 +132,11 @@ def _known(view: SiteView, site: Site) -> Iterator[Finding]:
 def _unknown(view: SiteView, ground: Ground) -> Iterator[Finding]:
     if ground.trouble is not None:
         text = f"they cannot be read: {printable(ground.trouble.problem)}"
-        yield Finding(level="fail", check="budgets", text=text, next=f"{ground.trouble.next_step}{ALONE}")
+        yield Finding(level="fail", check="known budgets", text=text, next=f"{ground.trouble.next_step}{ALONE}")
     elif not ground.is_wanted:
         yield Finding(
             level="warn",
-            check="budgets",
+            check="known budgets",
             text="no cluster and no topology are given: domains, budgets and worst cases are not known",
             next="give --snapshot DIR, or --topology FILE and --power FILE",
         )

@@ -89,5 +89,7 @@ def alone(name: str, title: str, part: Part) -> SectionReport:
         LOG.debug("%s failed", name, exc_info=True)
         text = f"this part could not be looked at: {type(error).__name__}: {error}"
         return report(
-            name, title, [warn("looking", text, "run it again; please report it with the objects it is about")]
+            name,
+            title,
+            [warn(f"looking at {name}", text, "run it again; please report it with the objects it is about")],
         )

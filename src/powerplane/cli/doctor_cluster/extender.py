@@ -54,23 +54,23 @@ def examine_extender(cluster: Cluster, policies: Sequence[PolicyStanding]) -> Se
 
 def _findings(cluster: Cluster, policies: Sequence[PolicyStanding]) -> Iterator[Finding]:
     if not cluster.leases.seen:
-        yield unseen("replicas", f"Leases of {NAMESPACE}", cluster.leases.told)
+        yield unseen("answers the scheduler", f"Leases of {NAMESPACE}", cluster.leases.told)
         return
     acting = [each for each in policies if each.mode in ACTING]
     stated = [each for each in acting if each.chosen == "Extender"]
     open_ = [each for each in acting if each.lock == "Auto"]
     lease = cluster.lease(LEASE)
     if lease is None:
-        yield warn("replicas", f"Lease {LEASE} is not there", "kubectl apply -f deploy/rbac.yaml")
+        yield warn("answers the scheduler", f"Lease {LEASE} is not there", "kubectl apply -f deploy/rbac.yaml")
         return
     age_s = None if lease.renewed_s is None else _age(cluster, lease.renewed_s, lease.written_s)
     if not lease.holder or age_s is None or age_s > STALE_S:
         since = "" if age_s is None else f"; the last one was seen {span(age_s)} ago"
         text = f"nobody answers the scheduler{since}"
         level = fail if stated else warn
-        yield level("replicas", text, "see whether `powerplane serve` runs, and its log")
+        yield level("answers the scheduler", text, "see whether `powerplane serve` runs, and its log")
         return
-    yield ok("replicas", f"{lease.holder} answers the scheduler")
+    yield ok("answers the scheduler", f"{lease.holder} answers the scheduler")
     yield _asked(cluster, stated, open_)
 
 

@@ -13,6 +13,8 @@ from powerplane.models.rights import NAMESPACE
 
 MOVING = frozenset(("throttle", "migrate", "evict"))
 PARTS = ((RECOMMENDER_LEASE, "makes plans"), (ACTUATOR_LEASE, "moves pods"))
+"""Whose Lease it is; what whoever holds it does, which is the name of the finding as well."""
+
 FILE = "deploy/rbac-operator.yaml"
 
 
@@ -58,7 +60,8 @@ def _stop(cluster: Cluster, view: OperatorView) -> Iterator[Finding]:
 
 def _parts(cluster: Cluster, view: OperatorView) -> Iterator[Finding]:
     if not cluster.leases.seen:
-        yield unseen("replicas", f"Leases of {NAMESPACE}", cluster.leases.told)
+        for _, does in PARTS:
+            yield unseen(does, f"who {does}, because Leases of {NAMESPACE},", cluster.leases.told)
         return
     for name, does in PARTS:
         yield _part(name, does, view.holders[name], view.policies, there=cluster.lease(name) is not None)
@@ -66,13 +69,13 @@ def _parts(cluster: Cluster, view: OperatorView) -> Iterator[Finding]:
 
 def _part(name: str, does: str, holder: str, policies: Sequence[str], *, there: bool) -> Finding:
     if holder:
-        return ok("replicas", f"{holder} {does}")
+        return ok(does, f"{holder} {does}")
     if not policies:
-        return ok("replicas", f"nobody {does}; no policy in mode Enforce lets running pods be moved")
+        return ok(does, f"nobody {does}; no policy in mode Enforce lets running pods be moved")
     text = f"nobody {does}, and policies let pods be moved: {listed(policies, 3)}"
     if not there:
-        return fail("replicas", f"{text}; Lease {name} is not there", f"kubectl apply -f {FILE}")
-    return fail("replicas", text, "see whether `powerplane operate` runs, and its log")
+        return fail(does, f"{text}; Lease {name} is not there", f"kubectl apply -f {FILE}")
+    return fail(does, text, "see whether `powerplane operate` runs, and its log")
 
 
 def _holder(cluster: Cluster, name: str) -> str:
