@@ -7,8 +7,6 @@ from powerplane.models.api.kinds import PLACEMENT_PLAN
 from powerplane.models.cpu_limits import Cpus, cpu_of, cpus_of
 from powerplane.models.errors import InputError
 from powerplane.models.marks import (
-    DETACHED_ANNOTATION,
-    HASH_LABEL,
     HOLD_FOR_ANNOTATION,
     HOLD_LABEL,
     OWN_NAMESPACE,
@@ -20,7 +18,7 @@ from powerplane.models.quantities import LARGEST, parse_quantity
 from powerplane.models.requests import Amounts as Exact
 from powerplane.models.requests import pod_requests, whole_units
 from powerplane.models.sleeping import is_closed
-from powerplane.models.surge import read_detached, why_no_surge
+from powerplane.models.surge import detached_from, why_no_surge
 from powerplane.models.timestamps import parse_seconds
 
 FINISHED = ("Succeeded", "Failed")
@@ -107,8 +105,8 @@ def node_fact(node: Node) -> NodeFact:
 
 def _detached(meta: ObjectMeta) -> str:
     """What says that a pod was taken out of its ReplicaSet; a pod that has the label has been given back."""
-    text = (meta.annotations or {}).get(DETACHED_ANNOTATION, "")
-    return text if HASH_LABEL not in (meta.labels or {}) and read_detached(text) is not None else ""
+    found = detached_from(meta)
+    return found.told() if found is not None else ""
 
 
 def given_to(status: PodStatus) -> Cpus:

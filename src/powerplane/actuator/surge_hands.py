@@ -4,7 +4,7 @@ Just before a pod is taken out, everything is asked anew that could make it unsa
 Deployment, the Services of its namespace; whatever cannot be asked forbids it.
 """
 
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -118,6 +118,9 @@ class SurgeHands:
         For one request.
     """
 
+    troubles: ClassVar = (*UNKNOWN, _ForbiddenError, msgspec.DecodeError)
+    """What stands in the way of a look."""
+
     def __init__(self, access: ClusterAccess, writer: Writer, timeout_s: float) -> None:
         self._access = access
         self._writer = writer
@@ -145,14 +148,13 @@ class SurgeHands:
 
     def reattach(self, act: Reattach) -> Outcome:
         """Give a pod back to its ReplicaSet; where that is gone, the pod would have gone with it, and is evicted."""
-        path = f"{_sets(act.namespace)}/{quote(act.owner.owner, safe='')}"
         try:
-            there = self._get(path, _Set)
+            stands = self.stands(act.namespace, act.owner)
         except UNKNOWN as error:
             return Outcome("unknown", reason(error, self._timeout_s))
         except (_ForbiddenError, msgspec.DecodeError) as why_not:
             return Outcome("refused", str(why_not))
-        if there is None or there.metadata.uid != act.owner.owner_uid:
+        if not stands:
             body = eviction_body(Evict(act.namespace, act.pod, act.uid))
             written = self._writer.create(f"{pod_path(act.namespace, act.pod)}/eviction", body)
             told = read_answer(written.status, written.body)
@@ -164,6 +166,16 @@ class SurgeHands:
             {"op": "add", "path": f"/metadata/labels/{HASH_LABEL}", "value": act.owner.value},
         ]
         return outcome_of(self._writer.json_patch(pod_path(act.namespace, act.pod), operations))
+
+    def stands(self, namespace: str, owner: Detached) -> bool:
+        """Whether the ReplicaSet that a pod was taken out of is there.
+
+        Raises
+        ------
+        one of ``troubles``
+        """
+        there = self._get(f"{_sets(namespace)}/{quote(owner.owner, safe='')}", _Set)
+        return there is not None and there.metadata.uid == owner.owner_uid
 
     def why_unready(self, act: Evict) -> Outcome | None:
         """Why the pod that came in place of one is not known to be ready at this moment; None where it is."""

@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 from prometheus_client import CollectorRegistry
 
+from powerplane.actuator.giving_back import foretell, give_back
 from powerplane.adapters.cluster_access import ClusterAccess, open_cluster
 from powerplane.adapters.log_lines import log_to_stderr
 from powerplane.adapters.measured import Measured
@@ -52,7 +53,8 @@ def release(
 
     With --all everybody at once, whatever the budgets: the way out when PowerPlane is gone for good. It needs the API
     server only. First stop the webhook (`kubectl delete mutatingwebhookconfiguration powerplane`), or new pods are
-    held again. Without --yes nothing is changed.
+    held again. Pods that a move took out of their ReplicaSet are given back to it; where that is gone, they are
+    evicted. Without --yes nothing is changed.
     """
     if release_all == run:
         raise UsageError("nothing says which pods to let go", "give one of --all and --run")
@@ -66,15 +68,32 @@ def release(
         return _run(settings, operations_port, measured, opened)
     access = opened()
     if yes:
+        _free(access)
+    else:
+        _foretell(access)
+    return OK
+
+
+def _free(access: ClusterAccess) -> None:
+    """Give back who is out of a ReplicaSet, then lift gates: a ReplicaSet deletes first who has no node yet."""
+    try:
+        with progress("giving pods back to their ReplicaSets"):
+            give_back(access, print_text)
+    finally:
         with progress("letting pods go"):
             count = free_all(access)
         print_text(f"{count} pods")
-        return OK
-    waiting = list_gated(access)
+
+
+def _foretell(access: ClusterAccess) -> None:
+    out, waiting = foretell(access), list_gated(access)
+    for each in out:
+        print_text(each.text)
     for pod in waiting:
         print_text(f"{pod.namespace}/{pod.name}")
+    if out:
+        warn(f"{len(out)} pods are out of their ReplicaSet, which would change as told: add --yes to do it")
     warn(f"{len(waiting)} pods would be let go, whatever the budgets: add --yes to do it")
-    return OK
 
 
 def _run(

@@ -8,7 +8,7 @@ pods from a ReplicaSet" and pkg/controller/controller_utils.go (ActivePodsWithRa
 
 from typing import Final, NamedTuple
 
-from powerplane.models.marks import HASH_LABEL, SURGE_ANNOTATION
+from powerplane.models.marks import DETACHED_ANNOTATION, HASH_LABEL, SURGE_ANNOTATION
 from powerplane.models.mobility import controller_of
 from powerplane.models.objects import ObjectMeta, PodSpec
 
@@ -50,6 +50,17 @@ def read_detached(text: str) -> Detached | None:
     """Return what an annotation says; None where it says nothing of the kind."""
     parts = text.split("/")
     return Detached(*parts) if len(parts) == PARTS and all(parts) else None
+
+
+def detached_from(meta: ObjectMeta) -> Detached | None:
+    """Return what a pod was taken out of; None of one that was not, or that has its label again.
+
+    Parameters
+    ----------
+    meta : ObjectMeta
+    """
+    text = (meta.annotations or {}).get(DETACHED_ANNOTATION, "")
+    return read_detached(text) if HASH_LABEL not in (meta.labels or {}) else None
 
 
 def why_no_surge(meta: ObjectMeta, spec: PodSpec) -> str:
