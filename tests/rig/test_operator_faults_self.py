@@ -114,9 +114,9 @@ def test_of_two_operators_of_one_name_the_one_that_leads_freezes_and_comes_back(
 
 
 def twice(trial: Trial, pair: list[OddOperator]) -> None:
+    before = trial.racks.audited(finished=False).tokens
     for each in pair:
         each.start()
-    before = trial.racks.audited(finished=False).tokens
     report = trial.endure(frozen_leader(trial.racks, pair), 14, whole=True)
     assert report.tokens >= before + 2
 
