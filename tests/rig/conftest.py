@@ -1,5 +1,6 @@
 """One rig for all tests of a run; each test finds it empty, with the scheduler's own defaults."""
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -76,6 +77,18 @@ def racks(parts: Operated) -> Iterator[OperatedCluster]:
     cluster.settle_budgets()
     yield cluster
     parts.end_operators()
+
+
+@pytest.fixture
+def course(parts: Operated, racks: OperatedCluster, figure: Callable[[str], None]) -> Iterator[None]:
+    """Tells at the end how long it took until all was well, and by how much."""
+    before = racks.audited(finished=False)
+    yield
+    after = racks.audited(finished=False)
+    figure(
+        f"all well {parts.settling_s:.1f} s after it; {after.plans - before.plans} plans, "
+        f"{after.evictions - before.evictions} evictions; load {os.getloadavg()[0]:.1f}"
+    )
 
 
 @pytest.fixture

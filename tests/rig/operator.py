@@ -303,6 +303,7 @@ class Operated:
     hook: Hook
     flags: tuple[str, ...] = ()
     operators: list[Operator] = field(default_factory=list)
+    settling_s: float = 0.0
     _count: Iterator[int] = field(default_factory=itertools.count)
 
     def operator(self, *flags: str) -> Operator:
@@ -322,8 +323,10 @@ class Operated:
         assert wait_for(until, within_s * self.cluster.size.patience, every_s), self.said()
 
     def wait_settled(self, within_s: float = HELD_S) -> None:
-        """Wait until all budgets hold and nothing is under way."""
+        """Wait until all budgets hold and nothing is under way; notes how long that took."""
+        began_s = time.monotonic()
         self.wait(self.cluster.settled, within_s)
+        self.settling_s = time.monotonic() - began_s
 
     def wait_begun(self, *steps: str, within_s: float = 40.0) -> None:
         """Wait until some move is at one of these steps; at any from the first on where none is named."""

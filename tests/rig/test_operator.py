@@ -85,6 +85,7 @@ def test_a_policys_status_says_what_its_pods_do_with_a_watt_by_vllms_counters(
 
 
 @pytest.mark.faults
+@pytest.mark.usefixtures("course")
 def test_an_actuator_that_is_killed_at_each_step_finishes_the_plan_once(
     parts: Operated, racks: OperatedCluster, heaviest: str
 ) -> None:
@@ -103,6 +104,7 @@ def test_an_actuator_that_is_killed_at_each_step_finishes_the_plan_once(
 
 
 @pytest.mark.faults
+@pytest.mark.usefixtures("course")
 def test_of_two_operators_one_acts_and_the_other_takes_over_when_it_is_killed(
     parts: Operated, racks: OperatedCluster, heaviest: str
 ) -> None:
@@ -117,6 +119,7 @@ def test_of_two_operators_one_acts_and_the_other_takes_over_when_it_is_killed(
 
 
 @pytest.mark.faults
+@pytest.mark.usefixtures("course")
 def test_nothing_is_evicted_while_no_webhook_lives(
     parts: Operated, racks: OperatedCluster, heaviest: str, operator: Operator
 ) -> None:
@@ -133,6 +136,7 @@ def test_nothing_is_evicted_while_no_webhook_lives(
 
 
 @pytest.mark.faults
+@pytest.mark.usefixtures("course")
 def test_without_telemetry_to_be_believed_nothing_is_done(
     parts: Operated, racks: OperatedCluster, heaviest: str, operator: Operator
 ) -> None:

@@ -8,7 +8,7 @@ from tests.rig.operator import CALM_S, HELD_S, Operated, OperatedCluster, Operat
 
 from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY
 
-pytestmark = [pytest.mark.rig, pytest.mark.faults, pytest.mark.prometheus]
+pytestmark = [pytest.mark.rig, pytest.mark.faults, pytest.mark.prometheus, pytest.mark.usefixtures("course")]
 
 Json = dict[str, Any]
 
