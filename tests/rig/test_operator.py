@@ -1,7 +1,8 @@
 """`powerplane operate` holds budgets by moving pods, whatever breaks meanwhile; judged by the API server's audit log.
 
 One rig, one cluster of 30 nodes and 300 pods for all: each test cuts a rack's budget, breaks something, and leaves the
-cluster whole again. More faults: ``test_operator_faults.py``. 500 nodes and 5,000 pods: ``operator_at_scale.py``.
+cluster whole again. More faults: ``test_operator_faults.py``. With POWERPLANE_RIG_SIZE=large all of it has 500
+nodes and 5,000 pods.
 """
 
 import time
