@@ -13,6 +13,9 @@ BINS = 120
 """Into so many parts a window is divided, so that a day costs no more than an hour."""
 
 PERCENT = 100
+Part = tuple[float, float, float]
+"""Unix seconds at which a part of a window begins, seconds of it that were seen, milliwatt seconds drawn in them."""
+
 LONGEST_GAP_S = 300.0
 """Between two looks further apart nothing is known of what was drawn."""
 
@@ -49,8 +52,17 @@ class DrawMean:
     """
 
     window_s: float
-    _bins: deque[tuple[float, float, float]] = field(default_factory=deque)
+    _bins: deque[Part] = field(default_factory=deque)
     _last: tuple[float, int] | None = None
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What was seen, the oldest first."""
+        return tuple(self._bins)
+
+    def goes_on(self, now_s: float) -> bool:
+        """Whether a look now goes on from the last one, or is the first."""
+        return self._last is None or 0 <= now_s - self._last[0] <= LONGEST_GAP_S
 
     def add(self, now_s: float, mw: int) -> None:
         """Take in what is drawn now: it was drawn since the last look."""

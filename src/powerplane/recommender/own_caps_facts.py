@@ -12,7 +12,7 @@ from powerplane.models.api.capping_policy import (
     ClusterPowerCappingPolicyObject,
     ClusterPowerCappingPolicySpec,
 )
-from powerplane.models.api.capping_status import Recommendation
+from powerplane.models.api.capping_status import Recommendation, SeenAverage
 from powerplane.models.api.policies import EVERYTHING, PolicyKey, key_of
 from powerplane.models.marks import OWN_NAMESPACE
 from powerplane.models.matching import NAMESPACE_NAME, canonical, selector_matches
@@ -54,6 +54,8 @@ class CapStanding:
         Why nothing is done, whatever the sum says; "" where something may be.
     recommendation : Recommendation or None
         What should be done, where the policy's mode lets nothing be.
+    averages : tuple of SeenAverage
+        What is to be kept of the averages that caps rest on.
     """
 
     key: PolicyKey
@@ -64,6 +66,7 @@ class CapStanding:
     at_s: float = 0.0
     untold: str = ""
     recommendation: Recommendation | None = None
+    averages: tuple[SeenAverage, ...] = ()
 
     @property
     def headroom_mw(self) -> int | None:

@@ -1,22 +1,29 @@
 """A look at policies' own caps: what holds now, and what the pods of each draw together."""
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
 
 from powerplane.models.api.capping_policy import CappingPolicyObject
+from powerplane.models.api.capping_status import SeenAverage
 from powerplane.models.api.policies import PolicyKey, key_of
 from powerplane.models.api.schedule import caps_at
 from powerplane.models.errors import InputError
 from powerplane.models.snapshot import Snapshot
 from powerplane.recommender.attributing import PodWatts, pod_watts
 from powerplane.recommender.books import Seen
+from powerplane.recommender.cap_kept import begun, kept_of
 from powerplane.recommender.cap_now import CapNow, DrawMean, cap_now, window_s
 from powerplane.recommender.outside import Parts
 from powerplane.recommender.own_caps_facts import CapStanding, Rows, in_rank, selected, standing_of
+from powerplane.recommender.publishing import policy_title
 from powerplane.recommender.seeing import Ground, Learned, snapshot_of
+
+KEPT_S = 60.0
+"""Between two times that what was seen is kept anew."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,10 +64,11 @@ class CapLooks:
     parts: Parts
     standings: dict[PolicyKey, CapStanding] = field(default_factory=dict)
     _means: dict[PolicyKey, dict[str, DrawMean]] = field(default_factory=dict)
+    _kept: dict[PolicyKey, tuple[float, tuple[SeenAverage, ...]]] = field(default_factory=dict)
 
     def forget(self) -> None:
         """Forget everything: there is no policy that caps pods."""
-        self.standings, self._means = {}, {}
+        self.standings, self._means, self._kept = {}, {}, {}
 
     def blind(self, policies: Iterable[CappingPolicyObject], trouble: str) -> None:
         """Take in that nothing is measured."""
@@ -90,12 +98,14 @@ class CapLooks:
 
     def _judge(self, policies: list[CappingPolicyObject], shown: Shown, now_s: float) -> None:
         self._means = {key: means for key, means in self._means.items() if key in shown.rows}
+        self._kept = {key: kept for key, kept in self._kept.items() if key in shown.rows}
         self.standings = {}
         for policy in policies:
             key = key_of(policy)
             rows = shown.rows[key]
             cap = self._cap(policy, rows, shown.watts, now_s)
-            self.standings[key] = standing_of(key, rows, shown.watts, cap, now_s)
+            standing = standing_of(key, rows, shown.watts, cap, now_s)
+            self.standings[key] = replace(standing, averages=self._keep(key, now_s))
 
     def _cap(self, policy: CappingPolicyObject, rows: Rows, watts: PodWatts, now_s: float) -> CapNow:
         """The cap that holds now; the averages of all its caps are followed, whether they hold now or not."""
@@ -108,14 +118,26 @@ class CapLooks:
         draw_mw, known = int(watts.mw[rows].sum()), bool(watts.known[rows].all())
         found: dict[str, float | None] = {}
         for window in sorted(windows):
-            if (length_s := window_s(window)) <= 0:
+            if window_s(window) <= 0:
                 continue
-            mean = means.setdefault(window, DrawMean(length_s))
+            mean = means.get(window)
+            if mean is None or not mean.goes_on(now_s):
+                kept = policy.status.averages if policy.status is not None else ()
+                mean = means[window] = begun(window, kept, now_s, policy_title(key_of(policy)), mean)
             if known:
                 mean.add(now_s, draw_mw)
             found[window] = mean.mean_mw(_usual_mw(rows, watts))
         at = datetime.fromtimestamp(now_s, UTC)
         return cap_now(caps_at(spec, at), int(watts.peak_mw[rows].sum()), found)
+
+    def _keep(self, key: PolicyKey, now_s: float) -> tuple[SeenAverage, ...]:
+        """What is to be kept, made anew once a minute: a status is no place for what changes at each look."""
+        means = self._means.get(key) or {}
+        at_s, kept = self._kept.get(key, (-math.inf, ()))
+        if not 0 <= now_s - at_s < KEPT_S or {each.window for each in kept} - means.keys():
+            kept = kept_of(means)
+            self._kept[key] = (now_s, kept)
+        return kept
 
 
 def _usual_mw(rows: Rows, watts: PodWatts) -> float | None:

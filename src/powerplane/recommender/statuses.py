@@ -268,12 +268,13 @@ def with_cap(status: Mapping[str, Any], policy: CappingPolicyObject, standing: C
     cap down.
     """
     if not has_cap(policy):
-        return {"capWatts": None, "drawWatts": None, "pods": None, "measuredAt": None, **status}
+        none = {"capWatts": None, "drawWatts": None, "pods": None, "measuredAt": None, **status}
+        return none | ({"averages": None} if policy.status is not None and policy.status.averages else {})
     if standing is None or standing.draw_mw is None:
         return {name: value for name, value in status.items() if name not in OF_CAPS}
     cap_watts = None if standing.cap.mw is None else standing.cap.mw // MILLI
     draw_watts = -(-standing.draw_mw // MILLI)
-    figures = {
+    figures: dict[str, Any] = {
         "capWatts": cap_watts,
         "drawWatts": draw_watts,
         "pods": standing.pods,
@@ -281,6 +282,8 @@ def with_cap(status: Mapping[str, Any], policy: CappingPolicyObject, standing: C
         "sourceAgeSeconds": math.ceil(standing.age_s) if math.isfinite(standing.age_s) else None,
         "measuredAt": rfc3339(standing.at_s),
     }
+    if standing.averages or (policy.status is not None and policy.status.averages):
+        figures["averages"] = msgspec.to_builtins(standing.averages) or None
     if policy.spec.mode == "Recommend" and standing.recommendation is not None:
         figures["recommendation"] = msgspec.to_builtins(standing.recommendation)
     return {**status, **figures}

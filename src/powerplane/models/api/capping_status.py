@@ -1,10 +1,31 @@
 """What the controllers say of a PowerCappingPolicy or ClusterPowerCappingPolicy: its status."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from powerplane.models.api.conditions import Conditions
 from powerplane.models.api.fields import ApiStruct, Moment, bounded
 from powerplane.models.api.last_action import LastAction
+
+MOST_KEPT: Final = 4
+"""Windows of one policy whose averages are kept."""
+
+LONGEST_PARTS: Final = 4096
+"""Characters; the 121 parts that a window may touch, each at its longest, take less."""
+
+
+class SeenAverage(ApiStruct, frozen=True):
+    """What the selected pods were seen to draw over a window, kept for whoever looks on.
+
+    Attributes
+    ----------
+    window
+        The time that it looks back on.
+    parts
+        Number, seconds seen and mean milliwatts of each of its parts, as 12:14.5:160000; a space between two.
+    """
+
+    window: Annotated[str, bounded(maxLength=8)] = ""
+    parts: Annotated[str, bounded(maxLength=LONGEST_PARTS)] = ""
 
 
 class PolicyLedger(ApiStruct, frozen=True):
@@ -114,6 +135,8 @@ class CappingPolicyStatus(ApiStruct, frozen=True):
         What should be done, in mode Recommend.
     performance
         Work per watt, where one is to be kept.
+    averages
+        What percentOfAverage rests on, as far as it was seen.
     """
 
     conditions: Conditions = ()
@@ -128,3 +151,4 @@ class CappingPolicyStatus(ApiStruct, frozen=True):
     ledger: PolicyLedger | None = None
     recommendation: Recommendation | None = None
     performance: PolicyPerformance | None = None
+    averages: Annotated[tuple[SeenAverage, ...], bounded(maxItems=MOST_KEPT)] = ()
