@@ -9,15 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from powerplane.models.plan import Plan
-from powerplane.models.snapshot import Snapshot
-from powerplane.recommender.allowing import Allowing
-from powerplane.recommender.hysteresis import Calm
-from powerplane.recommender.narrowing import Limits
-from powerplane.recommender.outside import Solves
-from powerplane.recommender.proposing import Proposal
+from powerplane.recommender.proposing import Proposal, Task
 from powerplane.recommender.publishing import MOST_TREES
 from powerplane.recommender.throttle_candidates import Throttling
-from powerplane.recommender.throttle_plan import Task, propose_with_throttles
+from powerplane.recommender.throttle_plan import propose_with_throttles
 from powerplane.recommender.trees import Trees
 from powerplane.recommender.violations import Violation
 
@@ -30,34 +25,25 @@ class Portion:
     wanted: tuple[Violation, ...]
 
 
-def propose_portion(
-    snapshot: Snapshot,
-    allowing: Allowing,
-    trees: Trees,
-    limits: Limits,
-    wanted: Iterable[Violation],
-    *,
-    solver: Solves,
-    deadline_s: float,
-    seed: int,
-    calm: Calm,
-    most_trees: int = MOST_TREES,
-    throttling: Throttling | None = None,
-) -> Portion:
-    """Solve as ``propose`` does, and once more for a part where what comes of it is for more than ``most_trees``."""
+def propose_portion(task: Task, *, most_trees: int = MOST_TREES, throttling: Throttling | None = None) -> Portion:
+    """Propose, and once more for a part where what comes of it is for more trees than one object holds.
 
-    def solve(limits: Limits, wanted: tuple[Violation, ...]) -> Proposal:
-        task = Task(snapshot, allowing, trees, limits, wanted, solver, deadline_s, seed, calm)
-        return propose_with_throttles(task, throttling)
-
-    every = tuple(wanted)
-    proposal = solve(limits, every)
+    Parameters
+    ----------
+    task : Task
+    most_trees : int
+    throttling : Throttling or None
+        None where nothing is held down.
+    """
+    trees, every = task.trees, task.wanted
+    proposal = propose_with_throttles(task, throttling)
     if proposal.plan is None or len(touched(proposal.plan, trees)) <= most_trees:
         return Portion(proposal, every)
     kept = chosen(proposal.plan, every, trees, most_trees)
     part = tuple(each for each in every if trees.roots((each.name,)) <= kept)
     closed = frozenset().union(*trees.of_domain.values()) - kept
-    return Portion(solve(replace(limits, busy=limits.busy | closed), part), part)
+    limits = replace(task.limits, busy=task.limits.busy | closed)
+    return Portion(propose_with_throttles(replace(task, limits=limits, wanted=part), throttling), part)
 
 
 def touched(plan: Plan, trees: Trees) -> frozenset[str]:

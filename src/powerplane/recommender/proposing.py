@@ -21,6 +21,37 @@ MOST_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """What a plan is made for and with.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        On measured watts.
+    allowing : Allowing
+    trees : Trees
+    limits : Limits
+    wanted : tuple of Violation
+        The worst first.
+    solver : Solves
+    deadline_s : float
+        For solving once.
+    seed : int
+    calm : Calm
+    """
+
+    snapshot: Snapshot
+    allowing: Allowing
+    trees: Trees
+    limits: Limits
+    wanted: tuple[Violation, ...]
+    solver: Solves
+    deadline_s: float
+    seed: int
+    calm: Calm
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Proposal:
     """What solving came to.
 
@@ -43,49 +74,29 @@ class Proposal:
     in_place: tuple[PlannedMove, ...] = ()
 
 
-def propose(
-    snapshot: Snapshot,
-    allowing: Allowing,
-    trees: Trees,
-    limits: Limits,
-    wanted: Iterable[Violation],
-    *,
-    solver: Solves,
-    deadline_s: float,
-    seed: int,
-    calm: Calm,
-) -> Proposal:
-    """Solve for what is violated.
+def propose(task: Task) -> Proposal:
+    """Solve for what is violated, by moves alone.
 
     Parameters
     ----------
-    snapshot : Snapshot
-        On measured watts.
-    allowing : Allowing
-    trees : Trees
-    limits : Limits
-    wanted : iterable of Violation
-    solver : Solves
-    deadline_s : float
-    seed : int
-    calm : Calm
+    task : Task
     """
-    told = reason_for(wanted)
-    leaves = allowing.of_templates(snapshot)
+    told = reason_for(task.wanted)
+    leaves = task.allowing.of_templates(task.snapshot)
     if not any(leaves):
         return Proposal("none", None, f"{told}; no policy in mode Enforce lets any pod be moved", {})
-    problem = narrowed(snapshot, leaves, trees, limits)
+    problem = narrowed(task.snapshot, leaves, task.trees, task.limits)
     before_mw = overload_mw(problem)
-    answer = solver.solve(problem, deadline_s, seed)
+    answer = task.solver.solve(problem, task.deadline_s, task.seed)
     if answer.plan is None:
         return Proposal("failed", None, f"{told}; no plan: {answer.trouble}", {})
     plan = answer.plan
-    by_uid = leaves_of(plan, snapshot, leaves)
+    by_uid = leaves_of(plan, task.snapshot, leaves)
     if not plan.moves:
         return Proposal("none", plan, f"{told}; {_why_none(plan)}", {})
     after_mw = round(plan.overload_watts * 1000)
     saves = f"{len(plan.moves)} moves take {whole_watts(max(0, before_mw - after_mw))} of {whole_watts(before_mw)} off"
-    if not is_worth(before_mw, after_mw, len(plan.moves), calm):
+    if not is_worth(before_mw, after_mw, len(plan.moves), task.calm):
         return Proposal("withheld", plan, f"{told}; {saves}, which is not worth them", by_uid)
     left = f"; {whole_watts(after_mw)} stay above budgets" if after_mw else ""
     return Proposal("plan", plan, f"{told}; {saves}{left}", by_uid)

@@ -30,7 +30,7 @@ from powerplane.recommender.performances import Performances
 from powerplane.recommender.performing import Performing
 from powerplane.recommender.performing_facts import pod_watts
 from powerplane.recommender.portioning import Portion, propose_portion
-from powerplane.recommender.proposing import Proposal
+from powerplane.recommender.proposing import Proposal, Task
 from powerplane.recommender.recommending import MOVED, Recommending, entry_of, recommendations
 from powerplane.recommender.reporting import Reporter
 from powerplane.recommender.seeing import Ground, GroundKeeper, Learned, snapshot_of
@@ -295,18 +295,18 @@ class Rounds:
     ) -> Portion:
         began_s = self._parts.clock()
         with self._parts.metrics.step("solve"):
-            portion = propose_portion(
+            task = Task(
                 snapshot,
                 case.allowing,
                 case.ground.trees,
                 Limits(self._keeper.busy(case.courses), frozenset(case.found.untold), growth),
                 case.wanted,
-                solver=self._parts.solver,
-                deadline_s=self._pace.deadline_s,
-                seed=self._pace.seed,
-                calm=self._calm,
-                throttling=throttling,
+                self._parts.solver,
+                self._pace.deadline_s,
+                self._pace.seed,
+                self._calm,
             )
+            portion = propose_portion(task, throttling=throttling)
         self._parts.metrics.solved(portion.proposal.plan, self._parts.clock() - began_s, self._parts.solver.starts)
         return portion
 

@@ -1,7 +1,7 @@
 """What a plan does in place beside its moves: pods are held down before any is moved, or for what moves leave over."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -13,49 +13,18 @@ from powerplane.models.objects import Pod
 from powerplane.models.plan import DomainDraw, Move, Plan
 from powerplane.models.quantities import MILLI
 from powerplane.models.snapshot import NO_BUDGET, Snapshot
-from powerplane.recommender.allowing import Allowing, Leave
-from powerplane.recommender.hysteresis import Calm, is_worth
-from powerplane.recommender.narrowing import Limits, narrowed, overload_mw, worst_mw
-from powerplane.recommender.outside import Solves
-from powerplane.recommender.proposing import Proposal, propose, reason_for
+from powerplane.recommender.allowing import Leave
+from powerplane.recommender.hysteresis import is_worth
+from powerplane.recommender.narrowing import narrowed, overload_mw, worst_mw
+from powerplane.recommender.proposing import Proposal, Task, propose, reason_for
 from powerplane.recommender.publishing import policy_title
 from powerplane.recommender.throttle_candidates import May, Throttling, held_down
 from powerplane.recommender.throttle_check import faults_of
 from powerplane.recommender.throttling import Candidate, Cut, choose, lowered
-from powerplane.recommender.trees import Trees
-from powerplane.recommender.violations import Violation, whole_watts
+from powerplane.recommender.violations import whole_watts
 
 HELD_DOWN = "it is held down in place"
 """Why a pod of this plan is not moved as well."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Task:
-    """What a plan is made for and with; the parameters of ``propose``."""
-
-    snapshot: Snapshot
-    allowing: Allowing
-    trees: Trees
-    limits: Limits
-    wanted: tuple[Violation, ...]
-    solver: Solves
-    deadline_s: float
-    seed: int
-    calm: Calm
-
-    def proposal(self, snapshot: Snapshot) -> Proposal:
-        """Propose moves alone."""
-        return propose(
-            snapshot,
-            self.allowing,
-            self.trees,
-            self.limits,
-            self.wanted,
-            solver=self.solver,
-            deadline_s=self.deadline_s,
-            seed=self.seed,
-            calm=self.calm,
-        )
 
 
 def propose_with_throttles(task: Task, throttling: Throttling | None) -> Proposal:
@@ -68,10 +37,10 @@ def propose_with_throttles(task: Task, throttling: Throttling | None) -> Proposa
         None where nothing is held down.
     """
     if throttling is None:
-        return task.proposal(task.snapshot)
+        return propose(task)
     found = list(throttling.candidates(task.snapshot, task.trees, task.limits.busy))
     if not found:
-        return task.proposal(task.snapshot)
+        return propose(task)
     return _Mixed(task, throttling, found).proposed()
 
 
@@ -108,7 +77,7 @@ class _Mixed:
         task = self._task
         if first and not overload_mw(lowered(self._problem, first)):
             return None
-        return task.proposal(_pinned(lowered(task.snapshot, first), first))
+        return propose(replace(task, snapshot=_pinned(lowered(task.snapshot, first), first)))
 
     def _judged(
         self, cuts: tuple[Cut, ...], moves: Proposal | None, kept: tuple[Move, ...], final: Snapshot
