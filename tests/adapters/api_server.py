@@ -5,15 +5,15 @@ the adapter reads a real one is tested elsewhere, against a real one.
 """
 
 import json
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
+from tests.loopback import Loopback
 
 PREFIXES = {
     "/api/v1/",
@@ -26,7 +26,7 @@ PREFIXES = {
 }
 
 
-class Api:
+class Api(Loopback):
     """Objects by resource, and what was asked.
 
     ``trouble`` maps a resource to a function of (handler, query, times asked before) that may answer itself and
@@ -39,33 +39,12 @@ class Api:
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.headers: list[dict[str, str]] = []
         self.token = "secret-token"
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def do_GET(self) -> None:
-                outer.handle(self)
-
-            def log_message(self, *_) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        self.thread.start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+        super().__init__()
 
     def counts(self) -> Counter:
         return Counter(resource for resource, _ in self.asked)
 
-    def handle(self, handler: BaseHTTPRequestHandler) -> None:
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
         url = urlsplit(handler.path)
         resource = url.path.rpartition("/")[2]
         query = {key: values[0] for key, values in parse_qs(url.query).items()}

@@ -1,19 +1,19 @@
 import json
-import threading
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.adapters.api_server import kubeconfig, send, status
+from tests.loopback import Loopback
 
 from powerplane.adapters.cluster_access import open_cluster
 from powerplane.adapters.cluster_writes import Writer
 
 
-class Recorder:
+class Recorder(Loopback):
     """Notes each request, and answers it with the next of ``answers``: a status, ``cut`` or ``hang``; else 200."""
 
     def __init__(self) -> None:
@@ -21,33 +21,7 @@ class Recorder:
         self.requests: list[tuple[str, str, dict, str, object]] = []
         self.headers: dict[str, str] = {}
         self.pod = {"metadata": {"uid": "u1"}, "spec": {}}
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                outer.answer(self)
-
-            def do_POST(self) -> None:
-                outer.answer(self)
-
-            def do_PATCH(self) -> None:
-                outer.answer(self)
-
-            def log_message(self, *_) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        self.thread.start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+        super().__init__()
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         url = urlsplit(handler.path)

@@ -1,10 +1,11 @@
 import json
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from tests.adapters.api_server import kubeconfig, send, status
+from tests.loopback import Loopback
 
 from powerplane.adapters.cluster_access import open_cluster
 from powerplane.adapters.lease import LeaseElector
@@ -12,7 +13,7 @@ from powerplane.adapters.lease import LeaseElector
 PATH = "/apis/coordination.k8s.io/v1/namespaces/ns/leases"
 
 
-class LeaseServer:
+class LeaseServer(Loopback):
     """One Lease, kept under optimistic concurrency as the API server keeps it; ``trouble`` is a status or ``hang``."""
 
     def __init__(self) -> None:
@@ -20,34 +21,8 @@ class LeaseServer:
         self.version = 1
         self.trouble: object = None
         self.requests: list[str] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                outer.answer(self)
-
-            def do_POST(self) -> None:
-                outer.answer(self)
-
-            def do_PUT(self) -> None:
-                outer.answer(self)
-
-            def log_message(self, *_) -> None:
-                pass
-
         self.lock = threading.Lock()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        self.thread.start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+        super().__init__()
 
     @property
     def holder(self) -> str:

@@ -9,13 +9,14 @@ import json
 import threading
 import time
 from collections import deque
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
 from tests.adapters.api_server import send, status
+from tests.loopback import Loopback
 
 
-class WatchServer:
+class WatchServer(Loopback):
     """Pods by name, and what happened to them."""
 
     def __init__(self, port: int = 0) -> None:
@@ -30,32 +31,13 @@ class WatchServer:
         self.asked: list[dict[str, str]] = []
         self.ended = False
         self.breaks = 0
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def do_GET(self) -> None:
-                outer.handle(self)
-
-            def log_message(self, *_) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self.server.daemon_threads = True
-        self.port = self.server.server_port
-        self.address = f"http://127.0.0.1:{self.port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        self.thread.start()
+        super().__init__(port)
 
     def close(self) -> None:
         with self.changed:
             self.ended = True
             self.changed.notify_all()
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+        super().close()
 
     # -- what happens in the cluster
 
@@ -106,7 +88,7 @@ class WatchServer:
 
     # -- what the server answers
 
-    def handle(self, handler: BaseHTTPRequestHandler) -> None:
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
         query = {key: values[0] for key, values in parse_qs(urlsplit(handler.path).query).items()}
         self.asked.append(query)
         try:

@@ -1,46 +1,31 @@
 """Live clusters that cannot be read: the program says who refused what, and what to type next."""
 
-import json
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.cli.api_stub import Answering, serving
 
 USER = "system:serviceaccount:ops:reader"
 
 
-class Refusal(BaseHTTPRequestHandler):
+class Refusal(Answering, BaseHTTPRequestHandler):
     """Answers everything as an API server answers a user without rights."""
-
-    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         message = f'nodes is forbidden: User "{USER}" cannot list resource "nodes" in API group ""'
-        body = json.dumps({"kind": "Status", "status": "Failure", "reason": "Forbidden", "message": message}).encode()
-        self.send_response(403)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class names it so)
-        del format, args
+        body = {"kind": "Status", "status": "Failure", "reason": "Forbidden", "message": message}
+        self.send(body, 403)
 
 
 @pytest.fixture
 def forbidding_server() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusal)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Refusal) as server:
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import grpc
 import pytest
+from tests.cli.api_stub import Answering, serving
 from tests.cli.test_api_server import kubeconfig
 
 from powerplane.adapters.kubelet_plugin.server import PluginPaths
@@ -24,29 +24,15 @@ from powerplane.cli.main import run
 def server():
     """One that answers a trial as told: drops the field, echoes it, or refuses."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Handler(Answering, BaseHTTPRequestHandler):
         def do_POST(self):
             sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             status, change = made.answer
             change(sent)
-            body = json.dumps(sent).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.send(sent, status)
 
-        def log_message(self, *_):
-            pass
-
-    made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    made.shutdown()
-    thread.join()
-    made.server_close()
+    with serving(Handler) as made:
+        yield made
 
 
 def drops(sent):
