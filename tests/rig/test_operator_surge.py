@@ -9,7 +9,7 @@ import pytest
 from tests.rig import processes
 from tests.rig.acts import RECOMMENDER
 from tests.rig.audit_log import read_writes
-from tests.rig.cluster import WATTS, make_nodes, node
+from tests.rig.cluster import WATTS, make_nodes, node, pod
 from tests.rig.extender import install_objects
 from tests.rig.objects import apply, written
 from tests.rig.operator import COUNTED_S
@@ -21,6 +21,7 @@ from tests.rig.surges import DETACHED, HASH, evicted, fewest_ready, taken_out
 from tests.rig.test_actuator import OVER_S, PLANS, Process, Site, carried_out
 from tests.rig.webhook import Hook, registered
 
+from powerplane.cli.main import run
 from powerplane.models.api.kinds import CLUSTER_CAPPING_POLICY
 
 pytestmark = pytest.mark.rig
@@ -146,6 +147,36 @@ def test_a_stop_in_the_middle_of_a_surge_gives_the_pods_back_to_their_set(site: 
     finally:
         site.stop(None)
     judge(site)
+
+
+def test_pods_that_are_out_of_their_set_are_given_back_by_hand_with_no_actuator_there(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = "/api/v1/namespaces/default/pods"
+    first = site.cluster.pods()[0]["metadata"]
+    (owner,) = first["ownerReferences"]
+    told = f"{owner['name']}/{owner['uid']}/{first['labels'][HASH]}"
+    out = {"metadata": {"labels": {HASH: None}, "annotations": {DETACHED: told}}}
+    site.rig.api.patch(f"{path}/{first['name']}", out)
+    assert wait_for(lambda: len(site.cluster.pods()) == REPLICAS + 1, 20, 0.1)
+    # Of a ReplicaSet that is gone.
+    lone = pod("lone", watts=WATTS_PER_CORE)
+    lone["metadata"]["annotations"] = {DETACHED: "gone-abc/uid/abc"}
+    site.rig.api.post(path, lone)
+    lines = {
+        f"default/{first['name']} back to ReplicaSet {owner['name']}",
+        "default/lone evicted, as its ReplicaSet gone-abc is gone",
+    }
+    command = ["release", "--all", "--kubeconfig", str(site.rig.kubeconfig)]
+    assert run(command) == 0
+    assert lines <= set(capsys.readouterr().out.splitlines())
+    assert len(site.cluster.pods()) == REPLICAS + 2
+    assert run([*command, "--yes"]) == 0
+    assert lines <= set(capsys.readouterr().out.splitlines())
+    assert wait_for(lambda: len(site.cluster.pods()) == REPLICAS, 20, 0.1)
+    found = site.cluster.pods()
+    assert not [each for each in found if DETACHED in (each["metadata"].get("annotations") or {})]
+    assert {each["metadata"]["ownerReferences"][0]["uid"] for each in found} == {owner["uid"]}
 
 
 def test_where_a_service_goes_by_the_label_that_would_be_taken_off_nobody_surges(site: Site) -> None:
