@@ -4,6 +4,7 @@ import base64
 import copy
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,6 +49,7 @@ PARTS = [
 ]
 
 Checks = set[tuple[str, str, str]]
+PROGRESS = re.compile(r"powerplane: .* \([0-9]+ s\)")
 
 
 def doctor(rig: Rig, keep: str = "", *flags: str, user: str = "") -> tuple[int, Any]:
@@ -55,7 +57,8 @@ def doctor(rig: Rig, keep: str = "", *flags: str, user: str = "") -> tuple[int, 
     kubeconfig = rig.kubeconfig_for(user) if user else rig.kubeconfig
     command = [sys.executable, "-m", "powerplane", "doctor", f"--kubeconfig={kubeconfig}", *flags]
     done = subprocess.run([*command, "-o", "json"], capture_output=True, text=True, timeout=60, check=False)
-    assert done.stderr == "", done.stderr
+    # A machine that is busy takes long enough for progress to be told.
+    assert all(PROGRESS.fullmatch(line) for line in done.stderr.splitlines()), done.stderr
     if keep and KEEP:
         shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=wide())
         (Path(KEEP) / f"doctor-{keep}.txt").write_text(shown.stdout)
