@@ -168,7 +168,7 @@ class OperatedCluster:
         for kind, bodies in by_kind.items():
             self.rig.api.post_all(PATHS[kind], bodies)
         self.rig.api.post_all(PDBS, [disruption_budget(*owner, count) for owner, count in self.owners.items()])
-        assert wait_for(self.whole, PLACED_S, 0.5), f"not all pods run: {self.running()}"
+        assert wait_for(self.whole, PLACED_S * self.size.patience, 0.5), f"not all pods run: {self.running()}"
         self._wait_disruptions(True)
 
     def allow_disruptions(self, allowed: bool) -> None:
@@ -187,7 +187,7 @@ class OperatedCluster:
                 for each in self.rig.api.items(PDBS)
             )
 
-        assert wait_for(told, 90, 0.5), f"disruption budgets do not say {allowed}"
+        assert wait_for(told, 90 * self.size.patience, 0.5), f"disruption budgets do not say {allowed}"
 
     def scale(self, name: str, replicas: int) -> None:
         """Change how many pods a Deployment wants."""
