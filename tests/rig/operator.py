@@ -237,6 +237,7 @@ class OperatedCluster:
 
     def cut(self, rack: str, by: float = 0.2) -> float:
         """Cut what a rack may draw to so much less than what it draws; when that was, in monotonic seconds."""
+        time.sleep(self.size.caught_up_s)
         self.budget(rack, math.floor((1 - by) * self.draw_w(rack) / 10) * 10)
         return time.monotonic()
 

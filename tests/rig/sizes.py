@@ -24,6 +24,8 @@ class Size:
         Between two scrapes. Each second would be a million samples of pods in the window that is looked at.
     plan_s : float
         For so long a plan is carried out where nothing fails.
+    caught_up_s : float
+        Until an operator that was just started has seen all pods, on a busy machine.
     """
 
     racks: int = 6
@@ -34,6 +36,7 @@ class Size:
     patience: float = 1.0
     scrape_s: int = 1
     plan_s: float = 10.0
+    caught_up_s: float = 0.0
 
     @property
     def pods(self) -> int:
@@ -52,7 +55,17 @@ class Size:
 
 
 SMALL = Size()
-LARGE = Size(racks=25, per_rack=20, workloads=250, replicas=20, few=12, patience=2.0, scrape_s=5, plan_s=20.0)
+LARGE = Size(
+    racks=25,
+    per_rack=20,
+    workloads=250,
+    replicas=20,
+    few=12,
+    patience=2.0,
+    scrape_s=5,
+    plan_s=20.0,
+    caught_up_s=10.0,
+)
 BY_NAME = {"small": SMALL, "large": LARGE}
 
 
