@@ -30,8 +30,6 @@ FILLERS = "/api/v1/namespaces/kube-public/pods"
 STICKS = "rig.powerplane.dev/sticks"
 BEFORE_EVICTION = ("Reserving", "Reserved", "Evicting")
 ON_THE_WAY = (*BEFORE_EVICTION, "Evicted", "Steering")
-RESTED_S = 110.0
-"""A power tree rests for a minute after a plan that failed; then there is another."""
 
 
 @pytest.fixture
@@ -49,15 +47,15 @@ def operator(parts: Operated, racks: OperatedCluster) -> Operator:
 
 
 def test_a_target_that_is_not_ready_any_more(racks: OperatedCluster, operator: Operator, trial: Trial) -> None:
-    trial.endure(not_ready(racks), 30, within_s=RESTED_S)
+    trial.endure(not_ready(racks), 30)
 
 
 def test_a_target_that_is_deleted(parts: Operated, operator: Operator, trial: Trial) -> None:
-    trial.endure(deleted(parts, "to"), 30, within_s=RESTED_S)
+    trial.endure(deleted(parts, "to"), 30)
 
 
 def test_a_source_that_is_deleted(parts: Operated, operator: Operator, trial: Trial) -> None:
-    trial.endure(deleted(parts, "from"), 60, within_s=RESTED_S)
+    trial.endure(deleted(parts, "from"), 60)
 
 
 # -- targets that take nobody
@@ -66,15 +64,15 @@ def test_a_source_that_is_deleted(parts: Operated, operator: Operator, trial: Tr
 def test_a_target_that_somebody_fills_past_the_scheduler(
     racks: OperatedCluster, operator: Operator, trial: Trial
 ) -> None:
-    trial.endure(filled(racks, past_the_scheduler=True), 8, whole=True, within_s=RESTED_S)
+    trial.endure(filled(racks, past_the_scheduler=True), 8, whole=True)
 
 
 def test_a_target_that_pods_of_higher_priority_fill(racks: OperatedCluster, operator: Operator, trial: Trial) -> None:
-    trial.endure(filled(racks, past_the_scheduler=False), 8, whole=True, within_s=RESTED_S)
+    trial.endure(filled(racks, past_the_scheduler=False), 8, whole=True)
 
 
 def test_targets_that_close(racks: OperatedCluster, operator: Operator, trial: Trial) -> None:
-    trial.endure(closed(racks), 8, within_s=RESTED_S)
+    trial.endure(closed(racks), 8)
 
 
 # -- pods and their owners
@@ -82,11 +80,11 @@ def test_targets_that_close(racks: OperatedCluster, operator: Operator, trial: T
 
 def test_successors_that_never_get_ready(racks: OperatedCluster, parts: Operated, trial: Trial) -> None:
     OddOperator(parts, "impatient", FEW, ready_s=6.0, back_off_s=5.0).start()
-    trial.endure(nothing_starts(racks), 12, step="Bound", whole=True, within_s=RESTED_S)
+    trial.endure(nothing_starts(racks), 12, step="Bound", whole=True)
 
 
 def test_an_owner_that_is_deleted(racks: OperatedCluster, operator: Operator, trial: Trial) -> None:
-    trial.endure(owner_gone(racks), 70, within_s=RESTED_S)
+    trial.endure(owner_gone(racks), 70)
 
 
 # -- the faults
