@@ -52,7 +52,7 @@ storms: $(READY) ## Storms of pods against every lock, and what takes minutes, o
 faults: $(READY) ## What breaks while the operator moves pods, on the same control plane (45 minutes)
 	$(BIN)/python -m pytest -q -m faults tests/rig
 
-faults-large: $(READY) ## The same with 500 nodes and 5,000 pods (90 minutes)
+faults-large: $(READY) ## The same with 500 nodes and 5,000 pods (100 minutes)
 	POWERPLANE_RIG_SIZE=large $(BIN)/python -m pytest -q -m faults tests/rig
 
 format: $(READY) ## Format the code and mend what lint can mend
