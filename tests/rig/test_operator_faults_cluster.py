@@ -141,7 +141,7 @@ def filled(racks: OperatedCluster, *, past_the_scheduler: bool) -> Iterator[None
     assert answer.ok or answer.status == 409, answer.message
     targets = list(under_way(racks, "to", ON_THE_WAY))
     try:
-        within_s = 10 * racks.size.patience
+        within_s = 3.5 * racks.size.few
         assert wait_for(lambda: fill(racks, targets, past_the_scheduler), within_s, 0.5), "a target is not filled"
         yield
     finally:
