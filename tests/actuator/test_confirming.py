@@ -3,7 +3,7 @@
 from powerplane.actuator.confirming import ConfirmTerms, confirm
 from powerplane.actuator.facts import Measurement, PlannedDomain
 
-TERMS = ConfirmTerms(fresh_s=60, wait_s=180, settle_s=5, tolerance=0.01)
+TERMS = ConfirmTerms(fresh_s=60, wait_s=180, settle_s=5, doubt_s=10, tolerance=0.01)
 RACK = PlannedDomain("r1", budget_watts=1000, before_watts=1200, after_watts=900)
 
 
@@ -45,6 +45,21 @@ def test_a_sensors_error_breaks_no_budget():
 def test_what_was_measured_before_the_wave_ended_is_waited_past():
     assert judged(taken_s=99) == "wait"
     assert judged(taken_s=104) == "wait", "sensors lag"
+
+
+def test_a_bad_measurement_is_believed_later_than_a_good_one_as_sensors_tell_means_of_the_past():
+    for watts in (1100, 1300):
+        assert judged(900, taken_s=106, clock_s=107) == "held"
+        assert judged(watts, taken_s=106, clock_s=107) == "wait"
+        assert judged(watts, taken_s=109, clock_s=140) == "wait"
+    assert (judged(1100, taken_s=110), judged(1300, taken_s=110)) == ("over", "worse")
+
+
+def test_what_is_over_still_holds_no_wave_up_that_follows():
+    measured = {"r1": Measurement(1100.0, 106.0)}
+    assert confirm([RACK], measured, 100.0, 107.0, TERMS, last=False).verdict == "over"
+    worse = {"r1": Measurement(1300.0, 106.0)}
+    assert confirm([RACK], worse, 100.0, 107.0, TERMS, last=False).verdict == "wait"
 
 
 def test_a_measurement_that_has_grown_old_is_none():

@@ -8,6 +8,8 @@ from powerplane.actuator.facts import Measurement, PlannedDomain
 
 Verdict = Literal["held", "over", "lowered", "worse", "wait", "blind"]
 WORST_FIRST: tuple[Verdict, ...] = ("worse", "lowered", "over")
+BAD: tuple[Verdict, ...] = ("worse", "lowered")
+"""After which no further wave begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,9 @@ class ConfirmTerms:
         For a measurement that was taken after the wave.
     settle_s : float
         From the end of a wave to the first measurement that is believed: sensors show what was a moment ago.
+    doubt_s : float
+        From the end of a wave to the first measurement that is believed where it is a bad one: management controllers
+        tell the mean of the last seconds, some of before the wave, and are read late.
     tolerance : float
         Share of a budget by which sensors may be wrong.
     """
@@ -32,6 +37,7 @@ class ConfirmTerms:
     fresh_s: float = 60.0
     wait_s: float = 60.0
     settle_s: float = 5.0
+    doubt_s: float = 20.0
     tolerance: float = 0.01
 
 
@@ -61,6 +67,8 @@ def confirm(
     settled_s: float,
     clock_s: float,
     terms: ConfirmTerms,
+    *,
+    last: bool = True,
 ) -> Confirmed:
     """Judge what domains draw after a wave.
 
@@ -71,6 +79,8 @@ def confirm(
     settled_s, clock_s : float
         When the wave had done all that it would, and now; by the clock that only goes on.
     terms : ConfirmTerms
+    last : bool
+        Whether no wave follows: before that, a domain may be above its budget still.
     """
     if terms.by_books:
         return Confirmed("held")
@@ -87,7 +97,10 @@ def confirm(
         if budget and each.watts > budget * (1 + terms.tolerance):
             found.setdefault(_above(domain, each.watts / (1 + terms.tolerance)), domain.name)
     worst: Verdict = next((each for each in WORST_FIRST if each in found), "held")
-    return Confirmed(worst, found.get(worst, ""), tuple(watts))
+    name = found.get(worst, "")
+    if (worst in BAD or (worst == "over" and last)) and measured[name].taken_s < settled_s + terms.doubt_s:
+        return Confirmed("wait", name)
+    return Confirmed(worst, name, tuple(watts))
 
 
 def _above(domain: PlannedDomain, watts: float) -> Verdict:

@@ -217,6 +217,9 @@ class _PlanLook:
     def _first_wave(self) -> int:
         return min((move.wave for move in self._plan.moves), default=0)
 
+    def _last_wave(self) -> int:
+        return max((move.wave for move in self._plan.moves), default=0)
+
     def _waved(self, state: PlanState) -> PlanState:
         """End a wave whose moves have settled, once its watts are confirmed; then the next one may begin."""
         wave = [move for move in self._plan.moves if move.wave <= state.wave]
@@ -231,6 +234,7 @@ class _PlanLook:
                 settled_s,
                 self._look.grounds.clock_s,
                 self._look.terms.confirm,
+                last=state.wave == self._last_wave(),
             )
             if confirmed.verdict == "wait":
                 return state
@@ -253,7 +257,7 @@ class _PlanLook:
         """Take in what the wave's measurement said."""
         now_s = self._now_s
         state = replace(state, measured=tuple((name, watts, now_s) for name, watts in confirmed.watts))
-        last = state.wave == max(move.wave for move in self._plan.moves)
+        last = state.wave == self._last_wave()
         name = confirmed.domain
         match confirmed.verdict:
             case "worse":
