@@ -82,3 +82,46 @@ def test_it_is_over_after_a_while():
     plans, now_s = watching.cluster.plans.values(), watching.cluster.now_s
     assert spared_owners(plans, now_s + SPARED_S - 1) == failed
     assert not spared_owners(plans, now_s + SPARED_S)
+
+
+@pytest.mark.parametrize(
+    ("why", "ends", "spared"),
+    [
+        ("StillOver", [("Done", ""), ("Done", "")], [True, True]),
+        ("StillOver", [("Done", ""), ("Done", "LandedElsewhere")], [False, True]),
+        ("StillOver", [("Done", ""), ("Failed", "NotReady")], [False, True]),
+        ("MoreThanForetold", [("Done", ""), ("Done", "LandedElsewhere")], [True, True]),
+        ("Measured", [("Done", ""), ("Done", "LandedElsewhere")], [False, False]),
+    ],
+)
+def test_where_watts_are_too_many_after_a_plan_those_are_left_alone_whom_the_actuator_blames(why, ends, spared):
+    watching = Watching(two_workloads())
+    watching.look()
+    ((name, plan),) = watching.cluster.plans.items()
+    moves = plan.spec.moves[:2]
+    assert len(moves) == 2
+    owners = ["first", "second"]
+    told = [msgspec.structs.replace(move, owner_uid=owner) for move, owner in zip(moves, owners, strict=True)]
+    body = {
+        "phase": "Failed",
+        "finishedAt": stamp(watching.cluster.now_s),
+        "conditions": [
+            {
+                "type": "Confirmed",
+                "status": "True" if why == "Measured" else "False",
+                "reason": why,
+                "lastTransitionTime": stamp(watching.cluster.now_s),
+            }
+        ],
+        "moves": [
+            {"uid": move.uid, "step": step, "reason": reason, "successorUid": "next"}
+            for move, (step, reason) in zip(moves, ends, strict=True)
+        ],
+    }
+    ended = msgspec.structs.replace(
+        plan,
+        spec=msgspec.structs.replace(plan.spec, moves=tuple(told)),
+        status=msgspec.convert(body, PlacementPlanStatus),
+    )
+    found = spared_owners([ended], watching.cluster.now_s)
+    assert [owner in found for owner in owners] == spared, name

@@ -278,9 +278,10 @@ class _PlanLook:
         return state
 
     def _did_not_help(self, state: PlanState, why: str) -> list[Move]:
-        """Moves of waves so far after which watts are too many: where some were not done, it is theirs that lack."""
+        """Moves so far after which watts are too many: where some did not go as planned, it is theirs that lack."""
         begun = [move for move in self._plan.moves if move.wave <= state.wave]
-        undone = [move for move in begun if state.of(move.uid).step not in ("Ready", "Done")]
+        ends = [(move, state.of(move.uid)) for move in begun]
+        undone = [move for move, each in ends if each.step not in ("Ready", "Done") or each.reason not in GOOD]
         return undone if undone and why == "StillOver" else begun
 
     def _incomplete(self, wave: Iterable[Move], state: PlanState) -> str:

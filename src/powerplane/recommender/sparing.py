@@ -23,6 +23,13 @@ LEFT_ALONE = frozenset(("BackedOff", "SeveralBudgets", "Refused", "DisruptionBud
 """Reasons of moves for which, or after which, an actuator leaves a workload alone."""
 
 
+SPEAKS_AGAINST = ("Confirmed", "False")
+"""Type and status of the condition by which measured watts speak against a plan."""
+
+AS_PLANNED = frozenset(("", "NoSuccessor"))
+"""Reasons of a move that is done which are as planned, or leave more room than planned."""
+
+
 def spared_owners(plans: Iterable[PlacementPlanObject], now_s: float) -> frozenset[str]:
     """Return the UIDs of controllers whose pods are left alone.
 
@@ -68,15 +75,31 @@ def spared(snapshot: Snapshot, pods: Iterable[Pod], owners: Set[str]) -> Snapsho
 
 def _failed(plan: PlacementPlanObject) -> Iterable[str]:
     ends = {each.uid: each for each in plan.status.moves} if plan.status is not None else {}
+    lacking = _lacking(plan)
     for move in plan.spec.moves:
         end = ends.get(move.uid)
-        if move.owner_uid and end is not None and _did_not_help(end):
+        if move.owner_uid and end is not None and (_did_not_help(end) or end.uid in lacking):
             yield move.owner_uid
 
 
 def _did_not_help(end: MoveProgress) -> bool:
     # One that was rolled back before its pod was touched says something of its target, and nothing of its workload.
     return end.step != "Done" and (end.successor_uid != "" or end.reason in LEFT_ALONE)
+
+
+def _lacking(plan: PlacementPlanObject) -> frozenset[str]:
+    """UIDs of the pods whose moves an actuator blames for too many watts after them, as measured."""
+    if plan.status is None:
+        return frozenset()
+    why = next((each.reason for each in plan.status.conditions if (each.type, each.status) == SPEAKS_AGAINST), "")
+    touched = [each for each in plan.status.moves if each.successor_uid]
+    astray = [each for each in touched if each.step != "Done" or each.reason not in AS_PLANNED]
+    match why:
+        case "MoreThanForetold":
+            return frozenset(each.uid for each in touched)
+        case "StillOver":
+            return frozenset(each.uid for each in astray or touched)
+    return frozenset()
 
 
 def _owner(pod: Pod) -> str:
