@@ -90,6 +90,7 @@ def test_it_is_over_after_a_while():
         ("StillOver", [("Done", ""), ("Done", "")], [True, True]),
         ("StillOver", [("Done", ""), ("Done", "LandedElsewhere")], [False, True]),
         ("StillOver", [("Done", ""), ("Failed", "NotReady")], [False, True]),
+        ("StillOver", [("Done", ""), ("RolledBack", "TargetLost")], [False, False]),
         ("MoreThanForetold", [("Done", ""), ("Done", "LandedElsewhere")], [True, True]),
         ("Measured", [("Done", ""), ("Done", "LandedElsewhere")], [False, False]),
     ],
@@ -114,7 +115,7 @@ def test_where_watts_are_too_many_after_a_plan_those_are_left_alone_whom_the_act
             }
         ],
         "moves": [
-            {"uid": move.uid, "step": step, "reason": reason, "successorUid": "next"}
+            {"uid": move.uid, "step": step, "reason": reason, "successorUid": "" if step == "RolledBack" else "next"}
             for move, (step, reason) in zip(moves, ends, strict=True)
         ],
     }

@@ -20,12 +20,10 @@ from powerplane.actuator.surging import SurgingMover, given_back
 from powerplane.actuator.terms import Terms
 from powerplane.actuator.words import COUNTED, HOLDING, SETTLED, UNDER_WAY, Phase
 from powerplane.actuator.world import World
+from powerplane.models.blame import AS_PLANNED, lacking
 
 PROGRESSING = "Progressing"
 CONFIRMED = "Confirmed"
-
-GOOD = ("", "NoSuccessor")
-"""Reasons of a move that is done which are as planned, or leave more room than planned."""
 
 NEEDLESS = ("PodGone", "NoHeadroom")
 """Reasons of a move that was passed over because there was nothing to do."""
@@ -278,15 +276,14 @@ class _PlanLook:
         return state
 
     def _did_not_help(self, state: PlanState, why: str) -> list[Move]:
-        """Moves so far after which watts are too many: where some did not go as planned, it is theirs that lack."""
+        """Moves so far after which watts are too many, and that are to blame for it."""
         begun = [move for move in self._plan.moves if move.wave <= state.wave]
-        ends = [(move, state.of(move.uid)) for move in begun]
-        undone = [move for move, each in ends if each.step not in ("Ready", "Done") or each.reason not in GOOD]
-        return undone if undone and why == "StillOver" else begun
+        uids = lacking({move.uid: state.of(move.uid) for move in begun}, why)
+        return [move for move in begun if move.uid in uids]
 
     def _incomplete(self, wave: Iterable[Move], state: PlanState) -> str:
         ended = (state.of(move.uid) for move in wave)
-        return "" if all(each.step == "Done" and each.reason in GOOD for each in ended) else "WaveIncomplete"
+        return "" if all(each.step == "Done" and each.reason in AS_PLANNED for each in ended) else "WaveIncomplete"
 
     def _blame(self, wave: Iterable[Move], state: PlanState, *, all_of_them: bool = False) -> None:
         """Leave workloads alone for a while whose moves did not help."""
@@ -304,7 +301,7 @@ class _PlanLook:
     def _over(self, state: PlanState, closing: str) -> PlanState:
         ends = [state.of(move.uid) for move in self._plan.moves]
         clean = all(
-            (each.step == "Done" and each.reason in GOOD) or (each.step == "Skipped" and each.reason in NEEDLESS)
+            (each.step == "Done" and each.reason in AS_PLANNED) or (each.step == "Skipped" and each.reason in NEEDLESS)
             for each in ends
         )
         phase: Phase

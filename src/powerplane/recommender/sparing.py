@@ -8,6 +8,7 @@ from collections.abc import Iterable, Set
 from dataclasses import replace
 
 from powerplane.models.api.placement_plan import MoveProgress, PlacementPlanObject
+from powerplane.models.blame import lacking
 from powerplane.models.mobility import controller_of
 from powerplane.models.objects import Pod
 from powerplane.models.snapshot import Snapshot
@@ -25,9 +26,6 @@ LEFT_ALONE = frozenset(("BackedOff", "SeveralBudgets", "Refused", "DisruptionBud
 
 SPEAKS_AGAINST = ("Confirmed", "False")
 """Type and status of the condition by which measured watts speak against a plan."""
-
-AS_PLANNED = frozenset(("", "NoSuccessor"))
-"""Reasons of a move that is done which are as planned, or leave more room than planned."""
 
 
 def spared_owners(plans: Iterable[PlacementPlanObject], now_s: float) -> frozenset[str]:
@@ -92,14 +90,10 @@ def _lacking(plan: PlacementPlanObject) -> frozenset[str]:
     if plan.status is None:
         return frozenset()
     why = next((each.reason for each in plan.status.conditions if (each.type, each.status) == SPEAKS_AGAINST), "")
-    touched = [each for each in plan.status.moves if each.successor_uid]
-    astray = [each for each in touched if each.step != "Done" or each.reason not in AS_PLANNED]
-    match why:
-        case "MoreThanForetold":
-            return frozenset(each.uid for each in touched)
-        case "StillOver":
-            return frozenset(each.uid for each in astray or touched)
-    return frozenset()
+    if why not in ("MoreThanForetold", "StillOver"):
+        return frozenset()
+    touched = frozenset(each.uid for each in plan.status.moves if each.successor_uid)
+    return touched & lacking({each.uid: each for each in plan.status.moves}, why)
 
 
 def _owner(pod: Pod) -> str:
