@@ -14,7 +14,7 @@ from powerplane.actuator.acts import Reattach
 from powerplane.actuator.surge_hands import SurgeHands
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.cluster_kinds import KINDS
-from powerplane.adapters.cluster_lists import Patience, list_items
+from powerplane.adapters.cluster_lists import Patience, list_all
 from powerplane.adapters.cluster_writes import Writer
 from powerplane.models.errors import UnreachableError
 from powerplane.models.objects import Narrow, ObjectMeta
@@ -61,10 +61,8 @@ def list_detached(access: ClusterAccess) -> list[Reattach]:
     UnreachableError
         When the API server does not answer.
     """
-    # Each list that it yields holds the one before; the last one is the whole.
-    pages = list(list_items(access, PODS, Patience())) or [[]]
     found = []
-    for raw in pages[-1]:
+    for raw in list_all(access, PODS, Patience()):
         pod = msgspec.json.decode(raw, type=_Pod)
         meta, owner = pod.metadata, detached_from(pod.metadata)
         if owner is not None and not meta.deletion_timestamp and pod.status.phase not in FINISHED:

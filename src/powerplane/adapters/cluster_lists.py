@@ -88,6 +88,26 @@ def list_items(access: ClusterAccess, kind: ListedKind, patience: Patience) -> I
     )
 
 
+def list_all(access: ClusterAccess, kind: ListedKind, patience: Patience) -> list[msgspec.Raw]:
+    """Return the whole list; empty where the kind does not exist.
+
+    Parameters
+    ----------
+    access : ClusterAccess
+    kind : ListedKind
+    patience : Patience
+
+    Raises
+    ------
+    UnreachableError
+        As ``list_items`` does.
+    """
+    whole: list[msgspec.Raw] = []
+    for so_far in list_items(access, kind, patience):
+        whole = so_far
+    return whole
+
+
 def _pages(access: ClusterAccess, kind: ListedKind, patience: Patience, limit: int) -> Iterator[list[msgspec.Raw]]:
     items: list[msgspec.Raw] = []
     token = ""

@@ -11,7 +11,7 @@ import msgspec
 
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.cluster_kinds import KINDS
-from powerplane.adapters.cluster_lists import Patience, list_items
+from powerplane.adapters.cluster_lists import Patience, list_all
 from powerplane.adapters.cluster_writes import Writer, pod_path
 from powerplane.admission.gates.facts import SeenPod
 from powerplane.admission.gates.gating import GATE
@@ -45,10 +45,8 @@ def list_gated(access: ClusterAccess) -> list[Gated]:
     UnreachableError
         When the API server does not answer.
     """
-    # Each list that it yields holds the one before; the last one is the whole.
-    pages = list(list_items(access, PODS, Patience())) or [[]]
     found = []
-    for raw in pages[-1]:
+    for raw in list_all(access, PODS, Patience()):
         pod = msgspec.json.decode(raw, type=SeenPod)
         gates = [(place, gate.name) for place, gate in enumerate(pod.spec.scheduling_gates or ()) if gate.name in OURS]
         if gates:

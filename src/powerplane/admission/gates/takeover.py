@@ -14,7 +14,7 @@ import msgspec
 
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.cluster_kinds import KINDS
-from powerplane.adapters.cluster_lists import Patience, list_items
+from powerplane.adapters.cluster_lists import Patience, list_all
 from powerplane.admission.gates.books import GateBooks
 from powerplane.admission.gates.facts import GRANTED_ANNOTATION, SeenPod
 from powerplane.admission.gates.gating import GATE
@@ -36,9 +36,8 @@ def list_unbound(access: ClusterAccess) -> Listed:
     UnreachableError
         When the API server does not answer, or refuses.
     """
-    pages = list(list_items(access, UNBOUND, PATIENCE)) or [[]]
     found = {}
-    for raw in pages[-1]:
+    for raw in list_all(access, UNBOUND, PATIENCE):
         pod = msgspec.json.decode(raw, type=SeenPod)
         gated = any(gate.name == GATE for gate in pod.spec.scheduling_gates or ())
         if gated or GRANTED_ANNOTATION in (pod.metadata.annotations or {}):

@@ -9,7 +9,7 @@ import msgspec
 
 from powerplane.adapters.cluster_access import ClusterAccess
 from powerplane.adapters.cluster_kinds import ListedKind
-from powerplane.adapters.cluster_lists import Patience, list_items
+from powerplane.adapters.cluster_lists import Patience, list_all
 from powerplane.adapters.watch import Batch, Watched
 from powerplane.admission.predicting import class_key
 from powerplane.admission.scope import owner_name
@@ -152,9 +152,9 @@ def list_managed(access: ClusterAccess, patience: Patience) -> frozenset[str]:
     UnreachableError
         When the API server does not answer, or refuses.
     """
-    pages = [*list_items(access, AUTOSCALERS, patience)]
+    items = list_all(access, AUTOSCALERS, patience)
     try:
-        found = [msgspec.json.decode(item, type=_Autoscaler) for item in (pages[-1] if pages else ())]
+        found = [msgspec.json.decode(item, type=_Autoscaler) for item in items]
     except msgspec.DecodeError as error:
         raise UnreachableError(f"a VerticalPodAutoscaler cannot be read: {error}", "try again") from error
     return frozenset(
